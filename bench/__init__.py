@@ -1,0 +1,1 @@
+"""Measurements of npfuse, and the scripts that make its example pictures."""

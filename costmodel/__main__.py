@@ -1,0 +1,156 @@
+"""`python -m costmodel report`: what the networks cost, counted under a named convention."""
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from costmodel.conventions import CONVENTIONS, Convention, convention_named
+from costmodel.keras_file import read_keras_file
+from costmodel.layer_table import layer_table
+from costmodel.machine import MACHINES, Machine, machine_named
+from costmodel.methods import METHODS
+from costmodel.report import (
+    Subject,
+    graph_subject,
+    method_subject,
+    model_subject,
+    resources_table,
+    running_table,
+    table_3,
+    work_table,
+)
+from costmodel.tables import FORMATS, Table
+from costmodel.this_machine import this_machine
+
+DEFAULT_SIZE = "1344x896"
+DEFAULT_MODEL = "lightfuse"
+PLOT_MACHINE = "i7-8565u"  # where --machine names none: the paper's
+
+
+class _Parser(argparse.ArgumentParser):
+    """Prints one line where arguments are wrong, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    arguments = _parser().parse_args(argv)
+    try:
+        text = _report(arguments)
+    except (ValueError, OSError) as error:
+        print(f"costmodel: {error}", file=sys.stderr)
+        return 2
+    print(text, flush=True)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="costmodel", description="What a network costs, counted under a named convention.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="report")
+    report = commands.add_parser(
+        "report",
+        help="Table III of the LightFuse paper beside counted values, and what really runs; or one network",
+        epilog="conventions: " + " | ".join(f"{c.name}: {c.sentence}" for c in CONVENTIONS.values()),
+    )
+    networks = report.add_mutually_exclusive_group()
+    models = ", ".join(method.model for method in METHODS)
+    networks.add_argument("--model", help=f"one network: {models}")
+    networks.add_argument("--keras", metavar="FILE", type=Path, help="the network in a Keras 3 .keras file")
+    report.add_argument("--layers", action="store_true", help=f"one row a layer (of {DEFAULT_MODEL} unless named)")
+    report.add_argument("--size", metavar="WxH", default=DEFAULT_SIZE, help="of the pictures (default: %(default)s)")
+    report.add_argument("--convention", default="paper", help=f"one of {', '.join(CONVENTIONS)} (default: %(default)s)")
+    report.add_argument("--format", default="text", help=f"one of {', '.join(FORMATS)} (default: %(default)s)")
+    report.add_argument("--machine", help=f"predict the time on: here (measured once), {', '.join(MACHINES)}")
+    report.add_argument(
+        "--plot",
+        metavar="FILE",
+        type=Path,
+        help=f"draw the roofline and the cost by layer (of {DEFAULT_MODEL} unless named, on {PLOT_MACHINE} unless named)",
+    )
+    return parser
+
+
+def _report(arguments: argparse.Namespace) -> str:
+    """Return the report as text; ValueError or OSError where the arguments are wrong."""
+    if arguments.format not in FORMATS:
+        raise ValueError(f"format is {arguments.format!r}, expected one of {', '.join(FORMATS)}")
+    convention = convention_named(arguments.convention)
+    width, height = _size(arguments.size)
+    subject = _subject(arguments, height, width)
+    machine = _machine(arguments.machine) if arguments.machine else None
+    if arguments.plot:
+        from costmodel.plot import plot
+
+        plot(
+            subject or model_subject(DEFAULT_MODEL, height, width),
+            convention,
+            machine or machine_named(PLOT_MACHINE),
+            arguments.plot,
+        )
+    if arguments.layers:
+        tables = [_layers(subject or model_subject(DEFAULT_MODEL, height, width), convention, machine)]
+    elif subject:
+        tables = _one(subject, convention, machine)
+    else:
+        tables = _all(height, width, convention, machine)
+    return FORMATS[arguments.format](tables)
+
+
+def _subject(arguments: argparse.Namespace, height: int, width: int) -> Subject | None:
+    """Return the network that the arguments name, if any."""
+    if arguments.keras:
+        return graph_subject(read_keras_file(arguments.keras, height, width))
+    return model_subject(arguments.model, height, width) if arguments.model else None
+
+
+def _machine(name: str) -> Machine:
+    return this_machine() if name == "here" else machine_named(name)
+
+
+def _layers(subject: Subject, convention: Convention, machine: Machine | None) -> Table:
+    height, width, _ = subject.graph.inputs[0][1]
+    return layer_table(
+        subject.cost, convention, machine, f"{subject.name} at {width}x{height}: one run, layer by layer"
+    )
+
+
+def _one(subject: Subject, convention: Convention, machine: Machine | None) -> list[Table]:
+    return [
+        running_table([subject], convention, f"{subject.name}: what runs"),
+        work_table(subject),
+        resources_table([subject], machine, f"{subject.name}: memory and energy" + (" and time" if machine else "")),
+    ]
+
+
+def _all(height: int, width: int, convention: Convention, machine: Machine | None) -> list[Table]:
+    subjects = [method_subject(method, height, width) for method in METHODS]
+    size = f"a pair of {width}x{height} pictures"
+    return [
+        table_3(convention),
+        running_table(subjects, convention, f"What really runs for {size}"),
+        resources_table(subjects, machine, f"Memory, energy{' and time' if machine else ''} for {size}"),
+    ]
+
+
+def _size(text: str) -> tuple[int, int]:
+    """Return (width, height); ValueError where the text is no size."""
+    match = re.fullmatch(r"([0-9]{1,6})x([0-9]{1,6})", text)
+    width, height = (int(group) for group in match.groups()) if match else (0, 0)
+    if width < 1 or height < 1:
+        raise ValueError(f"size is {text!r}, expected WxH, whole numbers from 1 to 999999, such as {DEFAULT_SIZE}")
+    return width, height
+
+
+if __name__ == "__main__":
+    try:
+        status = main()
+    except BrokenPipeError:  # the reader has gone, as in `… | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    sys.exit(status)

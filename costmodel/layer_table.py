@@ -1,0 +1,134 @@
+"""One row a layer: what it is, what it costs, its share of the total and, on a machine, its time."""
+
+from costmodel.conventions import Convention
+from costmodel.counts import GraphCost, LayerCost
+from costmodel.machine import Machine, StepTime, step_time
+from costmodel.report import machine_notes
+from costmodel.tables import Column, Table, Value
+
+
+def layer_table(cost: GraphCost, convention: Convention, machine: Machine | None, title: str) -> Table:
+    """Return the layers of a network for one run.
+
+    Parameters
+    ----------
+    cost : of the network
+    convention : under which amounts and shares are counted
+    machine : whose time is predicted, or None
+    title : of the table
+
+    Returns
+    -------
+    Table, whose total is the sum of its rows
+    """
+    columns = [
+        Column(key="layer", header="layer", meaning="name of the node"),
+        Column(key="operator", header="operator", meaning="class of npfuse.ops"),
+        Column(key="output", header="output", meaning="height x width x channels of the output"),
+        Column(
+            key="kernel", header="kernel", meaning="height x width of the kernel, and its dilation where there is one"
+        ),
+        Column(key="stride", header="stride", meaning="rows x columns"),
+        Column(
+            key="receptive_field", header="sees", meaning="height x width of the input that one position depends on"
+        ),
+        Column(key="parameters", header="parameters", meaning="number of parameters, shared ones once", kind="integer"),
+        Column(key="macs", header="MACs", meaning="multiply-adds", kind="integer"),
+        Column(
+            key="additions", header="additions", meaning="additions that are no part of a multiply-add", kind="integer"
+        ),
+        Column(
+            key="other",
+            header="other",
+            meaning="other operations: multiplications, comparisons, divisions, square roots, tanh",
+            kind="integer",
+        ),
+        Column(key="read_bytes", header="read MiB", meaning="bytes read, inputs and weights", kind="mib", digits=2),
+        Column(key="written_bytes", header="written MiB", meaning="bytes written", kind="mib", digits=2),
+        Column(
+            key="intensity",
+            header="op/byte",
+            meaning="arithmetic intensity: multiply-adds and other operations, each as one, per byte read or written",
+            kind="decimal",
+            digits=2,
+        ),
+        Column(
+            key="amount",
+            header=f"{convention.unit} ({convention.name})",
+            meaning=f"{convention.unit} under the convention {convention.name}",
+            kind="integer",
+        ),
+        Column(key="share", header="share", meaning="fraction of the total amount", kind="percent", digits=2),
+    ]
+    times: list[StepTime | None] = [None] * len(cost.layers)
+    notes = [f"{convention.name}: {convention.sentence}."]
+    if machine:
+        columns += [
+            Column(
+                key="time_ms", header="ms", meaning=f"least time on {machine.name}, in ms", kind="decimal", digits=3
+            ),
+            Column(key="bound", header="bound", meaning="what the time is limited by: compute or memory"),
+        ]
+        times = [step_time(layer.operations, layer.bytes_moved, machine) for layer in cost.layers]
+        notes += machine_notes(machine)
+    if any(layer.shares for layer in cost.layers):
+        notes.append("Parameters of 0 (of …) are another layer's, counted there.")
+    amount = cost.amount(convention)
+    rows = [_row(layer, convention, amount, time) for layer, time in zip(cost.layers, times, strict=True)]
+    return Table(
+        name="layers",
+        title=title,
+        columns=tuple(columns),
+        rows=tuple(rows),
+        total=_total(cost, amount, [time for time in times if time]),
+        notes=tuple(notes),
+    )
+
+
+def _row(layer: LayerCost, convention: Convention, total: int, time: StepTime | None) -> tuple[Value, ...]:
+    amount = convention.amount(layer.work)
+    kernel = _by(layer.kernel_size)
+    if layer.dilation and layer.dilation != (1, 1):
+        kernel = f"{kernel} dilation {_by(layer.dilation)}"
+    return (
+        layer.name,
+        layer.operator + (f" (of {layer.shares})" if layer.shares else ""),
+        _by(layer.output),
+        kernel,
+        _by(layer.stride),
+        _by(layer.receptive_field),
+        layer.parameters,
+        layer.work.macs,
+        layer.work.additions,
+        layer.work.other - layer.work.additions,
+        layer.bytes_read,
+        layer.bytes_written,
+        layer.operations / layer.bytes_moved,
+        amount,
+        amount / total if total else 0.0,
+        *((1e3 * time.total_s, time.bound) if time else ()),
+    )
+
+
+def _total(cost: GraphCost, amount: int, times: list[StepTime]) -> tuple[Value, ...]:
+    work = cost.work
+    operations, moved = work.macs + work.other, cost.bytes_read + cost.bytes_written
+    return (
+        "total",
+        *(None,) * 5,
+        cost.parameters,
+        work.macs,
+        work.additions,
+        work.other - work.additions,
+        cost.bytes_read,
+        cost.bytes_written,
+        operations / moved,
+        amount,
+        1.0 if amount else 0.0,
+        *((1e3 * sum(time.total_s for time in times), None) if times else ()),
+    )
+
+
+def _by(lengths: tuple[int, ...] | None) -> str | None:
+    """Return lengths as printed, e.g. 3x3."""
+    return "x".join(map(str, lengths)) if lengths else None

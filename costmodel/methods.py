@@ -1,0 +1,116 @@
+"""What really runs when a method fuses a pair of pictures: which graph, on how many pixels, how often.
+
+Counted are the networks. What each method does around its network is named in `left_out`, and its cost is not counted.
+Mertens 2009 has no row: its pyramid has no graph yet.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from npfuse.graph import Graph
+from npfuse.models import build
+
+SHORT_SIDE = 128  # of MEF-Net's low-resolution copy: Main.py of https://github.com/makedede/MEFNet, --low_size
+
+Grid = Callable[[int, int], tuple[int, int]]
+
+
+def same_size(height: int, width: int) -> tuple[int, int]:
+    """Return the picture's own size."""
+    return height, width
+
+
+def multiple_of_8(height: int, width: int) -> tuple[int, int]:
+    """Return the size that LightFuse runs at: pictures are padded to multiples of 8.
+
+    Examples
+    --------
+    >>> multiple_of_8(16, 17)
+    (16, 24)
+    """
+    return height + -height % 8, width + -width % 8
+
+
+def low_resolution(height: int, width: int) -> tuple[int, int]:
+    """Return the size of MEF-Net's copy: the short side becomes 128, the other one keeps the proportions, rounded down.
+
+    Examples
+    --------
+    >>> low_resolution(896, 1344), low_resolution(1344, 896)
+    ((128, 192), (192, 128))
+    """
+    short = min(height, width)
+    return height * SHORT_SIDE // short, width * SHORT_SIDE // short
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """A way to fuse a pair of pictures with a network.
+
+    Parameters
+    ----------
+    name : as in the paper
+    model : key of `npfuse.models.MODELS`
+    grid : maps the picture's (height, width) to the network's
+    runs : of the network for a pair of pictures
+    difference : why what runs differs from what the paper counts
+    left_out : what happens outside the network
+    """
+
+    name: str
+    model: str
+    grid: Grid
+    runs: int
+    difference: str
+    left_out: str
+
+    def graph(self, height: int, width: int) -> Graph:
+        """Return the network for one picture size."""
+        return build(self.model, *self.grid(height, width))
+
+
+METHODS: tuple[Method, ...] = (
+    Method(
+        name="LightFuse",
+        model="lightfuse",
+        grid=multiple_of_8,
+        runs=1,
+        difference="the parameters are the same; `paper` leaves out the decoder, biases, ReLU, sum and tanh, which run "
+        "(see --convention flops-all)",
+        left_out="minimum and maximum of each picture, and rounding",
+    ),
+    Method(
+        name="DeepFuse",
+        model="deepfuse",
+        grid=same_size,
+        runs=1,
+        difference="the released network sees luma only, shares its branches' weights and has no biases; the table counts "
+        "the parameters of a network with three channels, two sets of weights and biases, but the FLOPs of the released one",
+        left_out="colour conversion, and the weighted average of the chroma",
+    ),
+    Method(
+        name="MEF-Net",
+        model="mefnet",
+        grid=low_resolution,
+        runs=2,
+        difference="the released network normalises where the table counts biases; and it runs once an exposure, on a copy "
+        f"whose short side is {SHORT_SIDE}, so its FLOPs per pixel of the copy are not per pixel of the picture",
+        left_out="the copy, the guided filter that brings the weight maps to full size, their sum, and the chroma",
+    ),
+    Method(
+        name="T_CNN",
+        model="t_cnn",
+        grid=same_size,
+        runs=1,
+        difference="Table III has no row for it; the network is built from Table I",
+        left_out="minimum and maximum of each picture, and rounding",
+    ),
+)
+
+
+def method_of(model: str) -> Method:
+    """Return the method that runs a model; ValueError names the models there are."""
+    for method in METHODS:
+        if method.model == model:
+            return method
+    raise ValueError(f"model is {model!r}, expected one of {', '.join(method.model for method in METHODS)}")

@@ -1,0 +1,117 @@
+"""What the LightFuse paper (arXiv 2107.02299) prints, and how each number was come to. The only numbers typed in.
+
+The paper does not say what its Table III counts. Each reading here names the network, as the arguments of its graph, and
+the convention with which a walk over that graph gives the printed number; the tests hold them to it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+PAPER = "LightFuse, arXiv 2107.02299"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """A printed number, and the network that it counts.
+
+    Parameters
+    ----------
+    value : as printed
+    table : of the paper
+    footnote : what was counted
+    arguments : of the model's graph, where it is not the network that really runs
+    """
+
+    value: int
+    table: str
+    footnote: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedMethod:
+    """What the paper prints about one method; None where it prints nothing.
+
+    Parameters
+    ----------
+    name : as in the paper
+    model : key of `npfuse.models.MODELS`
+    flops_per_pixel : under the convention `paper`
+    parameters : number of parameters
+    """
+
+    name: str
+    model: str
+    flops_per_pixel: Reading | None
+    parameters: Reading | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedRatio:
+    """How many times LightFuse a method costs, as printed.
+
+    Parameters
+    ----------
+    method : name of the other method
+    value : as printed, with as many digits
+    where : in the paper
+    """
+
+    method: str
+    value: str
+    where: str
+
+
+FLOPS_CONVENTION = "paper"
+
+METHODS: tuple[PublishedMethod, ...] = (
+    PublishedMethod(
+        name="LightFuse",
+        model="lightfuse",
+        flops_per_pixel=Reading(
+            value=36_260,
+            table="Table III",
+            footnote="2 FLOPs a multiply-add of the convolutions; the stages at half, a quarter and an eighth of the "
+            "size weigh 1/4, 1/16 and 1/64; the decoder is not counted",
+        ),
+        parameters=Reading(value=18_630, table="Table III", footnote="with biases"),
+    ),
+    PublishedMethod(
+        name="DeepFuse",
+        model="deepfuse",
+        flops_per_pixel=Reading(
+            value=736_928,
+            table="Table III",
+            footnote="2 FLOPs a multiply-add; one input channel, and both branches",
+        ),
+        parameters=Reading(
+            value=369_921,
+            table="Table III",
+            footnote="three input channels, a bias in every convolution, and the two branches counted apart",
+            arguments={"channels": 3, "use_bias": True, "shared": False},
+        ),
+    ),
+    PublishedMethod(
+        name="MEF-Net",
+        model="mefnet",
+        flops_per_pixel=Reading(
+            value=52_320,
+            table="Table III",
+            footnote="2 FLOPs a multiply-add; per pixel of the low-resolution copy, and for one exposure",
+        ),
+        parameters=Reading(
+            value=26_305,
+            table="Table III",
+            footnote="a bias in every convolution, and no normalisation",
+            arguments={"normalise": False, "use_bias": True},
+        ),
+    ),
+    PublishedMethod(name="T_CNN", model="t_cnn", flops_per_pixel=None, parameters=None),
+)
+
+# "1.4 to 20 times FLOP and parameter reduction": the abstract gives one pair of ratios for both.
+RATIOS: tuple[PublishedRatio, ...] = (
+    PublishedRatio(method="DeepFuse", value="20", where="abstract"),
+    PublishedRatio(method="MEF-Net", value="1.4", where="abstract"),
+)

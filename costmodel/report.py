@@ -1,0 +1,306 @@
+"""The tables of the report. Every number in them is counted by walking a graph, except those in `costmodel.published`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from fractions import Fraction
+from functools import cached_property
+
+from costmodel.conventions import CONVENTIONS, Convention, Work
+from costmodel.counts import GraphCost, count
+from costmodel.energy import PRECISIONS, SOURCE, energy
+from costmodel.execution import StepCost, steps
+from costmodel.machine import Machine, predicted_s
+from costmodel.memory import Peak, peak
+from costmodel.methods import METHODS, Method, method_of
+from costmodel.published import FLOPS_CONVENTION, PAPER, RATIOS, Reading
+from costmodel.published import METHODS as PUBLISHED
+from costmodel.tables import Column, Table, Value
+from npfuse.graph import Graph
+from npfuse.models import build
+
+KIND_MEANINGS = {
+    "convolution_macs": "multiply-adds of convolutions with learned kernels",
+    "resizing_macs": "multiply-adds of resizing",
+    "additions": "other additions and subtractions",
+    "multiplications": "other multiplications",
+    "comparisons": "comparisons",
+    "divisions": "divisions",
+    "functions": "square roots and hyperbolic tangents",
+}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network in the report: what it is called, its graph, and how often it runs for a pair of pictures.
+
+    Parameters
+    ----------
+    name : for people
+    graph : for one size
+    runs : of the graph for one result
+    pixels : of the result, by which costs per pixel are divided
+    notes : why it differs from the paper's, and what is left out
+    """
+
+    name: str
+    graph: Graph
+    runs: int
+    pixels: int
+    notes: tuple[str, ...] = ()
+
+    @cached_property
+    def cost(self) -> GraphCost:
+        """What the graph costs, once."""
+        return count(self.graph)
+
+    @cached_property
+    def steps(self) -> tuple[StepCost, ...]:
+        """The steps of execution operator by operator."""
+        return steps(self.graph, self.cost, merge=False)
+
+    @cached_property
+    def merged_steps(self) -> tuple[StepCost, ...]:
+        """The steps of execution with chains merged."""
+        return steps(self.graph, self.cost, merge=True)
+
+    @cached_property
+    def peaks(self) -> tuple[Peak, Peak]:
+        """The peak memory operator by operator, and with chains merged."""
+        return peak(self.graph, merge=False), peak(self.graph, merge=True)
+
+    @property
+    def grid(self) -> str:
+        """What the network runs on, as printed."""
+        height, width, _ = self.graph.inputs[0][1]
+        return (f"{self.runs} x " if self.runs > 1 else "") + f"{width}x{height}"
+
+
+def method_subject(method: Method, height: int, width: int) -> Subject:
+    """Return what really runs for a pair of pictures of one size."""
+    notes = (f"{method.name}: {method.difference}. Not counted: {method.left_out}.",)
+    return Subject(
+        name=method.name,
+        graph=method.graph(height, width),
+        runs=method.runs,
+        pixels=height * width,
+        notes=notes,
+    )
+
+
+def model_subject(model: str, height: int, width: int) -> Subject:
+    """Return what really runs of one model; ValueError where it is unknown."""
+    return method_subject(method_of(model), height, width)
+
+
+def graph_subject(graph: Graph) -> Subject:
+    """Return somebody else's network, which runs once."""
+    height, width, _ = graph.shapes[graph.outputs[0]]
+    return Subject(name=graph.name, graph=graph, runs=1, pixels=height * width)
+
+
+def table_3(convention: Convention) -> Table:
+    """Return the paper's Table III, published beside counted."""
+    unit = f"{convention.unit}/pixel"
+    columns = (
+        Column(key="method", header="method", meaning="name of the method"),
+        _integer("flops_published", "FLOPs/pixel published", "FLOPs per pixel as printed"),
+        Column(
+            key="amount_counted",
+            header=f"{unit} counted ({convention.name})",
+            meaning=f"{unit} counted under the convention {convention.name}",
+            kind="decimal",
+            digits=0 if convention.name == FLOPS_CONVENTION else 1,
+        ),
+        _integer("parameters_published", "parameters published", "number of parameters as printed"),
+        _integer("parameters_counted", "counted", "number of parameters of the network that the paper counts"),
+        Column(key="ratio_published", header="x LightFuse published", meaning="times LightFuse's, as printed"),
+        _decimal("amount_ratio", f"{convention.unit} counted", f"{convention.unit} per pixel, times LightFuse's", 2),
+        _decimal("parameters_ratio", "parameters counted", "parameters, times LightFuse's", 2),
+    )
+    counted = [
+        _paper_counts(published.model, published.flops_per_pixel, published.parameters) for published in PUBLISHED
+    ]
+    amounts = [cost.per_pixel(convention) for cost, _ in counted]
+    rows: list[tuple[Value, ...]] = []
+    notes = [f"{convention.name}: {convention.sentence}."]
+    if convention.name != FLOPS_CONVENTION:
+        notes.append(f"The published FLOPs follow the convention {FLOPS_CONVENTION}.")
+    for published, amount, (_, parameters) in zip(PUBLISHED, amounts, counted, strict=True):
+        flops, size = published.flops_per_pixel, published.parameters
+        rows.append(
+            (
+                published.name,
+                flops.value if flops else None,
+                _number(amount),
+                size.value if size else None,
+                parameters,
+                next((ratio.value for ratio in RATIOS if ratio.method == published.name), None),
+                float(amount / amounts[0]),
+                parameters / counted[0][1],
+            )
+        )
+        if flops and size:
+            notes.append(f"{published.name}, FLOPs: {flops.footnote}. Parameters: {size.footnote}.")
+        else:
+            notes.append(f"{published.name}: {_without_row(published.name)}.")
+    return Table(
+        name="table_3",
+        title=f"Table III of {PAPER}: published and counted",
+        columns=columns,
+        rows=tuple(rows),
+        notes=tuple(notes),
+    )
+
+
+def _without_row(name: str) -> str:
+    """Return why the paper prints nothing about a method."""
+    return next(method.difference for method in METHODS if method.name == name)
+
+
+# Per pixel, costs do not depend on the size as long as it is a multiple of 8.
+_TABLE_3_HEIGHT, _TABLE_3_WIDTH = 64, 96
+
+
+def _paper_counts(model: str, flops: Reading | None, parameters: Reading | None) -> tuple[GraphCost, int]:
+    """Return the cost of the network whose FLOPs the paper counts, and the parameters of the one it counts for those."""
+    graphs = [
+        build(model, _TABLE_3_HEIGHT, _TABLE_3_WIDTH, **(reading.arguments if reading else {}))
+        for reading in (flops, parameters)
+    ]
+    return count(graphs[0]), count(graphs[1]).parameters
+
+
+def running_table(subjects: Sequence[Subject], convention: Convention, title: str) -> Table:
+    """Return what really runs for one result."""
+    unit = convention.unit
+    columns = (
+        Column(key="method", header="method", meaning="name of the method"),
+        Column(key="grid", header="runs on", meaning="runs of the network, and its width x height"),
+        _integer("parameters", "parameters", "number of parameters, shared ones once"),
+        _decimal("giga_macs", "GMACs", "1e9 multiply-adds for one result, resizing included", 3),
+        _decimal(
+            "giga_amount", f"G{unit} ({convention.name})", f"1e9 {unit} for one result, under {convention.name}", 3
+        ),
+        _decimal("amount_per_pixel", f"{unit}/pixel", f"{unit} per pixel of the result", 1),
+        _decimal("ratio", f"x {subjects[0].name}", f"{unit}, times those of {subjects[0].name}", 3),
+    )
+    first = subjects[0].runs * subjects[0].cost.amount(convention)
+    rows: list[tuple[Value, ...]] = []
+    for subject in subjects:
+        amount = subject.runs * subject.cost.amount(convention)
+        rows.append(
+            (
+                subject.name,
+                subject.grid,
+                subject.cost.parameters,
+                subject.runs * subject.cost.work.macs / 1e9,
+                amount / 1e9,
+                amount / subject.pixels,
+                amount / first if first else None,
+            )
+        )
+    notes = (f"{convention.name}: {convention.sentence}.", *(note for subject in subjects for note in subject.notes))
+    return Table(name="running", title=title, columns=columns, rows=tuple(rows), notes=notes)
+
+
+def resources_table(subjects: Sequence[Subject], machine: Machine | None, title: str) -> Table:
+    """Return memory, energy and, for a machine, time."""
+    columns = [
+        Column(key="method", header="method", meaning="name of the method"),
+        _mib("weights_bytes", "weights MiB", "bytes of the parameters in float32", 3),
+        _mib("peak_bytes", "peak MiB", "most bytes of values in memory, operator by operator, inputs included"),
+        _mib("peak_bytes_merged", "merged", "the same in npfuse's run, which merges chains of pointwise operators"),
+        _mib("moved_bytes", "moved MiB", "bytes read and written for one result, operator by operator"),
+        _mib("moved_bytes_merged", "merged", "bytes read and written for one result with merged chains"),
+    ]
+    columns += [
+        Column(
+            key=f"energy_{precision.name}_mj",
+            header=f"{precision.name} mJ",
+            meaning=f"least to most mJ for one result in {precision.name}, merged: arithmetic and DRAM",
+        )
+        for precision in PRECISIONS.values()
+    ]
+    notes = [
+        "merged: as npfuse.run runs it, chains of pointwise convolutions and ReLUs in one step. Values are float32.",
+        f"Energy: {SOURCE}.",
+    ]
+    if machine:
+        columns += [
+            _decimal("time_ms", "ms", f"least time of one result on {machine.name}, operator by operator", 2),
+            _decimal("time_ms_merged", "merged", f"least time of one result on {machine.name} with merged chains", 2),
+        ]
+        notes += machine_notes(machine)
+    rows = [_resources(subject, machine) for subject in subjects]
+    return Table(name="resources", title=title, columns=tuple(columns), rows=tuple(rows), notes=tuple(notes))
+
+
+def _resources(subject: Subject, machine: Machine | None) -> tuple[Value, ...]:
+    cost, runs = subject.cost, subject.runs
+    moved = [runs * sum(step.bytes_moved for step in walk) for walk in (subject.steps, subject.merged_steps)]
+    work = sum((cost.work for _ in range(runs)), Work())
+    energies = [energy(work, moved[1], precision).total_mj for precision in PRECISIONS.values()]
+    times = (
+        [1e3 * runs * predicted_s(walk, machine) for walk in (subject.steps, subject.merged_steps)] if machine else []
+    )
+    return (
+        subject.name,
+        cost.parameters * cost.element_bytes,
+        *(peak.bytes for peak in subject.peaks),
+        *moved,
+        *(f"{least:,.3g}–{most:,.3g}" for least, most in energies),
+        *times,
+    )
+
+
+def machine_notes(machine: Machine) -> tuple[str, ...]:
+    """Return what a prediction rests on."""
+    return (
+        f"{machine.name}: {machine.peak_gmacs:,.1f} GMAC/s and {machine.bandwidth_gb_s:,.1f} GB/s; {machine.description}.",
+        *(f"Source: {source}." for source in machine.sources),
+        "Time: the roofline's lower bound; each step takes the longer of its arithmetic and its memory traffic.",
+    )
+
+
+def work_table(subject: Subject) -> Table:
+    """Return one run's arithmetic by kind, and what each convention makes of it."""
+    columns = (
+        Column(key="kind", header="work", meaning="kind of arithmetic"),
+        _integer("count", "count", "operations in one run"),
+        *(
+            _integer(name, f"{convention.unit} ({name})", f"{convention.unit} under the convention {name}")
+            for name, convention in CONVENTIONS.items()
+        ),
+    )
+    work = subject.cost.work
+    rows: list[tuple[Value, ...]] = []
+    for kind in (field.name for field in fields(Work)):
+        number = int(getattr(work, kind))
+        weights = (convention.weights.get(kind, 0) for convention in CONVENTIONS.values())
+        rows.append((KIND_MEANINGS[kind], number, *(weight * number for weight in weights)))
+    total = ("total", None, *(convention.amount(work) for convention in CONVENTIONS.values()))
+    return Table(
+        name="work",
+        title=f"{subject.name}: arithmetic of one run by kind",
+        columns=columns,
+        rows=tuple(rows),
+        total=total,
+        notes=tuple(f"{convention.name}: {convention.sentence}." for convention in CONVENTIONS.values()),
+    )
+
+
+def _number(amount: Fraction) -> int | float:
+    """Return a whole number as such."""
+    return int(amount) if amount.denominator == 1 else float(amount)
+
+
+def _integer(key: str, header: str, meaning: str) -> Column:
+    return Column(key=key, header=header, meaning=meaning, kind="integer")
+
+
+def _decimal(key: str, header: str, meaning: str, digits: int) -> Column:
+    return Column(key=key, header=header, meaning=meaning, kind="decimal", digits=digits)
+
+
+def _mib(key: str, header: str, meaning: str, digits: int = 1) -> Column:
+    return Column(key=key, header=header, meaning=meaning, kind="mib", digits=digits)

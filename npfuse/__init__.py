@@ -1,0 +1,18 @@
+"""Fuse an under- and an over-exposed photograph of one scene into one well-exposed picture.
+
+>>> import numpy as np
+>>> import npfuse
+>>> under, over = np.full((5, 7, 3), 20, np.uint8), np.full((5, 7, 3), 230, np.uint8)
+>>> npfuse.fuse(under, over).shape
+(5, 7, 3)
+"""
+
+from importlib.metadata import version
+
+from npfuse.fusion import fuse
+from npfuse.graph import Graph
+from npfuse.run import run
+from npfuse.weights import Weights, WeightsError, bundled_names, load_weights, save_weights
+
+__version__ = version("npfuse")
+__all__ = ["Graph", "Weights", "WeightsError", "bundled_names", "fuse", "load_weights", "run", "save_weights"]

@@ -1,0 +1,27 @@
+"""Add, compiled."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from npfuse.fast.compiled import compiled, contiguous
+from npfuse.ops.add import Add
+from npfuse.ops.operator import check_arrays
+
+
+def add(*xs: NDArray[Any]) -> NDArray[Any]:
+    """Add pictures, from left to right; see `npfuse.ops.add`. All float32 or all float64."""
+    check_arrays(Add(), *xs)
+    first, *others = contiguous("add", *xs)
+    out = np.empty_like(first)
+    _add(first.reshape(-1), others[0].reshape(-1), out.reshape(-1))
+    for x in others[1:]:
+        _add(out.reshape(-1), x.reshape(-1), out.reshape(-1))
+    return out
+
+
+@compiled
+def _add(a: Any, b: Any, out: Any) -> None:
+    for i in range(len(out)):
+        out[i] = a[i] + b[i]

@@ -1,0 +1,57 @@
+"""How the fast functions are compiled, and how they take their arrays.
+
+Every compiled function releases the GIL and is cached on disk. Products and sums may be fused into one rounding
+("contract"), never reordered: a result does not depend on how the work is cut up. `error_model="numpy"` drops the
+zero-division checks that keep loops from being vectorised.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def compiled(function: F) -> F:
+    """Compile a function at its first call, for the types it is called with."""
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
+    try:
+        return cast(F, njit(cache=True, **options)(function))
+    except RuntimeError:  # neither the package's folder nor the user's cache folder can be written
+        return cast(F, njit(**options)(function))
+
+
+def contiguous(name: str, *arrays: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+    """Return the arrays in C order and writable, all of one dtype: one compilation then serves every caller.
+
+    Parameters
+    ----------
+    name : of the operator, for the message
+    arrays : of one dtype, float32 or float64
+
+    Returns
+    -------
+    the same arrays, copied only where their memory is not in C order or is read-only
+
+    Raises
+    ------
+    TypeError : a dtype is neither float32 nor float64, or dtypes differ
+
+    Examples
+    --------
+    >>> contiguous("relu", np.zeros(2, np.float16))
+    Traceback (most recent call last):
+    TypeError: relu: dtypes are float16, expected all float32 or all float64
+    """
+    dtypes = sorted({str(array.dtype) for array in arrays})
+    if dtypes not in (["float32"], ["float64"]):
+        raise TypeError(f"{name}: dtypes are {', '.join(dtypes)}, expected all float32 or all float64")
+    return tuple(np.require(array, requirements=["C", "W"]) for array in arrays)
+
+
+def bias_or_zeros(bias: NDArray[Any] | None, features: int, dtype: Any) -> NDArray[Any]:
+    """Return the bias, or zeros where there is none."""
+    return np.zeros(features, dtype) if bias is None else bias

@@ -1,0 +1,25 @@
+"""ReLU, compiled."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from npfuse.fast.compiled import compiled, contiguous
+from npfuse.ops.operator import check_arrays
+from npfuse.ops.relu import ReLU
+
+
+def relu(x: NDArray[Any]) -> NDArray[Any]:
+    """Replace negative values by 0; see `npfuse.ops.relu`. float32 or float64."""
+    check_arrays(ReLU(), x)
+    (x,) = contiguous("relu", x)
+    out = np.empty_like(x)
+    _relu(x.reshape(-1), out.reshape(-1))
+    return out
+
+
+@compiled
+def _relu(x: Any, out: Any) -> None:
+    for i in range(len(x)):
+        out[i] = 0 if x[i] < 0 else x[i]

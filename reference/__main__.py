@@ -1,0 +1,150 @@
+"""The command line: ``python -m reference train …`` and ``python -m reference crosscheck …``.
+
+Options are read before Keras is imported, so that ``--help`` and mistakes in the options answer at once. Mistakes the
+user can mend are one line on stderr and exit status 2; Ctrl-C says how to go on and exits with 130.
+"""
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+from reference.errors import InputError
+
+
+def main(argv=None):
+    """Run a subcommand.
+
+    Parameters
+    ----------
+    argv : list of str
+        Arguments after the program's name; those of the process when left out.
+
+    Returns
+    -------
+    int
+        The exit status.
+    """
+    argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] not in (["train"], ["crosscheck"]):
+        if argv[:1] in (["-h"], ["--help"]):
+            print("usage: python -m reference {train,crosscheck} …   (each has its own --help)")
+            return 0
+        return _fail("expected a subcommand, train or crosscheck (each has its own --help)")
+    try:
+        if argv[0] == "train":
+            return train_command(argv[1:])
+        from reference.crosscheck import main as crosscheck
+
+        return crosscheck(argv[1:])
+    except (InputError, OSError) as error:
+        return _fail(error)
+    except KeyboardInterrupt:
+        return 130
+    except ImportError as error:
+        if (error.name or "").split(".")[0] not in ("keras", "tensorflow"):
+            raise
+        return _fail(f'{error.name} is not installed: pip install "npfuse[keras]"')
+
+
+def train_command(argv):
+    """Read the options of ``train`` and train.
+
+    Parameters
+    ----------
+    argv : list of str
+
+    Returns
+    -------
+    int
+        The exit status.
+    """
+    options = vars(train_parser().parse_args(argv))
+    options["checkpoint"] = options["checkpoint"] or options["out"].with_name(options["out"].name + ".checkpoint")
+    import keras
+
+    from reference.train import Recipe, TrainingInterruptedError, train
+
+    if keras.backend.backend() != "tensorflow":
+        raise InputError(f"Keras's backend is {keras.backend.backend()}, training needs KERAS_BACKEND=tensorflow")
+    try:
+        train(Recipe(**options))
+    except TrainingInterruptedError as interrupted:
+        resume = shlex.join(["python", "-m", "reference", "train", *(a for a in argv if a != "--resume"), "--resume"])
+        (done,) = interrupted.args
+        print(file=sys.stderr)
+        if done:
+            print(f"interrupted; the checkpoint holds {done} epochs, go on with: {resume}", file=sys.stderr)
+        else:
+            print("interrupted before the end of the first epoch; there is no checkpoint", file=sys.stderr)
+        return 130
+    return 0
+
+
+def train_parser():
+    """The options of ``train``; their names are the attributes of `reference.train.Recipe`."""
+    parser = _OneLineParser(
+        prog="python -m reference train",
+        description="Train LightFuse or T_CNN on a folder of scenes and write npfuse's weights file.",
+    )
+    add = parser.add_argument
+    add("--data", type=Path, required=True, metavar="DIR", help="scenes: DIR/<scene>/exposure_NN.jpg and label.jpg")
+    add("--out", type=Path, required=True, metavar="FILE.npz", help="the weights file to write")
+    add("--model", choices=("lightfuse", "t_cnn"), default="lightfuse")
+    add("--hidden", type=_widths, default=(256, 64), metavar="N,N", help="hidden widths (default 256,64)")
+    add("--decoder", choices=("nearest", "bilinear", "transposed"), default="nearest", help="of lightfuse")
+    add("--loss", choices=("plain", "vgg"), default="plain", help="plain: L1 + MSE + (1 - SSIM); vgg: the paper's")
+    add("--vgg-weights", type=Path, metavar="FILE", help="a local copy of Keras's VGG19 weights without the top")
+    add("--epochs", type=_positive, default=60, metavar="N")
+    add("--batch", type=_positive, default=20, metavar="N")
+    add("--seed", type=_natural, default=1, metavar="N")
+    add("--patch", type=_patch, default=256, metavar="N", help="height and width of a patch (default 256)")
+    add("--hold-out", type=_names, default=(), metavar="NAME,NAME", help="scenes never trained on, only scored")
+    add("--score-every", type=_natural, default=10, metavar="N", help="epochs between scores; 0: only at the end")
+    add("--checkpoint", type=Path, metavar="DIR", help="folder of the checkpoint (default: FILE.npz.checkpoint)")
+    add("--resume", action="store_true", help="go on from the checkpoint, up to --epochs in all")
+    add("--force", action="store_true", help="overwrite --out, and a checkpoint that is not resumed")
+    return parser
+
+
+class _OneLineParser(argparse.ArgumentParser):
+    def error(self, message):
+        self.exit(2, f"reference: {message} (--help lists the options)\n")
+
+
+def _widths(text):
+    return tuple(_at_least(part, 1) for part in text.split(","))
+
+
+def _positive(text):
+    return _at_least(text, 1)
+
+
+def _natural(text):
+    return _at_least(text, 0)
+
+
+def _at_least(text, least):
+    if not text.strip().isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"{text}, expected a whole number of {least} or more")
+    return int(text)
+
+
+def _patch(text):
+    value = _at_least(text, 16)
+    if value % 8:
+        raise argparse.ArgumentTypeError(f"{text}, expected a multiple of 8")
+    return value
+
+
+def _names(text):
+    return tuple(name for name in text.split(",") if name)
+
+
+def _fail(message):
+    print(f"reference: {message}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,5 @@
+"""The one exception that stands for a mistake the user can mend: shown as a single line, exit status 2."""
+
+
+class InputError(ValueError):
+    """Data, options or files are not what a command needs; the message says what and where."""

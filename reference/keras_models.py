@@ -1,0 +1,78 @@
+"""LightFuse and T_CNN (arXiv 2107.02299, Figure 2 and Table I) in plain Keras layers, to train and to compare with.
+
+Input (N, H, W, 6), the under-exposed RGB then the over-exposed RGB, in [-1, 1]; output (N, H, W, 3) in [-1, 1].
+Weights are matched by layer name, so the names here are part of the weights' format. Left out: any handling of
+sizes that are not multiples of 8 (LightFuse's Add fails on them, as the authors' own graph does).
+"""
+
+import keras
+from keras import layers
+
+DECODERS = ("nearest", "bilinear", "transposed")
+
+
+def lightfuse(height=None, width=None, *, hidden=(256, 64), decoder="nearest", dtype=None):
+    """Build LightFuse: a per-pixel network (DetailNet) plus a coarse one (GlobalNet), added, then tanh.
+
+    Parameters
+    ----------
+    height, width : int or None
+        Multiples of 8, or None for any such size.
+    hidden : sequence of int
+        Widths of DetailNet's hidden layers; the paper's is (256, 64).
+    decoder : {"nearest", "bilinear", "transposed"}
+        How GlobalNet comes back to full size; only "transposed" has parameters.
+    dtype : str or None
+        Of every layer; None follows ``keras.config.floatx()``.
+
+    Returns
+    -------
+    keras.Model
+
+    Examples
+    --------
+    >>> lightfuse().count_params(), lightfuse(hidden=(32, 32)).count_params()
+    (18630, 1574)
+    """
+    if decoder not in DECODERS:
+        raise ValueError(f"lightfuse: decoder is {decoder!r}, expected one of {', '.join(DECODERS)}")
+    dtype = dtype or keras.config.floatx()
+    x = inputs = keras.Input((height, width, 6), dtype=dtype)
+    for n, channels in enumerate((*hidden, 3), start=1):
+        x = layers.Conv2D(channels, 1, activation="relu", name=f"detail{n}", dtype=dtype)(x)
+    half = {"strides": 2, "padding": "same", "dtype": dtype}
+    g = layers.DepthwiseConv2D(3, **half, name="global1")(inputs)
+    g = layers.DepthwiseConv2D(3, **half, name="global2")(g)
+    g = layers.SeparableConv2D(3, 3, **half, name="global3")(g)
+    if decoder == "bilinear":
+        g = layers.UpSampling2D(8, interpolation="bilinear", dtype=dtype)(g)
+    for n in (1, 2, 3):
+        if decoder == "nearest":
+            g = layers.UpSampling2D(2, interpolation="nearest", dtype=dtype)(g)
+        elif decoder == "transposed":
+            g = layers.Conv2DTranspose(3, 4, **half, name=f"up{n}")(g)
+    y = layers.Activation("tanh", dtype=dtype)(layers.Add(dtype=dtype)([x, g]))
+    return keras.Model(inputs, y, name="lightfuse")
+
+
+def t_cnn(height=None, width=None, *, hidden=(256, 64), dtype=None):
+    """Build T_CNN of Table I: separable 3x3 convolutions at stride 1, ReLU between, tanh last.
+
+    Parameters
+    ----------
+    height, width : int or None
+    hidden : sequence of int
+        Widths of the hidden layers; the paper's is (256, 64).
+    dtype : str or None
+        Of every layer; None follows ``keras.config.floatx()``.
+
+    Returns
+    -------
+    keras.Model
+    """
+    dtype = dtype or keras.config.floatx()
+    x = inputs = keras.Input((height, width, 6), dtype=dtype)
+    for n, channels in enumerate((*hidden, 3), start=1):
+        activation = "relu" if n <= len(hidden) else "tanh"
+        x = layers.SeparableConv2D(channels, 3, padding="same", activation=activation, name=f"conv{n}", dtype=dtype)(x)
+    return keras.Model(inputs, x, name="t_cnn")

@@ -1,0 +1,25 @@
+"""Settings and fixtures of all tests."""
+
+import importlib
+import os
+
+import pytest
+from hypothesis import settings
+
+# No deadline: the first call of a fast function compiles. The same number of examples everywhere, drawn anew in every
+# run; a failure prints the blob that reproduces it.
+settings.register_profile("npfuse", deadline=None, max_examples=60, print_blob=True)
+settings.load_profile("npfuse")
+
+
+@pytest.fixture(scope="session")
+def tf():
+    """TensorFlow, imported by the first test that needs it; such tests are skipped where it is missing."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    return pytest.importorskip("tensorflow")
+
+
+@pytest.fixture(scope="session")
+def keras(tf):
+    """Keras on TensorFlow."""
+    return importlib.import_module("keras")

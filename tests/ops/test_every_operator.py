@@ -1,0 +1,78 @@
+"""Every operator has all its pieces; a failure names the ones that are missing."""
+
+import importlib.util
+import inspect
+import pkgutil
+from pathlib import Path
+
+import pytest
+
+import npfuse.ops
+from npfuse.fast import FAST
+from npfuse.ops import DEFINITIONS, Operator, Window
+
+TESTS = Path(__file__).parent
+
+
+def operators():
+    """Yield (module name, class) for every operator that a module of npfuse.ops defines."""
+    for found in pkgutil.iter_modules(npfuse.ops.__path__):
+        module = importlib.import_module(f"npfuse.ops.{found.name}")
+        for _, value in inspect.getmembers(module, inspect.isclass):
+            own = value.__module__ == module.__name__ and issubclass(value, Operator)
+            if own and value not in (Operator, Window):
+                yield found.name, value
+
+
+OPERATORS = dict(operators())
+
+
+def is_there(module):
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def missing_pieces(name, op):
+    """Return what an operator defined in npfuse/ops/<name>.py lacks."""
+    if name != op.__name__.lower() and name.replace("_", "") != op.__name__.lower():
+        yield f"a module named like {op.__name__} (is {name}.py)"
+    for title, functions in (("npfuse.ops.DEFINITIONS", DEFINITIONS), ("npfuse.fast.FAST", FAST)):
+        if op not in functions:
+            yield f"an entry in {title}"
+        elif functions[op].__name__ != name:
+            yield f"a function named {name} in {title} (is {functions[op].__name__})"
+    if op not in getattr(npfuse.ops, "__dict__", {}).values():
+        yield "its name in npfuse.ops"
+    if not is_there(f"npfuse.fast.{name}"):
+        yield f"npfuse/fast/{name}.py"
+    if not is_there("costmodel.counts"):
+        yield "costmodel/counts.py"
+    elif op not in importlib.import_module("costmodel.counts").RULES:
+        yield "a rule in costmodel.counts.RULES"
+    if not (TESTS / f"test_{name}.py").is_file():
+        yield f"tests/ops/test_{name}.py"
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_operator_has_all_its_pieces(name):
+    missing = list(missing_pieces(name, OPERATORS[name]))
+    assert not missing, f"{OPERATORS[name].__name__} lacks {', '.join(missing)}"
+
+
+def test_operators_are_found():
+    assert len(OPERATORS) >= 11
+    assert set(OPERATORS.values()) == set(DEFINITIONS) == set(FAST)
+
+
+@pytest.mark.parametrize("op", DEFINITIONS)
+def test_definition_and_fast_function_have_one_signature(op):
+    assert inspect.signature(FAST[op]) == inspect.signature(DEFINITIONS[op])
+
+
+@pytest.mark.parametrize("op", DEFINITIONS)
+def test_attributes_are_taken_by_keyword_only(op):
+    parameters = inspect.signature(DEFINITIONS[op]).parameters.values()
+    for parameter in parameters:
+        assert (parameter.kind is parameter.KEYWORD_ONLY) == (parameter.name in op.__dataclass_fields__), parameter

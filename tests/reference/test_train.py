@@ -1,0 +1,387 @@
+import io
+import shlex
+
+import numpy as np
+import pytest
+
+keras = pytest.importorskip("keras")
+
+import reference.train  # noqa: E402
+from npfuse.weights import load_weights  # noqa: E402
+from reference.__main__ import main, train_parser  # noqa: E402
+from reference.checkpoint import has_checkpoint  # noqa: E402
+from reference.errors import InputError  # noqa: E402
+from reference.export import export_arrays  # noqa: E402
+from reference.keras_models import lightfuse, t_cnn  # noqa: E402
+from reference.progress import Progress  # noqa: E402
+from reference.sice import Scene, read_scene  # noqa: E402
+from reference.train import Recipe, dead_channels, format_scores, fuse_scene, score, split_scenes, turn  # noqa: E402
+from tests.reference.scenes import write_scene  # noqa: E402
+
+# Sums of float32 in TensorFlow's threads may be ordered differently from run to run; Adam passes such differences on.
+CLOSE = {"rtol": 1e-4, "atol": 1e-5}
+
+
+@pytest.fixture
+def data(tmp_path):
+    folder = tmp_path / "scenes"
+    for seed, name in enumerate(["a", "b", "c"]):
+        write_scene(folder / name, seed=seed)
+    return folder
+
+
+def command(data, out, *more, epochs=2):
+    tiny = ["--hidden", "6,4", "--patch", "16", "--batch", "5", "--epochs", str(epochs), "--score-every", "0"]
+    return ["train", "--data", str(data), "--out", str(out), *tiny, *more]
+
+
+def arrays_of(data, out, *more, epochs=2):
+    assert main(command(data, out, *more, epochs=epochs)) == 0
+    return load_weights(out).arrays
+
+
+def assert_same(a, b):
+    assert a.keys() == b.keys()
+    for name in a:
+        np.testing.assert_allclose(a[name], b[name], **CLOSE, err_msg=name)
+
+
+def differ(a, b):
+    return max(float(np.abs(a[name] - b[name]).max()) for name in a) > 1e-3
+
+
+def one_line(capsys):
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert err.startswith("reference: ")
+    return err
+
+
+def interrupt_at(monkeypatch, call):
+    """Press Ctrl-C in the given step of the next training, counted over its epochs."""
+    make_step = reference.train.make_step
+
+    def make(*args):
+        step, calls = make_step(*args), []
+
+        def interrupted(*batch):
+            calls.append(1)
+            if len(calls) == call:
+                raise KeyboardInterrupt
+            return step(*batch)
+
+        return interrupted
+
+    monkeypatch.setattr(reference.train, "make_step", make)
+
+
+def test_training_lowers_the_loss(data, tmp_path, capsys):
+    main(command(data, tmp_path / "w.npz", "--seed", "3", epochs=12))
+    losses = [float(line.split()[3]) for line in capsys.readouterr().err.splitlines() if line.startswith("epoch")]
+    assert len(losses) == 12
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_interrupted_and_resumed_training_equals_uninterrupted(data, tmp_path, monkeypatch, capsys):
+    whole = arrays_of(data, tmp_path / "whole.npz", epochs=3)
+    # 3 scenes of 24x40 make 18 patches of 16, 4 steps an epoch: step 7 is in the second epoch.
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, 7)
+        assert main(command(data, tmp_path / "w.npz", epochs=3)) == 130
+    assert not (tmp_path / "w.npz").exists()
+    message = capsys.readouterr().err.splitlines()[-1]
+    said, _, resume = message.partition(", go on with: ")
+    assert said == "interrupted; the checkpoint holds 1 epochs"
+    assert shlex.split(resume)[:3] == ["python", "-m", "reference"]
+    assert main(shlex.split(resume)[3:]) == 0
+    err = capsys.readouterr().err
+    assert "epoch 1/3" not in err
+    assert "epoch 2/3" in err
+    assert_same(load_weights(tmp_path / "w.npz").arrays, whole)
+    assert differ(whole, arrays_of(data, tmp_path / "less.npz", epochs=2))
+
+
+def test_ctrl_c_in_the_first_epoch_says_there_is_no_checkpoint(data, tmp_path, monkeypatch, capsys):
+    interrupt_at(monkeypatch, 2)
+    assert main(command(data, tmp_path / "w.npz")) == 130
+    assert "interrupted before the end of the first epoch; there is no checkpoint" in capsys.readouterr().err
+    assert not has_checkpoint(tmp_path / "w.npz.checkpoint")
+
+
+def test_a_finished_training_is_written_again_from_its_checkpoint_and_can_be_extended(data, tmp_path):
+    three = arrays_of(data, tmp_path / "three.npz", epochs=3)
+    two = arrays_of(data, tmp_path / "w.npz", "--checkpoint", str(tmp_path / "ck"))
+    resume = ["--checkpoint", str(tmp_path / "ck"), "--resume"]
+    assert_same(arrays_of(data, tmp_path / "again.npz", *resume), two)
+    assert_same(arrays_of(data, tmp_path / "more.npz", *resume, epochs=3), three)
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(data, tmp_path):
+    first = arrays_of(data, tmp_path / "1.npz", "--seed", "1", epochs=1)
+    assert_same(arrays_of(data, tmp_path / "2.npz", "--seed", "1", epochs=1), first)
+    assert differ(arrays_of(data, tmp_path / "3.npz", "--seed", "2", epochs=1), first)
+
+
+def test_held_out_pictures_do_not_change_the_weights_and_trained_ones_do(data, tmp_path):
+    first = arrays_of(data, tmp_path / "1.npz", "--hold-out", "b", epochs=1)
+    write_scene(data / "b", height=32, seed=99)
+    assert_same(arrays_of(data, tmp_path / "2.npz", "--hold-out", "b", epochs=1), first)
+    write_scene(data / "a", seed=98)
+    assert differ(arrays_of(data, tmp_path / "3.npz", "--hold-out", "b", epochs=1), first)
+
+
+def test_the_weights_file_tells_the_model_the_scenes_the_seed_and_the_scores(data, tmp_path, capsys):
+    assert main(command(data, tmp_path / "w.npz", "--hold-out", "b", "--seed", "4", "--decoder", "bilinear")) == 0
+    weights = load_weights(tmp_path / "w.npz")
+    assert weights.model == "lightfuse"
+    assert list(weights.build["hidden"]) == [6, 4]
+    assert weights.build["decoder"] == "bilinear"
+    assert weights.normalization == "full_range"
+    err = capsys.readouterr().err
+    (held_out,) = [line.removeprefix("held out: ") for line in err.splitlines() if line.startswith("held out: ")]
+    assert held_out.startswith("PSNR ")
+    assert "(b " in held_out
+    for said in ("2 scenes of the folder scenes", "held out: b", "seed 4", "2 epochs", held_out):
+        assert said in weights.source
+    assert str(tmp_path) not in weights.source
+
+
+def test_held_out_scenes_are_scored_as_often_as_asked(data, tmp_path, capsys):
+    assert main(command(data, tmp_path / "w.npz", "--hold-out", "b", "--score-every", "2", epochs=5)) == 0
+    lines = [line.split(":")[0].split(" loss")[0] for line in capsys.readouterr().err.splitlines()]
+    lines = [line for line in lines if line.startswith(("epoch", "held out", "trained on"))]
+    scored = [f"epoch {n}/5" for n in range(1, 6)] + ["trained on", "held out"]
+    scored.insert(2, "held out")
+    scored.insert(5, "held out")
+    assert lines == scored
+
+
+@pytest.mark.parametrize(
+    ("options", "build"),
+    [
+        (["--model", "t_cnn"], lambda: t_cnn(hidden=(6, 4))),
+        (["--decoder", "transposed"], lambda: lightfuse(hidden=(6, 4), decoder="transposed")),
+    ],
+    ids=["t_cnn", "transposed"],
+)
+def test_other_models_are_trained_and_written(options, build, data, tmp_path):
+    arrays = arrays_of(data, tmp_path / "w.npz", *options, epochs=1)
+    wanted = {name: array.shape for name, array in export_arrays(build()).items()}
+    assert {name: array.shape for name, array in arrays.items()} == wanted
+
+
+def test_out_is_not_overwritten_unless_forced(data, tmp_path, capsys):
+    out = tmp_path / "w.npz"
+    out.write_bytes(b"precious")
+    assert main(command(tmp_path / "not-even-there", out)) == 2  # refused before the data is looked at
+    assert "w.npz: the file is there already, --force overwrites it" in one_line(capsys)
+    assert out.read_bytes() == b"precious"
+    assert main(command(data, out, "--force", epochs=1)) == 0
+    assert load_weights(out).model == "lightfuse"
+
+
+def test_a_checkpoint_is_not_overwritten_unless_forced(data, tmp_path, capsys):
+    checkpoint = ["--checkpoint", str(tmp_path / "ck")]
+    assert main(command(data, tmp_path / "1.npz", *checkpoint, epochs=1)) == 0
+    capsys.readouterr()
+    assert main(command(data, tmp_path / "2.npz", *checkpoint, epochs=1)) == 2
+    assert "a checkpoint is there already, --resume goes on from it, --force starts anew" in one_line(capsys)
+    assert main(command(data, tmp_path / "2.npz", *checkpoint, "--force", epochs=1)) == 0
+
+
+def test_a_checkpoint_of_other_settings_is_not_resumed(data, tmp_path, capsys):
+    checkpoint = ["--checkpoint", str(tmp_path / "ck")]
+    assert main(command(data, tmp_path / "1.npz", *checkpoint, "--seed", "1", epochs=2)) == 0
+    for options, message in [
+        (["--seed", "2"], "the checkpoint's seed is 1, this run's is 2"),
+        (["--hold-out", "a"], "the checkpoint's trained on is ['a', 'b', 'c'], this run's is ['b', 'c']"),
+        (["--decoder", "bilinear"], "'nearest'}, this run's is {'hidden': [6, 4], 'decoder': 'bilinear'}"),
+        (["--epochs", "1"], "the checkpoint holds 2 epochs, more than --epochs asks for"),
+    ]:
+        capsys.readouterr()
+        assert main(command(data, tmp_path / "2.npz", *checkpoint, "--resume", *options)) == 2
+        assert message in one_line(capsys)
+
+
+def test_resuming_without_a_checkpoint_is_refused(data, tmp_path, capsys):
+    assert main(command(data, tmp_path / "w.npz", "--resume")) == 2
+    assert "checkpoint.npz: no checkpoint there to resume from" in one_line(capsys)
+
+
+def test_a_broken_checkpoint_is_refused(data, tmp_path, capsys):
+    (tmp_path / "ck").mkdir()
+    (tmp_path / "ck" / "checkpoint.npz").write_bytes(b"half a file")
+    assert main(command(data, tmp_path / "w.npz", "--checkpoint", str(tmp_path / "ck"), "--resume")) == 2
+    assert "checkpoint.npz: not a checkpoint of this program" in one_line(capsys)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--hold-out", "a,z"], "--hold-out: no scene is called z, the scenes are a, b, c"),
+        (["--hold-out", "a,b,c"], "--hold-out: all scenes are held out, none is left to train on"),
+        (["--patch", "32"], "the picture is 24x40 (height x width), expected 32x32 or more"),
+        (["--data", "nowhere"], "nowhere: no such folder"),
+        (["--out", "nowhere/w.npz"], "nowhere/w.npz: there is no such folder to write to"),
+        (["--model", "t_cnn", "--decoder", "bilinear"], "--decoder bilinear: t_cnn has no decoder"),
+        (["--vgg-weights", "v.h5"], "--vgg-weights v.h5: only --loss vgg reads it"),
+        (["--loss", "vgg", "--vgg-weights", "v.h5"], "v.h5: no such file"),
+    ],
+)
+def test_mistakes_are_one_line_and_exit_status_2(options, message, data, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(command(data, tmp_path / "w.npz", *options)) == 2
+    assert message in one_line(capsys)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--epochs", "0"], "argument --epochs: 0, expected a whole number of 1 or more"),
+        (["--batch", "x"], "argument --batch: x, expected a whole number of 1 or more"),
+        (["--hidden", "6,-4"], "argument --hidden: -4, expected a whole number of 1 or more"),
+        (["--patch", "20"], "argument --patch: 20, expected a multiple of 8"),
+        (["--frobnicate"], "unrecognized arguments: --frobnicate"),
+    ],
+)
+def test_option_mistakes_are_one_line_and_exit_status_2(options, message, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(command("d", "w.npz", *options))
+    assert caught.value.code == 2
+    assert message in one_line(capsys)
+
+
+def test_options_have_the_recipes_defaults():
+    options = vars(train_parser().parse_args(["--data", "d", "--out", "w.npz"]))
+    defaults = {name: field.default for name, field in Recipe.__dataclass_fields__.items()}
+    assert options.keys() == defaults.keys()
+    required = ("data", "out", "checkpoint")
+    assert {k: v for k, v in options.items() if k not in required} == {
+        k: v for k, v in defaults.items() if k not in required
+    }
+
+
+@pytest.mark.parametrize("argv", [[], ["fuse"]])
+def test_an_unknown_subcommand_is_one_line_and_exit_status_2(argv, capsys):
+    assert main(argv) == 2
+    assert "expected a subcommand, train or crosscheck" in one_line(capsys)
+
+
+def test_missing_keras_names_the_extra_to_install(data, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "keras", None)
+    assert main(command(data, tmp_path / "w.npz")) == 2
+    assert 'keras is not installed: pip install "npfuse[keras]"' in one_line(capsys)
+
+
+def test_the_eight_turns_of_a_picture_are_all_different_and_keep_its_values():
+    picture = np.arange(4 * 4 * 2).reshape(4, 4, 2)
+    turned = [turn(picture, way) for way in range(8)]
+    assert len({array.tobytes() for array in map(np.ascontiguousarray, turned)}) == 8
+    assert all(sorted(map(tuple, array.reshape(-1, 2))) == sorted(map(tuple, picture.reshape(-1, 2))) for array in turned)
+
+
+def test_input_and_label_are_turned_alike_and_differently_in_the_next_epoch():
+    inputs = np.arange(12 * 8 * 8 * 6, dtype=np.uint32).reshape(12, 8, 8, 6)
+    labels = inputs[..., 0:3].copy()
+    seen = []
+
+    def step(x, y):
+        np.testing.assert_array_equal(x[..., 0:3], y)
+        seen.append(x)
+        return 0.0
+
+    recipe = Recipe(data=None, out=None, checkpoint=None, batch=5)
+    progress = Progress(0, 2, 3, io.StringIO())
+    for epoch in (1, 2, 1):
+        reference.train.train_epoch(step, inputs, labels, epoch, recipe, progress)
+    first, second, again = (np.concatenate(seen[n : n + 3]) for n in (0, 3, 6))
+    assert [len(batch) for batch in seen[:3]] == [5, 5, 2]
+    np.testing.assert_array_equal(again, first)
+    assert not np.array_equal(first, second)
+    for patches in (first, second):  # every patch once
+        assert sorted(patches.min(axis=(1, 2, 3))) == sorted(inputs.min(axis=(1, 2, 3)))
+
+
+def test_a_loss_that_is_not_a_number_stops_the_training():
+    inputs = np.zeros((2, 8, 8, 6), np.uint8)
+    recipe = Recipe(data=None, out=None, checkpoint=None)
+    with pytest.raises(InputError, match="epoch 7: the loss is nan, training cannot go on; try another --seed"):
+        reference.train.train_epoch(
+            lambda x, y: float("nan"), inputs, inputs, 7, recipe, Progress(0, 9, 1, io.StringIO())
+        )
+
+
+def test_splitting_keeps_every_scene_once(data):
+    scenes = [read_scene(data / name) for name in "abc"]
+    trained, held_out = split_scenes(scenes, ("c", "a"))
+    assert [scene.name for scene in trained] == ["b"]
+    assert [scene.name for scene in held_out] == ["a", "c"]
+
+
+def grey_scene(height, width, label):
+    picture = np.full((height, width, 3), 100, np.uint8)
+    return Scene(name="s", under=picture, over=picture, label=np.full_like(picture, label), label_path=None)
+
+
+def constant_model(value):
+    """A LightFuse that gives the byte `value` everywhere."""
+    model = lightfuse(hidden=(2,))
+    for variable in model.weights:
+        variable.assign(np.zeros(variable.shape))
+    model.get_layer("global3").bias.assign(np.full(3, np.arctanh(value / 255 * 2 - 1)))
+    return model
+
+
+def test_score_is_the_psnr_and_ssim_of_the_whole_picture_by_hand():
+    ((psnr, similarity),) = score(constant_model(110), [grey_scene(19, 13, label=120)]).values()
+    assert psnr == pytest.approx(20 * np.log10(255 / 10), abs=1e-3)
+    a, b = 110 / 255, 120 / 255
+    assert similarity == pytest.approx((2 * a * b + 1e-4) / (a * a + b * b + 1e-4), abs=5e-4)  # float32 variances
+
+
+def test_scenes_of_any_size_are_fused_as_if_their_edges_went_on():
+    keras.utils.set_random_seed(2)
+    model = lightfuse(hidden=(6, 4))
+    rng = np.random.default_rng(0)
+    small = {name: rng.integers(0, 256, (13, 18, 3), dtype=np.uint8) for name in ("under", "over", "label")}
+    grown = {name: np.pad(p, ((0, 3), (0, 6), (0, 0)), mode="edge") for name, p in small.items()}
+    fused, whole = (fuse_scene(model, Scene(name="s", label_path=None, **p)) for p in (small, grown))
+    assert whole.shape == (16, 24, 3)
+    np.testing.assert_array_equal(fused, whole[:13, :18])
+
+
+def test_scores_are_told_in_one_line():
+    wanted = "PSNR 21.00 dB SSIM 0.6000 (a 20.00 dB 0.5000, b 22.00 dB 0.7000)"
+    assert format_scores({"a": (20.0, 0.5), "b": (22.0, 0.7)}) == wanted
+
+
+def test_a_channel_whose_last_relu_is_off_everywhere_is_found():
+    model = lightfuse(hidden=(6, 4))
+    model.get_layer("detail3").bias.assign([1.0, -1e6, 1.0])
+    inputs = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 6), dtype=np.uint8)
+    assert 1 in dead_channels(model, inputs)
+    model.get_layer("detail3").bias.assign([1e6, 1e6, 1e6])
+    assert dead_channels(model, inputs) == []
+    assert dead_channels(t_cnn(hidden=(6, 4)), inputs) == []
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_progress_is_a_bar_on_a_terminal_and_a_line_an_epoch_elsewhere():
+    told = {}
+    for stream in (Terminal(), io.StringIO()):
+        progress = Progress(2, 4, 5, stream)
+        for epoch in (3, 4):
+            for step in range(1, 6):
+                progress.step(epoch, step, 0.25)
+            progress.epoch(epoch, 0.125)
+        told[type(stream)] = stream.getvalue()
+    lines = told[io.StringIO].splitlines()
+    assert [line.split(" s/step")[0][:25] for line in lines] == ["epoch 3/4 loss 0.1250 0.0", "epoch 4/4 loss 0.1250 0.0"]
+    assert "\r" not in told[io.StringIO]
+    assert "\repoch 3/4 [####................] step 1/5 loss 0.2500 left 0:00:" in told[Terminal]
+    assert "[####################] step 5/5" in told[Terminal]
+    assert told[Terminal].count("\n") == 2
