@@ -43,11 +43,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         text = _report(arguments)
-    except (ValueError, OSError) as error:
-        print(f"costmodel: {error}", file=sys.stderr)
-        return 2
+    except OSError as error:
+        return _fail(f"{error.filename}: {error.strerror}" if error.strerror else str(error))
+    except ValueError as error:
+        return _fail(str(error))
     print(text, flush=True)
     return 0
+
+
+def _fail(message: str) -> int:
+    """Print one line to stderr; return the exit status of wrong input."""
+    print("costmodel: " + " ".join(message.split()), file=sys.stderr)
+    return 2
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -71,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         "--plot",
         metavar="FILE",
         type=Path,
-        help=f"draw the roofline and the cost by layer (of {DEFAULT_MODEL} unless named, on {PLOT_MACHINE} unless named)",
+        help=f"draw roofline and cost by layer (of {DEFAULT_MODEL}, on {PLOT_MACHINE}, unless others are named)",
     )
     return parser
 

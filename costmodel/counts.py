@@ -19,6 +19,7 @@ from npfuse.graph import Graph, Node
 from npfuse.ops import (
     AdaptiveNorm,
     Add,
+    AddChannels,
     Concatenate,
     Conv2D,
     Conv2DTranspose,
@@ -113,6 +114,10 @@ def _add(op: Add, inputs: tuple[Shape, ...], output: Shape) -> OperatorCost:
     return _cost(op, inputs, output, Work(additions=(len(inputs) - 1) * prod(output)))
 
 
+def _add_channels(op: AddChannels, inputs: tuple[Shape, ...], output: Shape) -> OperatorCost:
+    return _cost(op, inputs, output, Work(additions=prod(output)))
+
+
 def _concatenate(op: Concatenate, inputs: tuple[Shape, ...], output: Shape) -> OperatorCost:
     return _cost(op, inputs, output, Work())
 
@@ -146,6 +151,7 @@ RULES: Mapping[type[Operator], Rule] = MappingProxyType(
     {
         AdaptiveNorm: _adaptive_norm,
         Add: _add,
+        AddChannels: _add_channels,
         Concatenate: _concatenate,
         Conv2D: _conv2d,
         Conv2DTranspose: _conv2d_transpose,
@@ -326,7 +332,7 @@ def _layer(graph: Graph, node: Node, field: Pair, counted: set[str], element_byt
         stride=op.stride if isinstance(op, Window) else (1, 1) if isinstance(op, PointwiseConv2D) else None,
         dilation=op.dilation if isinstance(op, Window) else (1, 1) if isinstance(op, PointwiseConv2D) else None,
         parameters=cost.parameters if first else 0,
-        shares=None if first else node.weight_key,
+        shares=None if first or not cost.parameters else node.weight_key,
         work=cost.work,
         bytes_read=cost.values_read * element_bytes,
         bytes_written=cost.values_written * element_bytes,

@@ -1,7 +1,7 @@
 """How much energy a network would take at best: Horowitz, "Computing's Energy Problem", ISSCC 2014, 45 nm at 0.9 V.
 
-An estimate, good for comparing networks and precisions, not for a battery: it counts arithmetic and DRAM, and leaves out
-instructions, registers and caches, which take most of a processor's energy; a newer process takes less of everything.
+An estimate, good for comparing networks and precisions, not for a battery: it counts arithmetic and DRAM, and leaves
+out instructions, registers and caches, which take most of a processor's energy; a newer process takes less of all.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,8 @@
 """Reads the network in a Keras 3 `.keras` file as a graph, from its `config.json` alone: no Keras, no weights.
 
-Functional and Sequential models of the layers in `LAYERS` are understood, with shared layers and several inputs. Whatever
-is not understood, a layer or a setting of one, is an error that names it: a cost left out would be a wrong total.
+Functional and Sequential models of the layers in `LAYERS` are understood, with shared layers and several inputs.
+Whatever is not understood, a layer or a setting of one, is an error that names it: a cost left out would be a wrong
+total.
 """
 
 import json

@@ -1,9 +1,10 @@
 """How fast a network could run at best on a machine: the roofline model (Williams, Waterman and Patterson, 2009).
 
-A step takes at least the time of its arithmetic at the machine's peak, and at least the time of its memory traffic at the
-machine's bandwidth; the longer of the two is predicted. Every operation outside a multiply-add takes one multiply-add's
-time. It is a lower bound: nothing here knows of caches that are missed or of vectors half full. Peaks of named machines
-are those of float32 and of all cores at base clock, from data sheets; `costmodel.this_machine` measures this one.
+A step takes at least the time of its arithmetic at the machine's peak, and at least the time of its memory traffic at
+the machine's bandwidth; the longer of the two is predicted. Every operation outside a multiply-add takes one
+multiply-add's time. It is a lower bound: nothing here knows of caches that are missed or of vectors half full. Peaks of
+named machines are those of float32 and of all cores at base clock, from data sheets; `costmodel.this_machine` measures
+this one.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,9 +1,9 @@
 """How much memory the values of a graph take at once, from when each is made and when it is last read.
 
 The walk is that of `npfuse.run`: a value is made by its step and dropped after the last step that reads it. The caller
-keeps the inputs, so they count to the end. Counted too is what a step needs for itself: the padded copy of a convolution's
-input, and the half-resampled picture of a resize. Left out: weights (`GraphCost.parameters`), and the block of hidden
-values of a merged step, which is small and does not grow with the picture.
+keeps the inputs, so they count to the end. Counted too is what a step needs for itself: the padded copy of a
+convolution's input, and the half-resampled picture of a resize. Left out: weights (`GraphCost.parameters`), and the
+block of hidden values of a merged step, which is small and does not grow with the picture.
 """
 
 from collections.abc import Iterator

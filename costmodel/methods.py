@@ -84,8 +84,8 @@ METHODS: tuple[Method, ...] = (
         model="deepfuse",
         grid=same_size,
         runs=1,
-        difference="the released network sees luma only, shares its branches' weights and has no biases; the table counts "
-        "the parameters of a network with three channels, two sets of weights and biases, but the FLOPs of the released one",
+        difference="the released network sees luma only, shares its branches' weights and has no biases; the table "
+        "counts the FLOPs of that one, but the parameters of one with three channels, two sets of weights and biases",
         left_out="colour conversion, and the weighted average of the chroma",
     ),
     Method(
@@ -93,8 +93,8 @@ METHODS: tuple[Method, ...] = (
         model="mefnet",
         grid=low_resolution,
         runs=2,
-        difference="the released network normalises where the table counts biases; and it runs once an exposure, on a copy "
-        f"whose short side is {SHORT_SIDE}, so its FLOPs per pixel of the copy are not per pixel of the picture",
+        difference="the released network normalises where the table counts biases; and it runs once an exposure, on a "
+        f"copy whose short side is {SHORT_SIDE}, so its FLOPs per pixel of the copy are not per pixel of the picture",
         left_out="the copy, the guided filter that brings the weight maps to full size, their sum, and the chroma",
     ),
     Method(

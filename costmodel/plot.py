@@ -8,6 +8,8 @@ from costmodel.counts import LayerCost
 from costmodel.machine import Machine
 from costmodel.report import Subject
 
+NAMED = 3  # layers named at one point
+
 
 def plot(subject: Subject, convention: Convention, machine: Machine, path: Path) -> None:
     """Draw a network into a file.
@@ -35,7 +37,8 @@ def plot(subject: Subject, convention: Convention, machine: Machine, path: Path)
     names = [layer.name for layer in layers]
     right.barh(names, [convention.amount(layer.work) for layer in layers])
     right.invert_yaxis()
-    right.set_xscale("symlog", linthresh=1e3)
+    if subject.cost.amount(convention):
+        right.set_xscale("log")
     right.set_xlabel(f"{convention.unit} ({convention.name})")
     right.set_title(f"{subject.name}: cost by layer")
     try:
@@ -54,8 +57,19 @@ def _roofline(axes: Any, layers: list[LayerCost], machine: Machine) -> None:
     roof = [min(machine.peak_gmacs, machine.bandwidth_gb_s * corner) for corner in corners]
     axes.loglog(corners, roof, color="black")
     axes.loglog(intensities, attainable, "o")
-    for layer, x, y in zip(layers, intensities, attainable, strict=True):
-        axes.annotate(layer.name, (x, y), textcoords="offset points", xytext=(4, -8), fontsize=7)
+    for names, x, y in _labels(layers, intensities, attainable):
+        axes.annotate(names, (x, y), textcoords="offset points", xytext=(5, -8), fontsize=7)
     axes.set_xlabel("operations a byte, operator by operator")
     axes.set_ylabel("attainable 1e9 operations a second")
-    axes.set_title(f"Roofline of {machine.name}")
+    axes.set_title(f"Roofline of {'this machine' if machine.name == 'here' else machine.name}")
+
+
+def _labels(layers: list[LayerCost], xs: list[float], ys: list[float]) -> list[tuple[str, float, float]]:
+    """Return (names, x, y), one for all layers that would be written over one another."""
+    near: dict[str, tuple[list[str], float, float]] = {}
+    for layer, x, y in zip(layers, xs, ys, strict=True):
+        near.setdefault(f"{x:.1e}", ([], x, y))[0].append(layer.name)
+    return [
+        (", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else ""), x, y)
+        for names, x, y in near.values()
+    ]

@@ -1,7 +1,7 @@
 """What the LightFuse paper (arXiv 2107.02299) prints, and how each number was come to. The only numbers typed in.
 
-The paper does not say what its Table III counts. Each reading here names the network, as the arguments of its graph, and
-the convention with which a walk over that graph gives the printed number; the tests hold them to it.
+The paper does not say what its Table III counts. Each reading here names the network, as the arguments of its graph,
+and the convention with which a walk over that graph gives the printed number; the tests hold them to it.
 """
 
 from collections.abc import Mapping
@@ -54,12 +54,12 @@ class PublishedRatio:
     Parameters
     ----------
     method : name of the other method
-    value : as printed, with as many digits
+    value : as printed
     where : in the paper
     """
 
     method: str
-    value: str
+    value: float
     where: str
 
 
@@ -112,6 +112,6 @@ METHODS: tuple[PublishedMethod, ...] = (
 
 # "1.4 to 20 times FLOP and parameter reduction": the abstract gives one pair of ratios for both.
 RATIOS: tuple[PublishedRatio, ...] = (
-    PublishedRatio(method="DeepFuse", value="20", where="abstract"),
-    PublishedRatio(method="MEF-Net", value="1.4", where="abstract"),
+    PublishedRatio(method="DeepFuse", value=20, where="abstract"),
+    PublishedRatio(method="MEF-Net", value=1.4, where="abstract"),
 )

@@ -1,4 +1,4 @@
-"""The tables of the report. Every number in them is counted by walking a graph, except those in `costmodel.published`."""
+"""The tables of the report. Every number in them is counted by walking a graph, or is one of `costmodel.published`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -100,49 +100,51 @@ def graph_subject(graph: Graph) -> Subject:
 
 def table_3(convention: Convention) -> Table:
     """Return the paper's Table III, published beside counted."""
-    unit = f"{convention.unit}/pixel"
+    rate = f"{convention.unit}/pixel"
+    published, counted_by = "published", f"counted ({convention.name})"
+    whole = convention.name == FLOPS_CONVENTION
     columns = (
         Column(key="method", header="method", meaning="name of the method"),
-        _integer("flops_published", "FLOPs/pixel published", "FLOPs per pixel as printed"),
-        Column(
-            key="amount_counted",
-            header=f"{unit} counted ({convention.name})",
-            meaning=f"{unit} counted under the convention {convention.name}",
-            kind="decimal",
-            digits=0 if convention.name == FLOPS_CONVENTION else 1,
+        _integer("flops_published", published, "FLOPs per pixel as printed", rate),
+        _decimal(
+            "amount_counted", counted_by, f"{rate} under the convention {convention.name}", 0 if whole else 1, rate
         ),
-        _integer("parameters_published", "parameters published", "number of parameters as printed"),
-        _integer("parameters_counted", "counted", "number of parameters of the network that the paper counts"),
-        Column(key="ratio_published", header="x LightFuse published", meaning="times LightFuse's, as printed"),
-        _decimal("amount_ratio", f"{convention.unit} counted", f"{convention.unit} per pixel, times LightFuse's", 2),
-        _decimal("parameters_ratio", "parameters counted", "parameters, times LightFuse's", 2),
+        _integer("parameters_published", published, "parameters as printed", "parameters"),
+        _integer("parameters_counted", "counted", "parameters of the network that the paper counts", "parameters"),
+        Column(
+            key="ratio_published",
+            header=published,
+            meaning="times LightFuse's, as printed, of FLOPs and of parameters",
+            kind="general",
+            group="x LightFuse",
+        ),
+        _decimal("amount_ratio", convention.unit, f"{rate} counted, times LightFuse's", 2, "x LightFuse"),
+        _decimal("parameters_ratio", "parameters", "parameters counted, times LightFuse's", 2, "x LightFuse"),
     )
-    counted = [
-        _paper_counts(published.model, published.flops_per_pixel, published.parameters) for published in PUBLISHED
-    ]
+    counted = [_paper_counts(p.model, p.flops_per_pixel, p.parameters) for p in PUBLISHED]
     amounts = [cost.per_pixel(convention) for cost, _ in counted]
     rows: list[tuple[Value, ...]] = []
     notes = [f"{convention.name}: {convention.sentence}."]
     if convention.name != FLOPS_CONVENTION:
         notes.append(f"The published FLOPs follow the convention {FLOPS_CONVENTION}.")
-    for published, amount, (_, parameters) in zip(PUBLISHED, amounts, counted, strict=True):
-        flops, size = published.flops_per_pixel, published.parameters
+    for method, amount, (_, parameters) in zip(PUBLISHED, amounts, counted, strict=True):
+        flops, size = method.flops_per_pixel, method.parameters
         rows.append(
             (
-                published.name,
+                method.name,
                 flops.value if flops else None,
                 _number(amount),
                 size.value if size else None,
                 parameters,
-                next((ratio.value for ratio in RATIOS if ratio.method == published.name), None),
+                next((ratio.value for ratio in RATIOS if ratio.method == method.name), None),
                 float(amount / amounts[0]),
                 parameters / counted[0][1],
             )
         )
         if flops and size:
-            notes.append(f"{published.name}, FLOPs: {flops.footnote}. Parameters: {size.footnote}.")
+            notes.append(f"{method.name}, FLOPs: {flops.footnote}. Parameters: {size.footnote}.")
         else:
-            notes.append(f"{published.name}: {_without_row(published.name)}.")
+            notes.append(f"{method.name}: {_without_row(method.name)}.")
     return Table(
         name="table_3",
         title=f"Table III of {PAPER}: published and counted",
@@ -162,7 +164,7 @@ _TABLE_3_HEIGHT, _TABLE_3_WIDTH = 64, 96
 
 
 def _paper_counts(model: str, flops: Reading | None, parameters: Reading | None) -> tuple[GraphCost, int]:
-    """Return the cost of the network whose FLOPs the paper counts, and the parameters of the one it counts for those."""
+    """Return the cost of the network whose FLOPs the paper counts, and the parameters that it counts for those."""
     graphs = [
         build(model, _TABLE_3_HEIGHT, _TABLE_3_WIDTH, **(reading.arguments if reading else {}))
         for reading in (flops, parameters)
@@ -173,7 +175,7 @@ def _paper_counts(model: str, flops: Reading | None, parameters: Reading | None)
 def running_table(subjects: Sequence[Subject], convention: Convention, title: str) -> Table:
     """Return what really runs for one result."""
     unit = convention.unit
-    columns = (
+    columns = [
         Column(key="method", header="method", meaning="name of the method"),
         Column(key="grid", header="runs on", meaning="runs of the network, and its width x height"),
         _integer("parameters", "parameters", "number of parameters, shared ones once"),
@@ -182,9 +184,11 @@ def running_table(subjects: Sequence[Subject], convention: Convention, title: st
             "giga_amount", f"G{unit} ({convention.name})", f"1e9 {unit} for one result, under {convention.name}", 3
         ),
         _decimal("amount_per_pixel", f"{unit}/pixel", f"{unit} per pixel of the result", 1),
-        _decimal("ratio", f"x {subjects[0].name}", f"{unit}, times those of {subjects[0].name}", 3),
-    )
+    ]
     first = subjects[0].runs * subjects[0].cost.amount(convention)
+    compared = len(subjects) > 1
+    if compared:
+        columns.append(_decimal("ratio", f"x {subjects[0].name}", f"{unit}, times those of {subjects[0].name}", 3))
     rows: list[tuple[Value, ...]] = []
     for subject in subjects:
         amount = subject.runs * subject.cost.amount(convention)
@@ -196,39 +200,42 @@ def running_table(subjects: Sequence[Subject], convention: Convention, title: st
                 subject.runs * subject.cost.work.macs / 1e9,
                 amount / 1e9,
                 amount / subject.pixels,
-                amount / first if first else None,
+                *([amount / first] if compared else []),
             )
         )
     notes = (f"{convention.name}: {convention.sentence}.", *(note for subject in subjects for note in subject.notes))
-    return Table(name="running", title=title, columns=columns, rows=tuple(rows), notes=notes)
+    return Table(name="running", title=title, columns=tuple(columns), rows=tuple(rows), notes=notes)
 
 
 def resources_table(subjects: Sequence[Subject], machine: Machine | None, title: str) -> Table:
     """Return memory, energy and, for a machine, time."""
+    one_by_one, merged = "op by op", "merged"
     columns = [
         Column(key="method", header="method", meaning="name of the method"),
-        _mib("weights_bytes", "weights MiB", "bytes of the parameters in float32", 3),
-        _mib("peak_bytes", "peak MiB", "most bytes of values in memory, operator by operator, inputs included"),
-        _mib("peak_bytes_merged", "merged", "the same in npfuse's run, which merges chains of pointwise operators"),
-        _mib("moved_bytes", "moved MiB", "bytes read and written for one result, operator by operator"),
-        _mib("moved_bytes_merged", "merged", "bytes read and written for one result with merged chains"),
+        _mib("weights_bytes", "MiB", "bytes of the parameters in float32", "weights", digits=3),
+        _mib("peak_bytes", one_by_one, "most bytes of values in memory at once, inputs included", "peak MiB"),
+        _mib("peak_bytes_merged", merged, "the same where chains of pointwise operators are merged", "peak MiB"),
+        _mib("moved_bytes", one_by_one, "bytes read and written for one result, operator by operator", "moved MiB"),
+        _mib("moved_bytes_merged", merged, "bytes read and written for one result with merged chains", "moved MiB"),
     ]
-    columns += [
-        Column(
-            key=f"energy_{precision.name}_mj",
-            header=f"{precision.name} mJ",
-            meaning=f"least to most mJ for one result in {precision.name}, merged: arithmetic and DRAM",
-        )
-        for precision in PRECISIONS.values()
-    ]
+    for precision in PRECISIONS.values():
+        meaning = f"mJ for one result in {precision.name} with merged chains: arithmetic and DRAM"
+        for end in ("least", "most"):
+            columns.append(
+                _decimal(f"energy_{precision.name}_{end}_mj", end, f"{end} {meaning}", 1, f"{precision.name} mJ")
+            )
     notes = [
         "merged: as npfuse.run runs it, chains of pointwise convolutions and ReLUs in one step. Values are float32.",
         f"Energy: {SOURCE}.",
     ]
     if machine:
         columns += [
-            _decimal("time_ms", "ms", f"least time of one result on {machine.name}, operator by operator", 2),
-            _decimal("time_ms_merged", "merged", f"least time of one result on {machine.name} with merged chains", 2),
+            _decimal(
+                "time_ms", one_by_one, f"least ms for one result on {machine.name}, operator by operator", 2, "ms"
+            ),
+            _decimal(
+                "time_ms_merged", merged, f"least ms for one result on {machine.name} with merged chains", 2, "ms"
+            ),
         ]
         notes += machine_notes(machine)
     rows = [_resources(subject, machine) for subject in subjects]
@@ -248,7 +255,7 @@ def _resources(subject: Subject, machine: Machine | None) -> tuple[Value, ...]:
         cost.parameters * cost.element_bytes,
         *(peak.bytes for peak in subject.peaks),
         *moved,
-        *(f"{least:,.3g}–{most:,.3g}" for least, most in energies),
+        *(end for ends in energies for end in ends),
         *times,
     )
 
@@ -256,7 +263,7 @@ def _resources(subject: Subject, machine: Machine | None) -> tuple[Value, ...]:
 def machine_notes(machine: Machine) -> tuple[str, ...]:
     """Return what a prediction rests on."""
     return (
-        f"{machine.name}: {machine.peak_gmacs:,.1f} GMAC/s and {machine.bandwidth_gb_s:,.1f} GB/s; {machine.description}.",
+        f"{machine.name}: {machine.peak_gmacs:,.1f} GMAC/s, {machine.bandwidth_gb_s:,.1f} GB/s; {machine.description}.",
         *(f"Source: {source}." for source in machine.sources),
         "Time: the roofline's lower bound; each step takes the longer of its arithmetic and its memory traffic.",
     )
@@ -294,13 +301,13 @@ def _number(amount: Fraction) -> int | float:
     return int(amount) if amount.denominator == 1 else float(amount)
 
 
-def _integer(key: str, header: str, meaning: str) -> Column:
-    return Column(key=key, header=header, meaning=meaning, kind="integer")
+def _integer(key: str, header: str, meaning: str, group: str = "") -> Column:
+    return Column(key=key, header=header, meaning=meaning, kind="integer", group=group)
 
 
-def _decimal(key: str, header: str, meaning: str, digits: int) -> Column:
-    return Column(key=key, header=header, meaning=meaning, kind="decimal", digits=digits)
+def _decimal(key: str, header: str, meaning: str, digits: int, group: str = "") -> Column:
+    return Column(key=key, header=header, meaning=meaning, kind="decimal", digits=digits, group=group)
 
 
-def _mib(key: str, header: str, meaning: str, digits: int = 1) -> Column:
-    return Column(key=key, header=header, meaning=meaning, kind="mib", digits=digits)
+def _mib(key: str, header: str, meaning: str, group: str, digits: int = 1) -> Column:
+    return Column(key=key, header=header, meaning=meaning, kind="mib", digits=digits, group=group)

@@ -17,6 +17,8 @@ import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from textwrap import wrap
 from types import MappingProxyType
 from typing import Literal
 
@@ -24,8 +26,11 @@ SCHEMA = 1
 
 MIB = 2**20
 
+GAP = "  "  # between columns of text
+WRAP = 120  # width of notes in text
+
 Value = str | int | float | None
-Kind = Literal["text", "integer", "decimal", "mib", "percent"]
+Kind = Literal["text", "integer", "decimal", "general", "mib", "percent"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +41,9 @@ class Column:
     ----------
     key : in JSON and CSV
     header : as printed
+    group : heading over neighbouring columns of the same group, or nothing
     meaning : a sentence, with the unit of the raw value
-    kind : how values are printed; "mib" prints bytes in MiB, "percent" a fraction of 1
+    kind : how values are printed; "general" without trailing zeros, "mib" bytes in MiB, "percent" a fraction of 1
     digits : after the decimal point
     """
 
@@ -46,6 +52,12 @@ class Column:
     meaning: str
     kind: Kind = "text"
     digits: int = 0
+    group: str = ""
+
+    @property
+    def full_header(self) -> str:
+        """The header with its group."""
+        return f"{self.group} {self.header}".strip()
 
     def text(self, value: Value) -> str:
         """Return a value as printed.
@@ -61,6 +73,8 @@ class Column:
             return value
         if self.kind == "percent":
             return f"{100 * value:.{self.digits}f} %"
+        if self.kind == "general":
+            return f"{value:g}"
         if self.kind == "mib":
             return f"{value / MIB:,.{self.digits}f}"
         return f"{value:,.{self.digits}f}" if self.kind == "decimal" else f"{value:,}"
@@ -89,8 +103,11 @@ class Table:
 
     def cells(self) -> list[list[str]]:
         """Return the printed rows, the total last."""
-        rows = [*self.rows, self.total] if self.total else list(self.rows)
-        return [[column.text(value) for column, value in zip(self.columns, row, strict=True)] for row in rows]
+        rows = [[column.text(value) for column, value in zip(self.columns, row, strict=True)] for row in self.rows]
+        if self.total:
+            pairs = zip(self.columns, self.total, strict=True)
+            rows.append(["" if value is None else column.text(value) for column, value in pairs])
+        return rows
 
 
 def text(tables: Sequence[Table]) -> str:
@@ -112,18 +129,31 @@ def text(tables: Sequence[Table]) -> str:
 def _text(table: Table) -> str:
     cells = [[column.header for column in table.columns], *table.cells()]
     widths = [max(len(row[i]) for row in cells) for i in range(len(table.columns))]
+    groups = [(group, list(columns)) for group, columns in groupby(range(len(widths)), _group_of(table))]
+    for group, columns in groups:
+        missing = len(group) - sum(widths[i] + len(GAP) for i in columns) + len(GAP)
+        widths[columns[-1]] += max(missing, 0)
     lines = []
+    if any(group for group, _ in groups):
+        spans = [sum(widths[i] + len(GAP) for i in columns) - len(GAP) for _, columns in groups]
+        lines.append(GAP.join(group.center(span) for (group, _), span in zip(groups, spans, strict=True)).rstrip())
     for row in cells:
         padded = [
             cell.ljust(width) if column.kind == "text" else cell.rjust(width)
             for cell, width, column in zip(row, widths, table.columns, strict=True)
         ]
-        lines.append("  ".join(padded).rstrip())
+        lines.append(GAP.join(padded).rstrip())
     rule = "-" * max(map(len, lines))
-    lines.insert(1, rule)
+    lines.insert(len(lines) - len(cells) + 1, rule)
     if table.total:
         lines.insert(-1, rule)
-    return "\n".join([table.title, *lines, *table.notes])
+    notes = [line for note in table.notes for line in wrap(note, WRAP, subsequent_indent="  ")]
+    return "\n".join([table.title, *lines, *notes])
+
+
+def _group_of(table: Table) -> Callable[[int], str]:
+    """Return the function that tells a column's group by its index."""
+    return lambda i: table.columns[i].group
 
 
 def markdown(tables: Sequence[Table]) -> str:
@@ -138,7 +168,9 @@ def _markdown(table: Table) -> str:
     rule = "| " + " | ".join("---" if column.kind == "text" else "---:" for column in table.columns) + " |"
     rows = [line(row) for row in table.cells()]
     notes = [f"\n{note}" for note in table.notes]
-    return "\n".join([f"**{table.title}**\n", line([column.header for column in table.columns]), rule, *rows, *notes])
+    return "\n".join(
+        [f"**{table.title}**\n", line([column.full_header for column in table.columns]), rule, *rows, *notes]
+    )
 
 
 def csv_text(tables: Sequence[Table]) -> str:
@@ -167,7 +199,7 @@ def _json(table: Table) -> dict[str, object]:
     return {
         "name": table.name,
         "title": table.title,
-        "columns": [{"key": c.key, "header": c.header, "meaning": c.meaning} for c in table.columns],
+        "columns": [{"key": c.key, "header": c.full_header, "meaning": c.meaning} for c in table.columns],
         "rows": [record(row) for row in table.rows],
         "total": record(table.total) if table.total else None,
         "notes": list(table.notes),
@@ -190,6 +222,7 @@ _LATEX = str.maketrans(
         ">": r"\textgreater{}",
         "×": r"$\times$",
         "—": "---",
+        "…": r"\ldots{}",
     }
 )
 
@@ -213,7 +246,7 @@ def _latex(table: Table) -> str:
             rf"\caption{{{table.title.translate(_LATEX)}}}",
             rf"\begin{{tabular}}{{{''.join('l' if column.kind == 'text' else 'r' for column in table.columns)}}}",
             r"  \hline",
-            line([column.header for column in table.columns]),
+            line([column.full_header for column in table.columns]),
             r"  \hline",
             *rows,
             r"  \hline",

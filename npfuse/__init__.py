@@ -11,8 +11,7 @@ from importlib.metadata import version
 
 from npfuse.fusion import fuse
 from npfuse.graph import Graph
-from npfuse.run import run
 from npfuse.weights import Weights, WeightsError, bundled_names, load_weights, save_weights
 
 __version__ = version("npfuse")
-__all__ = ["Graph", "Weights", "WeightsError", "bundled_names", "fuse", "load_weights", "run", "save_weights"]
+__all__ = ["Graph", "Weights", "WeightsError", "bundled_names", "fuse", "load_weights", "save_weights"]

@@ -18,11 +18,13 @@ from numpy.typing import NDArray
 
 from npfuse.graph import Graph
 from npfuse.run import Engine, plan, run
+from npfuse.thumbnail import thumbnail
 from npfuse.weights import Normalization, Weights, load_weights
 
 Order = Literal["auto", "given"]
 
 GRID = 8  # pixels: GlobalNet halves the size three times
+TILE_GRID = 64  # pixels: where tiles meet, so that the groups of blocks of `npfuse.fast.pixel_mlp` are whole
 TILE_BYTES = 16 << 20  # of the widest value that is kept of a tile, in float32
 WHITE = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0, np.dtype(np.float32): 1.0, np.dtype(np.float64): 1.0}
 
@@ -90,7 +92,7 @@ def fuse(
     thread_count = _thread_count(threads)
     loaded = load_weights(weights)
     graph = loaded.graph(GRID, GRID)
-    if graph.inputs != (("exposures", (GRID, GRID, 6)),) or graph.outputs != ("fused",):
+    if not _takes_exposures(graph):
         raise ValueError(f"fuse: weights are for {loaded.model}, expected a network of two RGB exposures")
     out = np.empty_like(a, order="C")
     batch = a.ndim == 4
@@ -103,6 +105,14 @@ def fuse(
         if progress:
             progress(done, len(jobs))
     return out
+
+
+def _takes_exposures(graph: Graph) -> bool:
+    """Tell whether a network takes two RGB exposures, perhaps with a thumbnail of them, and returns a picture."""
+    (name, shape), *others = graph.inputs
+    exposures = name == "exposures" and shape == (GRID, GRID, 6)
+    thumbnails = all(name == "thumbnail" and shape[2] == 6 for name, shape in others)
+    return exposures and thumbnails and graph.outputs == ("fused",)
 
 
 def _run_all(jobs: list[Callable[[], None]], threads: int) -> Iterator[None]:
@@ -226,7 +236,7 @@ def tiles_along(axis: int, n: int, length: int, graph: Graph) -> list[Tile]:
 
 
 def tile_side(graph: Graph, engine: Engine) -> int:
-    """Return the side of a tile, a multiple of GRID, for which no value that is kept takes more than TILE_BYTES.
+    """Return the side of a tile, a multiple of TILE_GRID, for which no value that is kept takes more than TILE_BYTES.
 
     Examples
     --------
@@ -236,7 +246,7 @@ def tile_side(graph: Graph, engine: Engine) -> int:
     """
     kept = [step[-1].name for step in plan(graph, merge=engine == "fast")]
     widest = max(graph.shapes[name][2] for name in (*kept, *dict(graph.inputs)))
-    return max(GRID, isqrt(TILE_BYTES // (4 * widest)) // GRID * GRID)
+    return max(TILE_GRID, isqrt(TILE_BYTES // (4 * widest)) // TILE_GRID * TILE_GRID)
 
 
 def _tile_jobs(
@@ -247,15 +257,22 @@ def _tile_jobs(
     whole = weights.graph(height, width)
     side = tile_side(whole, engine)
     scales = [_scale(picture, weights.normalization) for picture in (under, over)]
+    # What the network wants of the whole pictures is made once, so that it is the same for every tile.
+    others = {
+        name: _thumbnail((under, over), scales, height, width)
+        for name, (height, width, _) in whole.inputs
+        if name == "thumbnail"
+    }
     for row in tiles_along(0, height, side, whole):
         for column in tiles_along(1, width, side, whole):
-            yield _tile_job(under, over, scales, out, weights, engine, row, column)
+            yield _tile_job(under, over, scales, others, out, weights, engine, row, column)
 
 
 def _tile_job(
     under: Pixels,
     over: Pixels,
     scales: list[tuple[float, float]],
+    others: dict[str, Pixels],
     out: Pixels,
     weights: Weights,
     engine: Engine,
@@ -266,8 +283,9 @@ def _tile_job(
         mapped = [_window(picture, row, column, *scale) for picture, scale in zip((under, over), scales, strict=True)]
         exposures = np.concatenate(mapped, axis=2)[np.newaxis]  # (1, window rows, window columns, 6)
         graph = weights.graph(exposures.shape[1], exposures.shape[2])
+        origin = row.window[0], column.window[0]
         arrays = {name: array.astype(exposures.dtype, copy=False) for name, array in weights.arrays.items()}
-        fused = run(graph, {"exposures": exposures}, arrays, engine=engine)["fused"][0]
+        fused = run(graph, {"exposures": exposures, **others}, arrays, engine=engine, origin=origin)["fused"][0]
         kept = tuple(
             slice(tile.keep[0] - tile.window[0], min(tile.keep[1], size) - tile.window[0])
             for tile, size in ((row, out.shape[0]), (column, out.shape[1]))
@@ -302,6 +320,16 @@ def _window(picture: Pixels, row: Tile, column: Tile, black: float, scale: float
     np.multiply(mapped, dtype(scale), out=mapped)
     np.subtract(mapped, dtype(1), out=mapped)
     return np.repeat(mapped[:, :, np.newaxis], 3, axis=2) if mapped.ndim == 2 else mapped
+
+
+def _thumbnail(pictures: tuple[Pixels, Pixels], scales: list[tuple[float, float]], height: int, width: int) -> Pixels:
+    """Average two whole pictures to a few pixels and map them to [-1, 1], (1, height, width, 6)."""
+    means = []
+    for picture, (black, scale) in zip(pictures, scales, strict=True):
+        mapped = (thumbnail(picture, height, width) - black) * scale - 1
+        means.append(np.repeat(mapped[:, :, np.newaxis], 3, axis=2) if mapped.ndim == 2 else mapped)
+    dtype = np.float64 if pictures[0].dtype == np.float64 else np.float32
+    return np.concatenate(means, axis=2)[np.newaxis].astype(dtype)
 
 
 def _quantized(fused: Pixels, grey: bool, dtype: np.dtype[Any]) -> Pixels:

@@ -1,17 +1,23 @@
 """Runs a graph on arrays, by the NumPy definitions or by the compiled functions.
 
 The fast engine evaluates a chain of pointwise convolutions and ReLUs in one go (`npfuse.fast.pixel_mlp`), so that
-hidden values are never written to memory; with `merge=False` it runs operator by operator. A value is dropped after its
+hidden values are never written to memory; what AddChannels adds in a chain goes into the bias before it. With
+`merge=False` the engine runs operator by operator. A value is dropped after its
 last use.
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
+import numpy as np
 from numpy.typing import NDArray
 
 from npfuse.graph import Graph, Node
-from npfuse.ops import DEFINITIONS, Function, Operator, PointwiseConv2D, ReLU
+from npfuse.ops import DEFINITIONS, AddChannels, Function, Operator, PointwiseConv2D, ReLU
+from npfuse.ops.operator import Pair
+
+if TYPE_CHECKING:
+    from npfuse.fast.pixel_mlp import Layer
 
 Engine = Literal["fast", "definition"]
 
@@ -38,7 +44,8 @@ def check_weights(graph: Graph, weights: Mapping[str, NDArray[Any]]) -> None:
 def plan(graph: Graph, *, merge: bool) -> list[Step]:
     """Cut a graph into steps of one node, or of a chain of pointwise convolutions and ReLUs.
 
-    A chain begins with a PointwiseConv2D that has a successor in it; the values inside are read by nothing else.
+    A chain begins with a PointwiseConv2D that has a successor in it; the values inside are read by nothing else. Right
+    after a PointwiseConv2D there may be an AddChannels, of numbers that were computed before the chain.
 
     Examples
     --------
@@ -53,13 +60,26 @@ def plan(graph: Graph, *, merge: bool) -> list[Step]:
     steps: list[Step] = []
     for node in graph.nodes:
         last = steps[-1] if steps else ()
-        follows = bool(last) and node.inputs == (last[-1].name,) and uses[last[-1].name] == 1
-        chain = bool(last) and isinstance(last[0].op, PointwiseConv2D) and isinstance(node.op, PointwiseConv2D | ReLU)
-        if merge and follows and chain:
+        follows = bool(last) and node.inputs[0] == last[-1].name and uses[last[-1].name] == 1
+        if merge and follows and _continues(last, node.op):
             steps[-1] = (*last, node)
         else:
             steps.append((node,))
     return steps
+
+
+def _continues(chain: Step, op: Operator) -> bool:
+    """Tell whether an operator may go on with a chain."""
+    if not isinstance(chain[0].op, PointwiseConv2D):
+        return False
+    return isinstance(op, PointwiseConv2D | ReLU) or (
+        isinstance(op, AddChannels) and isinstance(chain[-1].op, PointwiseConv2D)
+    )
+
+
+def _values_read(step: Step) -> set[str]:
+    """Return the names of the values that a step reads and does not compute."""
+    return {name for node in step for name in node.inputs} - {node.name for node in step}
 
 
 def run(
@@ -69,6 +89,7 @@ def run(
     *,
     engine: Engine = "fast",
     merge: bool = True,
+    origin: Pair = (0, 0),
 ) -> dict[str, NDArray[Any]]:
     """Run a graph.
 
@@ -79,6 +100,7 @@ def run(
     weights : ndarray by full name, "<weight key>/<name>", of the dtype of the inputs
     engine : "fast" (compiled) or "definition" (NumPy)
     merge : whether the fast engine runs chains of pointwise convolutions in one go
+    origin : (row, column) of the inputs' first pixel in the picture that they are a part of, see `npfuse.fast.pixel_mlp`
 
     Returns
     -------
@@ -104,14 +126,14 @@ def run(
         if actual != expected.get(name):
             raise ValueError(f"{graph.name}: input {name} (H, W, C) is {actual}, expected {expected.get(name, 'none')}")
     steps = plan(graph, merge=merge and engine == "fast")
-    last_use = {name: i for i, step in enumerate(steps) for name in step[0].inputs}
+    last_use = {name: i for i, step in enumerate(steps) for name in _values_read(step)}
     values = dict(inputs)
     for i, step in enumerate(steps):
         if len(step) > 1:
-            values[step[-1].name] = _run_chain(step, values, weights)
+            values[step[-1].name] = _run_chain(step, values, weights, origin)
         else:
             values[step[0].name] = _run_node(graph, step[0], functions, values, weights)
-        for name in step[0].inputs:
+        for name in _values_read(step):
             if last_use[name] == i and name not in graph.outputs:
                 values.pop(name, None)
     return {name: values[name] for name in graph.outputs}
@@ -142,14 +164,32 @@ def _run_node(
     return functions[type(node.op)](*xs, **constants, **own, **node.op.arguments())
 
 
-def _run_chain(step: Step, values: Mapping[str, NDArray[Any]], weights: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
-    from npfuse.fast.pixel_mlp import Layer, pixel_mlp
+def _run_chain(
+    step: Step, values: Mapping[str, NDArray[Any]], weights: Mapping[str, NDArray[Any]], origin: Pair
+) -> NDArray[Any]:
+    from npfuse.fast.pixel_mlp import pixel_mlp
 
+    x = values[step[0].inputs[0]]
+    if not any(isinstance(node.op, AddChannels) for node in step):
+        return pixel_mlp(x, _layers(step, values, weights, 0), origin=origin)
+    # The added numbers, and with them the biases, are each picture's own.
+    pictures = [pixel_mlp(x[n : n + 1], _layers(step, values, weights, n), origin=origin) for n in range(len(x))]
+    return np.concatenate(pictures) if pictures else pixel_mlp(x, _layers(step, {}, weights, 0))
+
+
+def _layers(
+    step: Step, values: Mapping[str, NDArray[Any]], weights: Mapping[str, NDArray[Any]], n: int
+) -> "list[Layer]":
+    """Return the layers of a chain for one picture of a batch."""
     layers: list[Layer] = []
     for node in step:
         if isinstance(node.op, PointwiseConv2D):
             bias = weights[f"{node.weight_key}/bias"] if node.op.use_bias else None
             layers.append((weights[f"{node.weight_key}/kernel"], bias, False))
-        else:
+        elif isinstance(node.op, ReLU):
             layers[-1] = (*layers[-1][:2], True)
-    return pixel_mlp(values[step[0].inputs[0]], layers)
+        elif node.inputs[1] in values:  # AddChannels; a batch of none has nothing to add
+            kernel, bias, _ = layers[-1]
+            added = values[node.inputs[1]][n, 0, 0]
+            layers[-1] = (kernel, added if bias is None else bias + added, False)
+    return layers

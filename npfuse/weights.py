@@ -39,13 +39,13 @@ class WeightsError(ValueError):
     """A weights file or name that cannot be used; the message says which, why, and what was expected."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Weights:
     """A model's weights with all that is needed to use them.
 
     Parameters
     ----------
-    model : "lightfuse" or "t_cnn"
+    model : "tonefuse", "lightfuse" or "t_cnn"
     build : what the model's function is built with besides the size, e.g. {"hidden": [256, 64]}
     arrays : ndarray by full name, "<node>/<weight>"; kept as read-only float32
     normalization : what the network expects its pictures mapped to [-1, 1] from: "full_range" (0 to white) or "min_max"

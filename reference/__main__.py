@@ -1,4 +1,4 @@
-"""The command line: ``python -m reference train …`` and ``python -m reference crosscheck …``.
+"""The command line: ``python -m reference train …``, ``… score …`` and ``… crosscheck …``.
 
 Options are read before Keras is imported, so that ``--help`` and mistakes in the options answer at once. Mistakes the
 user can mend are one line on stderr and exit status 2; Ctrl-C says how to go on and exits with 130.
@@ -7,9 +7,14 @@ user can mend are one line on stderr and exit status 2; Ctrl-C says how to go on
 import argparse
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+from npfuse.weights import WeightsError
 from reference.errors import InputError
+from reference.recipes import RECIPES
+
+CHANGEABLE = ("model", "hidden", "decoder", "loss", "epochs", "batch", "patch")  # of a recipe, by options
 
 
 def main(argv=None):
@@ -26,19 +31,25 @@ def main(argv=None):
         The exit status.
     """
     argv = sys.argv[1:] if argv is None else argv
-    if argv[:1] not in (["train"], ["crosscheck"]):
+    if argv[:1] not in (["train"], ["score"], ["crosscheck"]):
         if argv[:1] in (["-h"], ["--help"]):
-            print("usage: python -m reference {train,crosscheck} …   (each has its own --help)")
+            print("usage: python -m reference {train,score,crosscheck} …   (each has its own --help)")
             return 0
-        return _fail("expected a subcommand, train or crosscheck (each has its own --help)")
+        return _fail("expected a subcommand, train, score or crosscheck (each has its own --help)")
     try:
         if argv[0] == "train":
             return train_command(argv[1:])
+        if argv[0] == "score":
+            from reference.score import main as score
+
+            return score(argv[1:])
         from reference.crosscheck import main as crosscheck
 
         return crosscheck(argv[1:])
-    except (InputError, OSError) as error:
+    except (InputError, WeightsError) as error:
         return _fail(error)
+    except OSError as error:
+        return _fail(f"{error.filename}: {error.strerror}" if error.filename else error)
     except KeyboardInterrupt:
         return 130
     except ImportError as error:
@@ -61,14 +72,18 @@ def train_command(argv):
     """
     options = vars(train_parser().parse_args(argv))
     options["checkpoint"] = options["checkpoint"] or options["out"].with_name(options["out"].name + ".checkpoint")
+    changed = {name: options.pop(name) for name in CHANGEABLE}
+    options["recipe"] = replace(
+        RECIPES[options["recipe"]], **{name: value for name, value in changed.items() if value is not None}
+    )
     import keras
 
-    from reference.train import Recipe, TrainingInterruptedError, train
+    from reference.train import Job, TrainingInterruptedError, train
 
     if keras.backend.backend() != "tensorflow":
         raise InputError(f"Keras's backend is {keras.backend.backend()}, training needs KERAS_BACKEND=tensorflow")
     try:
-        train(Recipe(**options))
+        train(Job(**options))
     except TrainingInterruptedError as interrupted:
         resume = shlex.join(["python", "-m", "reference", "train", *(a for a in argv if a != "--resume"), "--resume"])
         (done,) = interrupted.args
@@ -82,28 +97,30 @@ def train_command(argv):
 
 
 def train_parser():
-    """The options of ``train``; their names are the attributes of `reference.train.Recipe`."""
+    """The options of ``train``: the attributes of `reference.train.Job`, and those of a recipe that may be changed."""
     parser = _OneLineParser(
         prog="python -m reference train",
-        description="Train LightFuse or T_CNN on a folder of scenes and write npfuse's weights file.",
+        description="Train LightFuse, T_CNN or ToneFuse on a folder of scenes and write npfuse's weights file.",
     )
     add = parser.add_argument
     add("--data", type=Path, required=True, metavar="DIR", help="scenes: DIR/<scene>/exposure_NN.jpg and label.jpg")
     add("--out", type=Path, required=True, metavar="FILE.npz", help="the weights file to write")
-    add("--model", choices=("lightfuse", "t_cnn"), default="lightfuse")
-    add("--hidden", type=_widths, default=(256, 64), metavar="N,N", help="hidden widths (default 256,64)")
-    add("--decoder", choices=("nearest", "bilinear", "transposed"), default="nearest", help="of lightfuse")
-    add("--loss", choices=("plain", "vgg"), default="plain", help="plain: L1 + MSE + (1 - SSIM); vgg: the paper's")
+    add("--recipe", choices=RECIPES, default="paper", help="how to train (default paper); see reference/recipes.py")
     add("--vgg-weights", type=Path, metavar="FILE", help="a local copy of Keras's VGG19 weights without the top")
-    add("--epochs", type=_positive, default=60, metavar="N")
-    add("--batch", type=_positive, default=20, metavar="N")
     add("--seed", type=_natural, default=1, metavar="N")
-    add("--patch", type=_patch, default=256, metavar="N", help="height and width of a patch (default 256)")
     add("--hold-out", type=_names, default=(), metavar="NAME,NAME", help="scenes never trained on, only scored")
     add("--score-every", type=_natural, default=10, metavar="N", help="epochs between scores; 0: only at the end")
     add("--checkpoint", type=Path, metavar="DIR", help="folder of the checkpoint (default: FILE.npz.checkpoint)")
     add("--resume", action="store_true", help="go on from the checkpoint, up to --epochs in all")
     add("--force", action="store_true", help="overwrite --out, and a checkpoint that is not resumed")
+    change = parser.add_argument_group("in place of the recipe's own").add_argument
+    change("--model", choices=("lightfuse", "t_cnn", "tonefuse"))
+    change("--hidden", type=_widths, metavar="N,N", help="hidden widths")
+    change("--decoder", choices=("nearest", "bilinear", "transposed"), help="of lightfuse")
+    change("--loss", choices=("plain", "vgg", "tone"), help="plain: L1 + MSE + (1 - SSIM); vgg: the paper's")
+    change("--epochs", type=_positive, metavar="N")
+    change("--batch", type=_positive, metavar="N")
+    change("--patch", type=_patch, metavar="N", help="height and width of a patch or crop")
     return parser
 
 

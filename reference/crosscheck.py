@@ -43,7 +43,7 @@ def random_weights(model="lightfuse", seed=0, **build):
 
     Parameters
     ----------
-    model : {"lightfuse", "t_cnn"}
+    model : {"lightfuse", "t_cnn", "tonefuse"}
     seed : int
     **build : of the model, e.g. ``hidden=[256, 64], decoder="bilinear"``
 
@@ -92,10 +92,13 @@ def compare(weights, sizes=SIZES, dtypes=("float32", "float64"), seed=0) -> Iter
         for height, width in sizes:
             picture = np.random.default_rng(seed).uniform(-1, 1, (1, height, width, 6)).astype(dtype)
             padded = np.pad(picture, [(0, 0), (0, -height % GRID), (0, -width % GRID), (0, 0)], mode="edge")
-            expected = np.asarray(model(padded))[:, :height, :width]
             graph = weights.graph(*padded.shape[1:3])
+            inputs = {"exposures": padded}
+            for name, shape in graph.inputs[1:]:
+                inputs[name] = np.random.default_rng(seed + 1).uniform(-1, 1, (1, *shape)).astype(dtype)
+            expected = np.asarray(model(list(inputs.values()) if len(inputs) > 1 else padded))[:, :height, :width]
             for engine in ("definition", "fast"):
-                actual = run(graph, {"exposures": padded}, arrays, engine=engine)["fused"][:, :height, :width]
+                actual = run(graph, inputs, arrays, engine=engine)["fused"][:, :height, :width]
                 largest = float(np.abs(actual - expected).max())
                 yield Difference(height=height, width=width, dtype=dtype, engine=engine, largest=largest)
 
@@ -114,7 +117,7 @@ def main(argv) -> int:
     checked = [load_weights(name) for name in arguments.weights or bundled_names()]
     if not arguments.weights:
         checked += [random_weights(hidden=[256, 64], decoder=decoder) for decoder in DECODERS]
-        checked.append(random_weights("t_cnn", hidden=[256, 64]))
+        checked += [random_weights("t_cnn", hidden=[256, 64]), random_weights("tonefuse", hidden=[32, 32])]
     for weights in checked:
         if not hasattr(keras_models, weights.model):
             raise WeightsError(

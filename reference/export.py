@@ -5,8 +5,12 @@ axes of length 1: a pointwise kernel is (Cin, Cout), a depthwise kernel (kH, kW,
 (kH, kW, Cout, Cin). Layers are matched by name; their values are copied, never rounded except to float32.
 """
 
+from pathlib import Path
+
 import numpy as np
 from keras import layers
+
+from npfuse.weights import Weights, save_weights
 
 
 def export_arrays(model):
@@ -50,32 +54,32 @@ def import_arrays(model, arrays):
         variable.assign(np.reshape(arrays[name], variable.shape))
 
 
-def save_npz(path, model, *, build, source, normalization="full_range"):
+def save_npz(path, model, *, build, source, normalization="full_range", overwrite=False):
     """Write a model's weights as npfuse's weights file.
 
     Parameters
     ----------
     path : path
     model : keras.Model
-        Its name is the name of npfuse's model: "lightfuse" or "t_cnn".
+        Its name is the name of npfuse's model: "lightfuse", "t_cnn" or "tonefuse".
     build : dict
         Arguments npfuse builds the same network with, e.g. ``{"hidden": [256, 64], "decoder": "nearest"}``.
     source : str
         Where the weights come from: data, recipe, seed, score.
     normalization : {"full_range", "min_max"}
         How pictures were mapped to [-1, 1] in training.
+    overwrite : bool
+        Whether a file of that name may be replaced.
     """
-    from npfuse.weights import Weights, save_weights
-
     weights = Weights(
         model=model.name,
         build=build,
         arrays=export_arrays(model),
         normalization=normalization,
         source=source,
-        name=model.name,
+        name=Path(path).stem,
     )
-    save_weights(path, weights)
+    save_weights(path, weights, overwrite=overwrite)
 
 
 def _slots(model):

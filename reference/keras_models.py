@@ -1,5 +1,6 @@
-"""LightFuse and T_CNN (arXiv 2107.02299, Figure 2 and Table I) in plain Keras layers, to train and to compare with.
+"""LightFuse, T_CNN and ToneFuse in plain Keras layers, to train and to compare with.
 
+LightFuse and T_CNN are those of arXiv 2107.02299, Figure 2 and Table I; ToneFuse is this project's.
 Input (N, H, W, 6), the under-exposed RGB then the over-exposed RGB, in [-1, 1]; output (N, H, W, 3) in [-1, 1].
 Weights are matched by layer name, so the names here are part of the weights' format. Left out: any handling of
 sizes that are not multiples of 8 (LightFuse's Add fails on them, as the authors' own graph does).
@@ -45,7 +46,7 @@ def lightfuse(height=None, width=None, *, hidden=(256, 64), decoder="nearest", d
     g = layers.DepthwiseConv2D(3, **half, name="global2")(g)
     g = layers.SeparableConv2D(3, 3, **half, name="global3")(g)
     if decoder == "bilinear":
-        g = layers.UpSampling2D(8, interpolation="bilinear", dtype=dtype)(g)
+        g = _bilinear(g, dtype or keras.config.floatx())
     for n in (1, 2, 3):
         if decoder == "nearest":
             g = layers.UpSampling2D(2, interpolation="nearest", dtype=dtype)(g)
@@ -53,6 +54,19 @@ def lightfuse(height=None, width=None, *, hidden=(256, 64), decoder="nearest", d
             g = layers.Conv2DTranspose(3, 4, **half, name=f"up{n}")(g)
     y = layers.Activation("tanh", dtype=dtype)(layers.Add(dtype=dtype)([x, g]))
     return keras.Model(inputs, y, name="lightfuse")
+
+
+def _bilinear(g, dtype):
+    """Enlarge by 8, bilinearly: Keras's own layer, or, since TensorFlow resizes in float32 only, its equal for float64.
+
+    Nearest x8 then a trapezoid (1/2, 1, 1, 1, 1, 1, 1, 1, 1/2) / 8 each way is the same: two boxes make a tent.
+    """
+    if dtype != "float64":
+        return layers.UpSampling2D(8, interpolation="bilinear", dtype=dtype)(g)
+    g = layers.UpSampling2D(8, interpolation="nearest", dtype=dtype)(g)
+    g = keras.ops.pad(g, [[0, 0], [4, 4], [4, 4], [0, 0]], mode="symmetric")
+    g = layers.AveragePooling2D(8, strides=1, dtype=dtype)(g)
+    return layers.AveragePooling2D(2, strides=1, dtype=dtype)(g)
 
 
 def t_cnn(height=None, width=None, *, hidden=(256, 64), dtype=None):
@@ -76,3 +90,44 @@ def t_cnn(height=None, width=None, *, hidden=(256, 64), dtype=None):
         activation = "relu" if n <= len(hidden) else "tanh"
         x = layers.SeparableConv2D(channels, 3, padding="same", activation=activation, name=f"conv{n}", dtype=dtype)(x)
     return keras.Model(inputs, x, name="t_cnn")
+
+
+def tonefuse(height=None, width=None, *, hidden=(32, 32), dtype=None):
+    """Build ToneFuse: LightFuse whose DetailNet also hears, through its first bias, what the whole pictures are like.
+
+    Parameters
+    ----------
+    height, width : int or None
+        Multiples of 8, or None for any such size.
+    hidden : sequence of int
+        Widths of DetailNet's hidden layers, at least one.
+    dtype : str or None
+        Of every layer; None follows ``keras.config.floatx()``.
+
+    Returns
+    -------
+    keras.Model
+        Of two inputs: exposures (N, H, W, 6), and thumbnails (N, 16, 24, 6), the area average of the whole pictures.
+
+    Examples
+    --------
+    >>> tonefuse().count_params()
+    2230
+    """
+    dtype = dtype or keras.config.floatx()
+    exposures = keras.Input((height, width, 6), dtype=dtype, name="exposures")
+    thumbnail = keras.Input((16, 24, 6), dtype=dtype, name="thumbnail")
+    t = layers.Conv2D(16, 1, activation="relu", name="tone1", dtype=dtype)(thumbnail)
+    t = layers.GlobalAveragePooling2D(keepdims=True, dtype=dtype)(t)
+    t = layers.Conv2D(hidden[0], 1, name="tone2", dtype=dtype)(t)
+    x = layers.Conv2D(hidden[0], 1, name="detail1", dtype=dtype)(exposures)
+    x = layers.ReLU(dtype=dtype)(layers.Add(dtype=dtype)([x, t]))
+    for n, channels in enumerate(hidden[1:], start=2):
+        x = layers.Conv2D(channels, 1, activation="relu", name=f"detail{n}", dtype=dtype)(x)
+    x = layers.Conv2D(3, 1, name=f"detail{len(hidden) + 1}", dtype=dtype)(x)
+    half = {"strides": 2, "padding": "same", "dtype": dtype}
+    g = layers.DepthwiseConv2D(3, **half, name="global1")(exposures)
+    g = layers.DepthwiseConv2D(3, **half, name="global2")(g)
+    g = layers.SeparableConv2D(3, 3, **half, name="global3")(g)
+    y = layers.Activation("tanh", dtype=dtype)(layers.Add(dtype=dtype)([x, _bilinear(g, dtype)]))
+    return keras.Model([exposures, thumbnail], y, name="tonefuse")

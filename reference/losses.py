@@ -1,8 +1,9 @@
 """What training minimises: a loss in pixel space, or the paper's in VGG19's feature space.
 
-Both take pictures in [0, 1], (N, H, W, 3), the target first. The paper's (arXiv 2107.02299, section III) is L1 plus
+All take pictures in [0, 1], (N, H, W, 3), the target first. The paper's (arXiv 2107.02299, section III) is L1 plus
 MSE between VGG19 features; its weights are a 77 MiB download of Keras's. ``plain_loss`` needs nothing but the
-pictures: L1 + MSE + (1 - SSIM). SSIM is Wang 2004 with an 11-tap Gaussian of sigma 1.5, without padding.
+pictures: L1 + MSE + (1 - SSIM); ``tone_loss`` adds a term for colour. SSIM is Wang 2004
+with an 11-tap Gaussian of sigma 1.5, without padding.
 """
 
 import os
@@ -31,6 +32,25 @@ def plain_loss(target, output):
     """
     difference = target - output
     return tf.reduce_mean(tf.abs(difference)) + tf.reduce_mean(difference**2) + 1 - ssim(target, output)
+
+
+def tone_loss(target, output):
+    """L1 + 2 MSE + 0.4 (1 - SSIM) + 0.5 (1 - cosine of the colours of 8x8 means): tone and colour more than detail.
+
+    Parameters
+    ----------
+    target, output : tensor (N, H, W, 3) in [0, 1]
+
+    Returns
+    -------
+    tensor ()
+    """
+    difference = target - output
+    pixels = tf.reduce_mean(tf.abs(difference)) + 2 * tf.reduce_mean(difference**2)
+    a, b = (tf.nn.avg_pool2d(x, 8, 8, "VALID") + 1e-3 for x in (target, output))  # black has a colour, too: grey
+    norms = tf.sqrt(tf.reduce_sum(a * a, -1) * tf.reduce_sum(b * b, -1))
+    cosine = tf.reduce_mean(tf.reduce_sum(a * b, -1) / norms)
+    return pixels + 0.4 * (1 - ssim(target, output)) + 0.5 * (1 - cosine)
 
 
 def ssim(a, b):

@@ -28,6 +28,8 @@ class Scene:
         The scene's folder.
     under, over, label : ndarray (H, W, 3), uint8
     label_path : Path
+    exposures : tuple of ndarray (H, W, 3), uint8
+        All of them, darkest first by mean; `under` and `over` are the first and the last.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Scene:
     over: np.ndarray
     label: np.ndarray
     label_path: Path
+    exposures: tuple = ()
 
 
 def read_scenes(folder):
@@ -85,7 +88,7 @@ def read_scene(folder):
     if len(exposures) < 2:
         raise InputError(f"{folder}: the scene has {len(exposures)} exposures, expected 2 or more exposure_NN.jpg")
     label = _read_rgb(labels[0])
-    under = over = None
+    pictures = []
     for path in exposures:
         rgb = _read_rgb(path)
         if rgb.shape != label.shape:
@@ -93,12 +96,16 @@ def read_scene(folder):
                 f"{path}: the picture is {rgb.shape[0]}x{rgb.shape[1]} (height x width), "
                 f"expected {label.shape[0]}x{label.shape[1]} as in {labels[0]}"
             )
-        mean = rgb.mean()
-        if under is None or mean < under[0]:
-            under = mean, rgb
-        if over is None or mean > over[0]:
-            over = mean, rgb
-    return Scene(name=folder.name, under=under[1], over=over[1], label=label, label_path=labels[0])
+        pictures.append(rgb)
+    pictures.sort(key=lambda rgb: rgb.mean())
+    return Scene(
+        name=folder.name,
+        under=pictures[0],
+        over=pictures[-1],
+        label=label,
+        label_path=labels[0],
+        exposures=tuple(pictures),
+    )
 
 
 def _read_rgb(path):

@@ -1,9 +1,9 @@
-"""Training of LightFuse or T_CNN on scenes in the SICE layout, to a weights file of npfuse.
+"""Training of LightFuse, T_CNN or ToneFuse on scenes in the SICE layout, to a weights file of npfuse.
 
-The recipe is the paper's (arXiv 2107.02299, section III): patches of 256, batch 20, Adam at 0.001; flips and quarter
-turns are drawn per patch and epoch from (seed, epoch) alone, so a resumed run does what an uninterrupted one does.
-Held-out scenes are only ever scored. Left out: the authors' per-image min-max normalisation (bytes are mapped by
-/255, "full_range"), learning-rate schedules, and mixed precision.
+What is trained and how is a `reference.recipes.Recipe`; where, on what and with which seed is a `Job`. Examples are
+drawn from (seed, epoch) alone, so a resumed run does what an uninterrupted one does. Held-out scenes are only ever
+scored. Left out: the authors' per-image min-max normalisation (bytes are mapped by /255, "full_range"), and mixed
+precision.
 
 The step is a plain ``tf.function``. Measured on two cores in turn, seconds a step of 20 patches with
 ``tf.image.ssim`` in the loss: tf.function 10.2, the same with XLA 16.0, ``fit`` 11.1 and more. Most of what was left
@@ -11,44 +11,41 @@ after the SSIM of `reference.losses` was page faults of glibc's malloc; this hal
 ``MALLOC_ARENA_MAX=1 MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=8000000000 MALLOC_TOP_PAD_=500000000``.
 """
 
+import json
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from reference import keras_models
 from reference.checkpoint import FILE_NAME, has_checkpoint, load_checkpoint, save_checkpoint
 from reference.errors import InputError
+from reference.examples import Crops, Patches, thumbnail
 from reference.export import save_npz
-from reference.keras_models import lightfuse, t_cnn
-from reference.losses import plain_loss, ssim, vgg_loss
+from reference.losses import plain_loss, ssim, tone_loss, vgg_loss
 from reference.progress import Progress
-from reference.sice import PATCH, check_patch_fits, cut_patches, full_range, read_scenes
-
-LEARNING_RATE = 0.001
+from reference.recipes import Recipe
+from reference.sice import full_range, read_scenes
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """What to train, on what, and how.
+class Job:
+    """One training: by what recipe, on what, and where to.
 
     Attributes
     ----------
+    recipe : Recipe
     data : Path
         Folder of scenes.
     out : Path
         The weights file to write.
     checkpoint : Path
         Folder for the checkpoint of every epoch.
-    model : {"lightfuse", "t_cnn"}
-    hidden : tuple of int
-    decoder : str
-        Of lightfuse; t_cnn has none.
-    loss : {"plain", "vgg"}
     vgg_weights : Path or None
-    epochs, batch, seed, patch : int
+    seed : int
     hold_out : tuple of str
         Scenes never trained on.
     score_every : int
@@ -59,69 +56,65 @@ class Recipe:
         Overwrite `out`, and a checkpoint that is not resumed.
     """
 
+    recipe: Recipe
     data: Path
     out: Path
     checkpoint: Path
-    model: str = "lightfuse"
-    hidden: tuple = (256, 64)
-    decoder: str = "nearest"
-    loss: str = "plain"
     vgg_weights: Path | None = None
-    epochs: int = 60
-    batch: int = 20
     seed: int = 1
-    patch: int = PATCH
     hold_out: tuple = ()
     score_every: int = 10
     resume: bool = False
     force: bool = False
-
-    @property
-    def build(self):
-        """Arguments that build this network, here and in npfuse."""
-        return {"hidden": list(self.hidden)} | ({"decoder": self.decoder} if self.model == "lightfuse" else {})
 
 
 class TrainingInterruptedError(Exception):
     """Ctrl-C during training; the argument is the number of epochs in the checkpoint."""
 
 
-def check_recipe(recipe):
+def check_job(job):
     """Refuse, before anything slow, what would overwrite files, fail at the end, or be ignored.
 
     Parameters
     ----------
-    recipe : Recipe
+    job : Job
 
     Raises
     ------
     InputError
     """
-    if recipe.out.exists() and not recipe.force:
-        raise InputError(f"{recipe.out}: the file is there already, --force overwrites it")
-    if not recipe.out.resolve().parent.is_dir():
-        raise InputError(f"{recipe.out}: there is no such folder to write to")
-    if not os.access(recipe.out.resolve().parent, os.W_OK):
-        raise InputError(f"{recipe.out}: the folder cannot be written to")
+    recipe = job.recipe
+    if job.out.exists() and not job.force:
+        raise InputError(f"{job.out}: the file is there already, --force overwrites it")
+    if job.out.suffix != ".npz":
+        raise InputError(f"{job.out}: the ending is {job.out.suffix!r}, expected '.npz'")
+    if not job.out.resolve().parent.is_dir():
+        raise InputError(f"{job.out}: there is no such folder to write to")
+    if not os.access(job.out.resolve().parent, os.W_OK):
+        raise InputError(f"{job.out}: the folder cannot be written to")
     if recipe.model == "t_cnn" and recipe.decoder != "nearest":
         raise InputError(f"--decoder {recipe.decoder}: t_cnn has no decoder")
-    if recipe.vgg_weights and recipe.loss != "vgg":
-        raise InputError(f"--vgg-weights {recipe.vgg_weights}: only --loss vgg reads it")
-    if recipe.resume and not has_checkpoint(recipe.checkpoint):
-        raise InputError(f"{recipe.checkpoint / FILE_NAME}: no checkpoint there to resume from")
-    if has_checkpoint(recipe.checkpoint) and not (recipe.resume or recipe.force):
+    if recipe.model == "tonefuse" and recipe.decoder != "bilinear":
+        raise InputError(f"--decoder {recipe.decoder}: tonefuse's is bilinear")
+    if recipe.model == "tonefuse" and recipe.examples != "crops":
+        raise InputError("--model tonefuse: only a recipe of crops has thumbnails, use --recipe tonefuse")
+    if job.vgg_weights and recipe.loss != "vgg":
+        raise InputError(f"--vgg-weights {job.vgg_weights}: only --loss vgg reads it")
+    if job.resume and not has_checkpoint(job.checkpoint):
+        raise InputError(f"{job.checkpoint / FILE_NAME}: no checkpoint there to resume from")
+    if has_checkpoint(job.checkpoint) and not (job.resume or job.force):
         raise InputError(
-            f"{recipe.checkpoint / FILE_NAME}: a checkpoint is there already, "
+            f"{job.checkpoint / FILE_NAME}: a checkpoint is there already, "
             "--resume goes on from it, --force starts anew"
         )
 
 
-def train(recipe, stream=None):
+def train(job, stream=None):
     """Train, score and write the weights file.
 
     Parameters
     ----------
-    recipe : Recipe
+    job : Job
     stream : text file
         For progress; stderr when left out.
 
@@ -134,44 +127,85 @@ def train(recipe, stream=None):
     InputError : anything the user can mend
     TrainingInterruptedError : Ctrl-C
     """
-    check_recipe(recipe)
-    scenes = read_scenes(recipe.data)
-    check_patch_fits(scenes, recipe.patch)
-    trained, held_out = split_scenes(scenes, recipe.hold_out)
-    inputs, labels = cut_patches(trained, recipe.patch)
+    check_job(job)
+    recipe = job.recipe
+    scenes = read_scenes(job.data)
+    trained, held_out = split_scenes(scenes, job.hold_out)
+    examples = (Patches if recipe.examples == "patches" else Crops)(trained, recipe, job.seed)
 
-    keras.utils.set_random_seed(recipe.seed)
-    model = (lightfuse if recipe.model == "lightfuse" else t_cnn)(**recipe.build)
-    optimizer = keras.optimizers.Adam(LEARNING_RATE)
+    keras.utils.set_random_seed(job.seed)
+    model = getattr(keras_models, recipe.model)(**recipe.build)
+    optimizer = make_optimizer(recipe, len(examples) * recipe.epochs)
     optimizer.build(model.trainable_variables)
-    loss = plain_loss if recipe.loss == "plain" else vgg_loss(recipe.vgg_weights)
-    settings = _settings(recipe, trained, held_out)
-    epochs_done = load_checkpoint(recipe.checkpoint, model, optimizer, settings) if recipe.resume else 0
+    loss = {"plain": plain_loss, "tone": tone_loss}.get(recipe.loss) or vgg_loss(job.vgg_weights)
+    settings = _settings(job, trained, held_out)
+    epochs_done = load_checkpoint(job.checkpoint, model, optimizer, settings) if job.resume else 0
     if epochs_done > recipe.epochs:
-        raise InputError(f"{recipe.checkpoint}: the checkpoint holds {epochs_done} epochs, more than --epochs asks for")
+        raise InputError(f"{job.checkpoint}: the checkpoint holds {epochs_done} epochs, more than --epochs asks for")
 
-    step = make_step(model, optimizer, loss, recipe.patch)
-    progress = Progress(epochs_done, recipe.epochs, -(-len(inputs) // recipe.batch), stream)
-    progress.line(f"{len(inputs)} patches of {len(trained)} scenes, {model.count_params()} parameters")
+    step = make_step(model, optimizer, loss, recipe.context, recipe.grey)
+    progress = Progress(epochs_done, recipe.epochs, len(examples), stream)
+    progress.line(f"{examples} of {len(trained)} scenes, {model.count_params()} parameters")
     try:
         for epoch in range(epochs_done + 1, recipe.epochs + 1):
-            mean_loss = train_epoch(step, inputs, labels, epoch, recipe, progress)
-            save_checkpoint(recipe.checkpoint, model, optimizer, epoch, settings)
+            mean_loss = train_epoch(step, examples, epoch, progress)
+            save_checkpoint(job.checkpoint, model, optimizer, epoch, settings)
             epochs_done = epoch
             progress.epoch(epoch, mean_loss)
-            if recipe.score_every and epoch % recipe.score_every == 0 and epoch < recipe.epochs:
+            if job.score_every and epoch % job.score_every == 0 and epoch < recipe.epochs:
                 if held_out:
-                    progress.line(f"held out: {format_scores(score(model, held_out))}")
-                warn_of_dead_channels(model, inputs, progress)
-        warn_of_dead_channels(model, inputs, progress)
+                    progress.line(f"held out: {format_scores(score(averaged(model, optimizer), held_out))}")
+                warn_of_dead_channels(model, trained, progress)
+        model = averaged(model, optimizer)
+        warn_of_dead_channels(model, trained, progress)
         scores = {"trained on": score(model, trained)} | ({"held out": score(model, held_out)} if held_out else {})
         for which, values in scores.items():
             progress.line(f"{which}: {format_scores(values)}")
-        save_npz(recipe.out, model, build=recipe.build, source=describe(recipe, scores))
-        progress.line(f"wrote {recipe.out}")
+        save_npz(job.out, model, build=recipe.build, source=describe(job, scores), overwrite=job.force)
+        progress.line(f"wrote {job.out}")
     except KeyboardInterrupt:
         raise TrainingInterruptedError(epochs_done) from None
     return model
+
+
+def make_optimizer(recipe, steps):
+    """Make a recipe's optimizer.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    steps : int
+        Of the whole training, over which the learning rate falls.
+
+    Returns
+    -------
+    keras.Optimizer
+    """
+    rate = recipe.learning_rate
+    if recipe.final_rate is not None:
+        rate = keras.optimizers.schedules.CosineDecay(
+            rate / max(recipe.warm_up, 1),
+            max(steps - recipe.warm_up, 1),
+            alpha=recipe.final_rate / rate,
+            warmup_target=rate,
+            warmup_steps=recipe.warm_up,
+        )
+    options = {"global_clipnorm": recipe.clip}
+    if recipe.average is not None:
+        options |= {"use_ema": True, "ema_momentum": recipe.average}
+    if recipe.weight_decay:
+        return keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay, **options)
+    return keras.optimizers.Adam(rate, **options)
+
+
+def averaged(model, optimizer):
+    """Return the model with the moving averages of its weights, or itself where the optimizer keeps none."""
+    if not optimizer.use_ema:
+        return model
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    optimizer.finalize_variable_values(copy.trainable_variables)
+    return copy
 
 
 def split_scenes(scenes, hold_out):
@@ -199,65 +233,61 @@ def split_scenes(scenes, hold_out):
     return trained, [scene for scene in scenes if scene.name in hold_out]
 
 
-def make_step(model, optimizer, loss, patch):
-    """Make the function (inputs uint8, labels uint8) -> loss that takes one optimizer step.
+def make_step(model, optimizer, loss, context=0, grey=0.0):
+    """Make the function (inputs, labels, greys) -> loss that takes one optimizer step.
 
     Parameters
     ----------
     model : keras.Model
     optimizer : keras.Optimizer
     loss : callable (target, output) in [0, 1] -> tensor ()
-    patch : int
+    context : int
+        Pixels at each border of the output that the loss does not see.
+    grey : float
+        Weight of the colour that the output has where the inputs have none.
 
     Returns
     -------
     callable
     """
-    signature = [tf.TensorSpec((None, patch, patch, channels), tf.uint8) for channels in (6, 3)]
 
-    @tf.function(input_signature=signature)
-    def step(inputs, labels):
+    @tf.function(reduce_retracing=True)
+    def step(inputs, labels, greys):
         with tf.GradientTape() as tape:
-            output = model(tf.cast(inputs, tf.float32) / 255 * 2 - 1, training=True)
-            value = loss(tf.cast(labels, tf.float32) / 255, (output + 1) / 2)
+            output = model(list(inputs) if len(inputs) > 1 else inputs[0], training=True)
+            output = output[:, context : output.shape[1] - context, context : output.shape[2] - context]
+            value = loss(labels, (output + 1) / 2)
+            if greys is not None:
+                output = model(list(greys) if len(greys) > 1 else greys[0], training=True) / 2
+                value += grey * tf.reduce_mean(tf.abs(output - tf.reduce_mean(output, axis=-1, keepdims=True)))
         optimizer.apply(tape.gradient(value, model.trainable_variables), model.trainable_variables)
         return value
 
     return step
 
 
-def train_epoch(step, inputs, labels, epoch, recipe, progress):
-    """Take every patch once, shuffled and turned as (seed, epoch) say.
+def train_epoch(step, examples, epoch, progress):
+    """Take every batch of an epoch.
 
     Returns
     -------
     float
-        Mean loss of the patches.
+        Mean loss of the examples.
     """
-    rng = np.random.default_rng([recipe.seed, epoch])
-    order = rng.permutation(len(inputs))
-    turns = rng.integers(0, 8, len(inputs))
-    total = 0.0
-    for n, start in enumerate(range(0, len(order), recipe.batch), start=1):
-        chosen = order[start : start + recipe.batch]
-        batch = [np.stack([turn(a[i], turns[i]) for i in chosen]) for a in (inputs, labels)]
-        total += float(step(*batch)) * len(chosen)
-        progress.step(epoch, n, total / (start + len(chosen)))
+    total, count = 0.0, 0
+    for n, (inputs, labels, greys) in enumerate(examples.epoch(epoch), start=1):
+        value = step(_tensors(inputs), tf.constant(labels), _tensors(greys))
+        total += float(value) * len(labels)
+        count += len(labels)
+        progress.step(epoch, n, total / count)
     if not np.isfinite(total):
         raise InputError(f"epoch {epoch}: the loss is {total}, training cannot go on; try another --seed")
-    return total / len(order)
+    return total / count
 
 
-def turn(picture, way):
-    """Turn a picture (H, W, C) by `way` % 4 quarter turns, mirrored first if `way` is 4 or more.
-
-    Examples
-    --------
-    >>> turn(np.arange(4).reshape(2, 2, 1), 4)[..., 0]
-    array([[1, 0],
-           [3, 2]])
-    """
-    return np.rot90(picture[:, ::-1] if way >= 4 else picture, way % 4)
+def _tensors(arrays):
+    """Turn arrays, if there are any, into tensors."""
+    return None if arrays is None else tuple(tf.constant(array) for array in arrays)
 
 
 def fuse_scene(model, scene):
@@ -274,8 +304,9 @@ def fuse_scene(model, scene):
     """
     pair = full_range(np.concatenate([scene.under, scene.over], axis=-1))
     height, width, _ = pair.shape
-    pair = np.pad(pair, ((0, -height % 8), (0, -width % 8), (0, 0)), mode="edge")
-    output = np.asarray(model(pair[None], training=False))[0, :height, :width]
+    padded = np.pad(pair, ((0, -height % 8), (0, -width % 8), (0, 0)), mode="edge")[None]
+    inputs = [padded, thumbnail(pair)[None]] if model.name == "tonefuse" else padded
+    output = np.asarray(model(inputs, training=False))[0, :height, :width]
     return np.round((output + 1) / 2 * 255).astype(np.uint8)
 
 
@@ -308,52 +339,59 @@ def format_scores(scores):
     return f"PSNR {psnr:.2f} dB SSIM {similarity:.4f} ({each})"
 
 
-def warn_of_dead_channels(model, inputs, progress):
+def warn_of_dead_channels(model, scenes, progress):
     """Say so if an output channel of DetailNet is zero everywhere: its last ReLU never wakes up again."""
-    for channel in dead_channels(model, inputs):
+    for channel in dead_channels(model, scenes):
         progress.line(f"warning: channel {channel} of DetailNet's output is always 0; try another --seed")
 
 
-def dead_channels(model, inputs):
-    """Output channels of DetailNet that are 0 on every pixel of some training patches.
+def dead_channels(model, scenes):
+    """Output channels of LightFuse's DetailNet that are 0 on every pixel of a coarse grid over the scenes.
 
     Parameters
     ----------
     model : keras.Model
-    inputs : ndarray (N, H, W, 6), uint8
+    scenes : list of Scene
 
     Returns
     -------
     list of int
     """
-    details = [layer for layer in model.layers if layer.name.startswith("detail")]
-    if not details:
+    if model.name != "lightfuse":
         return []
-    sample = inputs[:: max(1, len(inputs) // 20), ::4, ::4]
-    output = keras.Model(model.input, details[-1].output)(full_range(sample), training=False)
-    return [int(channel) for channel in np.flatnonzero(np.asarray(output).max(axis=(0, 1, 2)) == 0)]
+    details = [layer for layer in model.layers if layer.name.startswith("detail")]
+    detail = keras.Model(model.input, details[-1].output)
+    alive = np.zeros(3, bool)
+    for scene in scenes:
+        pair = full_range(np.concatenate([scene.under[::4, ::4], scene.over[::4, ::4]], axis=-1))
+        alive |= np.asarray(detail(pair[None], training=False)).max(axis=(0, 1, 2)) > 0
+    return [int(channel) for channel in np.flatnonzero(~alive)]
 
 
-def _settings(recipe, trained, held_out):
-    """What a checkpoint may only be resumed with, in JSON values."""
-    return {
-        "model": recipe.model,
-        "build": recipe.build,
-        "loss": recipe.loss,
-        "seed": recipe.seed,
-        "batch": recipe.batch,
-        "patch": recipe.patch,
-        "trained on": [scene.name for scene in trained],
-        "held out": [scene.name for scene in held_out],
-    }
+def _settings(job, trained, held_out):
+    """What a checkpoint may only be resumed with, in JSON values; epochs only where they set the learning rate."""
+    recipe = asdict(job.recipe)
+    if job.recipe.final_rate is None:
+        recipe.pop("epochs")
+    return json.loads(
+        json.dumps(
+            recipe
+            | {
+                "build": job.recipe.build,
+                "seed": job.seed,
+                "trained on": [scene.name for scene in trained],
+                "held out": [scene.name for scene in held_out],
+            }
+        )
+    )
 
 
-def describe(recipe, scores):
+def describe(job, scores):
     """The source text of the weights file: data, recipe, seed and scores.
 
     Parameters
     ----------
-    recipe : Recipe
+    job : Job
     scores : dict of str to scores
         "trained on" and perhaps "held out".
 
@@ -361,12 +399,31 @@ def describe(recipe, scores):
     -------
     str
     """
+    recipe = job.recipe
+    if recipe.examples == "patches":
+        pairs = "the darkest and the brightest exposure of each"
+        size = f"{recipe.patch}x{recipe.patch}"
+        examples = f"{size} patches at stride {recipe.patch} with border patches, flips and quarter turns"
+    else:
+        pairs = f"the darkest and the brightest exposure of each, {recipe.inner_pairs:.0%} of the pairs others"
+        jitter = recipe.jitter
+        examples = (
+            f"{recipe.steps} batches of crops of {recipe.patch} with {recipe.context} pixels around them, flips and "
+            f"quarter turns, white balance {jitter.white_balance}, gain {jitter.gain}, gamma {jitter.gamma}, "
+            f"faded {jitter.faded}, grey {recipe.grey}"
+        )
+    optimizer = f"{'AdamW' if recipe.weight_decay else 'Adam'} {recipe.learning_rate}"
+    if recipe.final_rate is not None:
+        optimizer += f" to {recipe.final_rate} after {recipe.warm_up} steps of warm-up"
+    if recipe.weight_decay:
+        optimizer += f", weight decay {recipe.weight_decay}"
+    if recipe.average is not None:
+        optimizer += f", moving average {recipe.average}"
     lines = [
-        f"Data: {len(scores['trained on'])} scenes of the folder {recipe.data.resolve().name}, the darkest and the "
-        f"brightest exposure of each; held out: {', '.join(recipe.hold_out) or 'none'}.",
-        f"Recipe: {recipe.epochs} epochs of {recipe.patch}x{recipe.patch} patches at stride {recipe.patch} with border "
-        f"patches, flips and quarter turns, batch {recipe.batch}, Adam {LEARNING_RATE}, loss {recipe.loss}, "
-        f"seed {recipe.seed}; Keras {keras.__version__}, TensorFlow {tf.__version__}.",
+        f"Data: {len(scores['trained on'])} scenes of the folder {job.data.resolve().name}, {pairs}; "
+        f"held out: {', '.join(job.hold_out) or 'none'}.",
+        f"Recipe: {recipe.epochs} epochs of {examples}, batch {recipe.batch}, {optimizer}, loss {recipe.loss}, "
+        f"seed {job.seed}; Keras {keras.__version__}, TensorFlow {tf.__version__}.",
     ]
     lines += [f"Score on the scenes {which}: {format_scores(values)}." for which, values in scores.items()]
     return "\n".join(lines)

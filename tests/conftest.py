@@ -8,7 +8,7 @@ from hypothesis import settings
 
 # No deadline: the first call of a fast function compiles. The same number of examples everywhere, drawn anew in every
 # run; a failure prints the blob that reproduces it.
-settings.register_profile("npfuse", deadline=None, max_examples=60, print_blob=True)
+settings.register_profile("npfuse", deadline=None, max_examples=100, print_blob=True)
 settings.load_profile("npfuse")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from npfuse.fast.adaptive_norm import adaptive_norm
 from npfuse.fast.add import add
+from npfuse.fast.add_channels import add_channels
 from npfuse.fast.concatenate import concatenate
 from npfuse.fast.conv2d import conv2d
 from npfuse.fast.conv2d_transpose import conv2d_transpose
@@ -21,6 +22,7 @@ from npfuse.fast.tanh import tanh
 from npfuse.ops import (
     AdaptiveNorm,
     Add,
+    AddChannels,
     Concatenate,
     Conv2D,
     Conv2DTranspose,
@@ -38,6 +40,7 @@ from npfuse.ops import (
 FAST: Mapping[type[Operator], Function] = {
     AdaptiveNorm: adaptive_norm,
     Add: add,
+    AddChannels: add_channels,
     Concatenate: concatenate,
     Conv2D: conv2d,
     Conv2DTranspose: conv2d_transpose,

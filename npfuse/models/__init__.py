@@ -8,15 +8,17 @@ from npfuse.models.deepfuse import deepfuse
 from npfuse.models.lightfuse import lightfuse
 from npfuse.models.mefnet import mefnet
 from npfuse.models.t_cnn import t_cnn
+from npfuse.models.tonefuse import tonefuse
 
 MODELS: Mapping[str, Callable[..., Graph]] = {
     "lightfuse": lightfuse,
     "t_cnn": t_cnn,
+    "tonefuse": tonefuse,
     "deepfuse": deepfuse,
     "mefnet": mefnet,
 }
 
-__all__ = ["MODELS", "build", "deepfuse", "lightfuse", "mefnet", "t_cnn"]
+__all__ = ["MODELS", "build", "deepfuse", "lightfuse", "mefnet", "t_cnn", "tonefuse"]
 
 
 def build(model: str, height: int, width: int, **arguments: Any) -> Graph:

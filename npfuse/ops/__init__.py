@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from npfuse.ops.adaptive_norm import AdaptiveNorm, adaptive_norm
 from npfuse.ops.add import Add, add
+from npfuse.ops.add_channels import AddChannels, add_channels
 from npfuse.ops.concatenate import Concatenate, concatenate
 from npfuse.ops.conv2d import Conv2D, conv2d
 from npfuse.ops.conv2d_transpose import Conv2DTranspose, conv2d_transpose
@@ -29,6 +30,7 @@ Function = Callable[..., NDArray[Any]]
 DEFINITIONS: Mapping[type[Operator], Function] = {
     AdaptiveNorm: adaptive_norm,
     Add: add,
+    AddChannels: add_channels,
     Concatenate: concatenate,
     Conv2D: conv2d,
     Conv2DTranspose: conv2d_transpose,
@@ -47,6 +49,7 @@ __all__ = [
     "TENT",
     "AdaptiveNorm",
     "Add",
+    "AddChannels",
     "Concatenate",
     "Conv2D",
     "Conv2DTranspose",
@@ -63,6 +66,7 @@ __all__ = [
     "Window",
     "adaptive_norm",
     "add",
+    "add_channels",
     "concatenate",
     "conv2d",
     "conv2d_transpose",

@@ -115,7 +115,7 @@ def test_lightfuse_input_spans_are_the_positions_that_are_read(height, width, ax
 
 
 def test_lightfuse_reads_15_rows_of_the_picture_for_8_of_the_result():
-    """Three 3x3 at stride 2, padded (0, 1): coarse row i reads rows 8i to 8i + 14, and nearest x8 makes 8 rows of it."""
+    """Three 3x3 at stride 2, padded (0, 1): coarse row i reads rows 8i to 8i + 14; nearest x8 makes 8 rows of it."""
     graph = lightfuse(64, 64)
     assert graph.input_spans(0, 24, 32)["exposures"] == (24, 39)
     assert graph.input_spans(0, 31, 33)["exposures"] == (24, 47)

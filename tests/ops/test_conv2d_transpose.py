@@ -1,5 +1,7 @@
 """Conv2DTranspose against its definition, the adjoint of Conv2D, exact fractions, SciPy, Keras and impulses."""
 
+from functools import partial
+
 import pytest
 from hypothesis import given
 
@@ -28,7 +30,7 @@ def test_conv2d_transpose_definition_equals_scipy(call):
 
 @pytest.mark.parametrize("axis", [0, 1])
 def test_conv2d_transpose_definition_equals_keras_on_every_length(keras, axis):
-    by_keras = lambda call: tensorflow_ops.conv2d_transpose(keras, call)  # noqa: E731
+    by_keras = partial(tensorflow_ops.conv2d_transpose, keras)
     windows.check_every_line(Conv2DTranspose, by_keras, axis, most=9)
 
 

@@ -1,5 +1,7 @@
 """DepthwiseConv2DTranspose against its definition, its adjoint, exact fractions, SciPy, TensorFlow, and Resize."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -38,7 +40,7 @@ def test_depthwise_conv2d_transpose_definition_equals_scipy(call):
 
 @pytest.mark.parametrize("axis", [0, 1])
 def test_depthwise_conv2d_transpose_definition_equals_tensorflow_on_every_length(tf, axis):
-    by_tensorflow = lambda call: tensorflow_ops.depthwise_conv2d_transpose(tf, call)  # noqa: E731
+    by_tensorflow = partial(tensorflow_ops.depthwise_conv2d_transpose, tf)
     windows.check_every_line(DepthwiseConv2DTranspose, by_tensorflow, axis, most=9)
 
 

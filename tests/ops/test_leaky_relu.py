@@ -42,10 +42,11 @@ def test_leaky_relu_definition_equals_tensorflow(tf, call):
 
 @both
 @pytest.mark.parametrize("dtype", FLOATS)
-def test_leaky_relu_keeps_every_impulse_and_scales_negative_ones(functions, dtype):
+@pytest.mark.parametrize("slope", [0.25, 0.0, 1.0, 4.0, -0.5])  # beyond 1 and below 0, max(x, slope * x) would be wrong
+def test_leaky_relu_keeps_every_impulse_and_scales_negative_ones(functions, slope, dtype):
     x = np.diag(2.0 ** np.arange(-30, 30, dtype=dtype)).reshape(60, 3, 4, 5)
-    assert_close(functions[LeakyReLU](x, slope=0.25), x)
-    assert_close(functions[LeakyReLU](-x, slope=0.25), -x / 4)
+    assert_close(functions[LeakyReLU](x, slope=slope), x)
+    assert_close(functions[LeakyReLU](-x, slope=slope), -x * slope)
 
 
 @both

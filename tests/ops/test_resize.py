@@ -24,9 +24,9 @@ METHODS = ("nearest", "bilinear", "area")
 
 
 @st.composite
-def sizes(draw):
+def sizes(draw, most=20):
     """Draw an output size, height != width."""
-    height, width = draw(unlike(20))
+    height, width = draw(unlike(most))
     return {"height": height, "width": width, "method": draw(st.sampled_from(METHODS))}
 
 
@@ -96,7 +96,7 @@ def test_resize_definition_has_the_exact_weights_on_every_length(method):
             assert_close(resize(x.swapaxes(1, 2), height=1, width=out, method=method)[:, 0, :, 0], expected, tolerance)
 
 
-@given(calls())
+@given(pictures(Resize, sizes(most=7), most=4))
 def test_resize_definition_takes_fractions(call):
     """Weights are float64 numbers: nearest is exact, the others are as near as float64."""
     x = call.map(fractions).arrays[0]

@@ -18,8 +18,8 @@ from tests.checks import (
     check_rejects_pictures,
 )
 
-# The fast function promises 4 units in the last place and NumPy keeps to 4 in its own kernels; a unit is at most eps |y|,
-# and at least the smallest subnormal number.
+# The fast function promises 4 units in the last place and NumPy keeps to 4 in its own kernels; a unit is at most
+# eps |y|, and at least the smallest subnormal number.
 UNITS = 8
 
 

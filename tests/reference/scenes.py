@@ -5,13 +5,13 @@ import numpy as np
 
 
 def write_scene(folder, height=24, width=40, exposures=3, seed=0):
-    """Write exposure_01.png … and label.png (PNG, so that the bytes read are the bytes written) and return the label."""
+    """Write exposure_01.png … and label.png, PNG so that the bytes read are those written; return the label."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     corners = rng.uniform(0.2, 0.8, (2, 2, 3))
     rows, columns = np.linspace(0, 1, height)[:, None, None], np.linspace(0, 1, width)[None, :, None]
     top, bottom = (corners[i, 0] * (1 - columns) + corners[i, 1] * columns for i in (0, 1))
-    radiance = top * (1 - rows) + bottom * rows + rng.uniform(-0.1, 0.1, (height, width, 3))
+    radiance = top * (1 - rows) + bottom * rows + rng.uniform(-0.02, 0.02, (height, width, 3))
     for n in range(exposures):
         gain = 0.3 * (2.5 / 0.3) ** (n / max(1, exposures - 1))
         write_picture(folder / f"exposure_{n + 1:02d}.png", radiance * gain)

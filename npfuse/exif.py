@@ -1,0 +1,108 @@
+"""EXIF: which way up a picture is, and what its file tells about it besides the pixels.
+
+An EXIF block is a TIFF structure without pixels (EXIF 2.32, section 4.5). Blocks of JPEG, PNG and WebP files are
+patched in place, so that maker notes, whose offsets nobody knows, stay whole; only a block that comes from or goes into
+a TIFF is laid out anew, by Pillow.
+"""
+
+import struct
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO
+
+from numpy.typing import NDArray
+from PIL.ExifTags import IFD, Base
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+EXIF_START = b"Exif\0\0"  # of the segment in a JPEG; no part of the block
+TIFF_START = b"II*\0\x08\0\0\0"  # little-endian, the first directory follows
+# What a TIFF says about its picture and not about its own layout.
+DESCRIPTIVE_TAGS = (
+    Base.ImageDescription, Base.Make, Base.Model, Base.Software, Base.DateTime, Base.Artist, Base.Copyright,
+)  # fmt: skip
+QUIET = threading.Lock()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep Pillow's warnings (large pictures, odd tags) off the user's terminal.
+
+    One thread at a time: of two `warnings.catch_warnings` that overlap, the one that leaves last puts back the other's.
+    """
+    with QUIET, warnings.catch_warnings(action="ignore"):
+        yield
+
+
+def upright(block: bytes) -> tuple[bytes, int]:
+    """Reset the orientation of an EXIF block and unlink its thumbnail, which shows the picture as it was.
+
+    Returns
+    -------
+    the block without `EXIF_START`, and the orientation it had (1 to 8; 1 if it says nothing)
+
+    Raises
+    ------
+    ValueError, struct.error : it is none, or ends too early
+    """
+    patched = bytearray(block.removeprefix(EXIF_START))
+    endian = {b"II*\0": "<", b"MM\0*": ">"}.get(bytes(patched[:4]))
+    if endian is None:
+        raise ValueError(f"EXIF: begins with {bytes(patched[:4])!r}, expected II*\\0 or MM\\0*")
+    (start,) = struct.unpack_from(endian + "I", patched, 4)
+    (count,) = struct.unpack_from(endian + "H", patched, start)
+    orientation, end = 1, start + 2 + 12 * count
+    for entry in range(start + 2, end, 12):
+        tag, form = struct.unpack_from(endian + "HH", patched, entry)
+        if tag == Base.Orientation and form in (3, 4):  # short as the standard has it, or long
+            value = endian + "HI"[form - 3]
+            (orientation,) = struct.unpack_from(value, patched, entry + 8)
+            struct.pack_into(value, patched, entry + 8, 1)
+    if end + 4 <= len(patched):
+        struct.pack_into(endian + "I", patched, end, 0)
+    return bytes(patched), orientation
+
+
+def turned(array: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Turn stored rows and columns into the shown ones (EXIF 2.32, tag 274); unknown orientations do nothing."""
+    if orientation in (5, 6, 7, 8):  # stored rows are shown as columns
+        array = array.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        array = array[::-1]
+    if orientation in (2, 3, 6, 7):
+        array = array[:, ::-1]
+    return array
+
+
+def read_directory(stream: BinaryIO, offset: int | None = None, group: int | None = None) -> ImageFileDirectory_v2:
+    """Read a directory of a TIFF, BigTIFF or EXIF block: the first, or one that stands at an offset."""
+    stream.seek(0)
+    start = header = stream.read(8)
+    if start[2:4] in (b"+\0", b"\0+"):  # BigTIFF: Pillow recognises the little-endian header only
+        header = b"II+\0" + start[4:] + stream.read(8)
+    directory = ImageFileDirectory_v2(header, prefix=start[:2], group=group)
+    stream.seek(directory.next if offset is None else offset)
+    directory.load(stream)
+    return directory
+
+
+def telling_tags(stream: BinaryIO) -> dict[int, Any]:
+    """Take the descriptive tags and the EXIF and GPS directories; Pillow raises almost anything on damaged ones."""
+    directory = read_directory(stream)
+    tags: dict[int, Any] = {tag: directory[tag] for tag in DESCRIPTIVE_TAGS if tag in directory}
+    for group in (IFD.Exif, IFD.GPSInfo):
+        if group in directory:
+            below = dict(read_directory(stream, directory[group], group))
+            below.pop(IFD.Interop, None)  # an offset
+            if below:
+                tags[group] = below
+    return tags
+
+
+def directory_bytes(tags: dict[int, Any]) -> bytes:
+    """Lay out a directory, with those below it, to stand behind `TIFF_START`; strips are counted from its end."""
+    directory = ImageFileDirectory_v2()
+    for tag, value in tags.items():
+        directory[tag] = value
+    return directory.tobytes(len(TIFF_START))

@@ -1,0 +1,28 @@
+"""AddChannels, compiled."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from npfuse.fast.compiled import compiled, contiguous
+from npfuse.ops.add_channels import AddChannels
+from npfuse.ops.operator import check_arrays
+
+
+def add_channels(x: NDArray[Any], v: NDArray[Any]) -> NDArray[Any]:
+    """Add one number a channel to every pixel; see `npfuse.ops.add_channels`. Both float32 or both float64."""
+    check_arrays(AddChannels(), x, v)
+    x, v = contiguous("add_channels", x, v)
+    out = np.empty_like(x)
+    n, height, width, channels = x.shape
+    _add_channels(x.reshape(n, height * width, channels), v.reshape(n, channels), out.reshape(n, -1, channels))
+    return out
+
+
+@compiled
+def _add_channels(x: Any, v: Any, out: Any) -> None:
+    for n in range(x.shape[0]):
+        for p in range(x.shape[1]):
+            for c in range(x.shape[2]):
+                out[n, p, c] = x[n, p, c] + v[n, c]

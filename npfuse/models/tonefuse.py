@@ -1,0 +1,74 @@
+"""ToneFuse: a small LightFuse whose DetailNet also hears what the two whole pictures are like.
+
+LightFuse (arXiv 2107.02299) decides from one pixel and its surroundings of 15; it cannot know how bright the scene is.
+Here a thumbnail of both whole pictures makes one number a feature, which is added to DetailNet's first layer like a
+bias: 656 parameters, and no arithmetic per pixel. DetailNet's last layer has no ReLU, and the coarse picture comes back
+bilinearly, so that no 8x8 blocks show.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from npfuse.graph import Graph, GraphBuilder
+from npfuse.ops import Add, AddChannels, DepthwiseConv2D, PointwiseConv2D, ReLU, Resize, Tanh
+
+THUMBNAIL = (16, 24)  # rows and columns, whatever the picture's proportions
+TONES = 16  # features of a thumbnail's pixel
+
+
+def tonefuse(height: int, width: int, *, hidden: Sequence[int] = (32, 32)) -> Graph:
+    """Build ToneFuse for one picture size.
+
+    Parameters
+    ----------
+    height, width : of the pictures, multiples of 8
+    hidden : widths of DetailNet's hidden layers, at least one
+
+    Returns
+    -------
+    Graph with inputs "exposures" (H, W, 6), in [-1, 1], under-exposed RGB then over-exposed RGB, and "thumbnail"
+    (16, 24, 6), the area average of the whole pictures, mapped alike; output "fused" (H, W, 3), in [-1, 1]
+
+    Raises
+    ------
+    ValueError : a size that is no positive multiple of 8, no hidden layer, or a width below 1
+
+    Notes
+    -----
+    2,230 parameters with the default widths.
+
+    Examples
+    --------
+    >>> tonefuse(8, 8).parameter_count
+    2230
+    """
+    if height < 8 or width < 8 or height % 8 or width % 8:
+        raise ValueError(f"tonefuse: size is {height}x{width}, expected positive multiples of 8, height x width")
+    if not hidden:
+        raise ValueError("tonefuse: number of hidden layers is 0, expected at least 1")
+    b = GraphBuilder("tonefuse")
+    exposures = b.input("exposures", (height, width, 6))
+    thumbnail = b.input("thumbnail", (*THUMBNAIL, 6))
+
+    tone = b.add("tone1", PointwiseConv2D(features=TONES), thumbnail)
+    tone = b.add("tone1_relu", ReLU(), tone)
+    tone = b.add("tone_mean", Resize(height=1, width=1, method="area"), tone)
+    tone = b.add("tone2", PointwiseConv2D(features=hidden[0]), tone)
+
+    detail = b.add("detail1", PointwiseConv2D(features=hidden[0]), exposures)
+    detail = b.add("detail1_tone", AddChannels(), detail, tone)
+    detail = b.add("detail1_relu", ReLU(), detail)
+    for i, features in enumerate(hidden[1:], 2):
+        detail = b.add(f"detail{i}", PointwiseConv2D(features=features), detail)
+        detail = b.add(f"detail{i}_relu", ReLU(), detail)
+    detail = b.add(f"detail{len(hidden) + 1}", PointwiseConv2D(features=3), detail)
+
+    halving = DepthwiseConv2D(kernel_size=(3, 3), stride=(2, 2))
+    coarse = b.add("global1", halving, exposures)
+    coarse = b.add("global2", halving, coarse)
+    coarse = b.add("global3_depthwise", replace(halving, use_bias=False), coarse)
+    coarse = b.add("global3_pointwise", PointwiseConv2D(features=3), coarse)
+    coarse = b.add("up", Resize(height=height, width=width, method="bilinear"), coarse)
+
+    total = b.add("sum", Add(), detail, coarse)
+    return b.build(b.add("fused", Tanh(), total))

@@ -1,0 +1,168 @@
+"""TIFF files (TIFF 6.0 and its Adobe supplements): which kinds are read, those beyond 8 bits, and writing.
+
+Up to 8 bits Pillow reads them; it makes 8 bits of 16-bit colour without a word, so 16 bits and floats are recognised by
+their tags and read with the packages of the extra `tiff` (tifffile and imagecodecs). Writing needs no extra.
+Left out: camera raw files, pages beyond the first, XMP.
+"""
+
+import io
+import zlib
+from itertools import accumulate
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from PIL.ExifTags import Base
+
+from npfuse.exif import TIFF_START, directory_bytes, quiet, read_directory, telling_tags
+
+STRIP_BYTES = 1 << 20  # of pixels compressed at once
+DEFLATE_LEVEL = 4  # on 8-bit differences 4 times as fast as the usual 6, and 9 % longer
+
+
+class RefusedTiffError(ValueError):
+    """A TIFF of a kind that is not read: what it is, what was expected, and what to do."""
+
+
+def inspect_tiff(stream: BinaryIO, notes: list[str]) -> tuple[bool, bytes | None]:
+    """Check that a TIFF is of a kind that can be read, before anything large is allocated.
+
+    Returns
+    -------
+    whether it is one for `read_deep_tiff` and not for Pillow, and an EXIF block of what it says about its picture
+
+    Raises
+    ------
+    RefusedTiffError : another kind
+    PIL.Image.DecompressionBombError : larger than Pillow's limit
+    """
+    with quiet():
+        tags = read_directory(stream)
+        area = tags.get(Base.ImageLength, 0) * tags.get(Base.ImageWidth, 0)
+        tile = tags.get(Base.TileLength, 1) * tags.get(Base.TileWidth, 1)
+        if Image.MAX_IMAGE_PIXELS is not None and max(area, tile) > 2 * Image.MAX_IMAGE_PIXELS:
+            raise Image.DecompressionBombError
+        # In camera raw files the first directory is a thumbnail or the bare sensor.
+        stream.seek(8)
+        if stream.read(2) == b"CR" or Base.DNGVersion in tags or tags.get(Base.NewSubfileType, 0) & 1:
+            raise RefusedTiffError("is a camera raw file or begins with a thumbnail; export it as a 16-bit TIFF")
+        channels = tags.get(Base.SamplesPerPixel, 1)
+        kinds = set(tags.get(Base.BitsPerSample, (1,))), set(tags.get(Base.SampleFormat, (1,)))
+        depth, numbers = (min(kind) for kind in kinds)
+        deep = (numbers == 1 and depth == 16) or (numbers == 3 and depth in (16, 32, 64))
+        if any(len(kind) > 1 for kind in kinds) or channels > 8 or not (deep or (numbers in (1, 4) and depth <= 8)):
+            name = {1: "unsigned", 2: "signed", 3: "float"}.get(numbers, "unknown")
+            raise RefusedTiffError(
+                f"is a TIFF of {channels} channels of {depth} bits ({name}), expected up to 8 channels of 1 to 8 or 16"
+                " bits (unsigned) or floats; export it as a 16-bit RGB TIFF"
+            )
+        if tags.next:
+            notes.append("several pages: the first is used")
+        try:
+            told = telling_tags(stream)
+            return deep, TIFF_START + directory_bytes(told) if told else None
+        except Exception:  # Pillow raises almost anything on damaged tags
+            notes.append("EXIF dropped: it is broken")
+            return deep, None
+
+
+def read_deep_tiff(stream: BinaryIO, notes: list[str]) -> tuple[NDArray[Any], NDArray[Any] | None, int, bytes | None]:
+    """Read 16-bit or float samples: pixels, alpha, orientation and ICC profile.
+
+    Raises
+    ------
+    RefusedTiffError : neither grey nor RGB
+    ImportError : a package of the extra `tiff` is missing
+    """
+    import imagecodecs  # noqa: F401 (tifffile would do without until it meets compressed samples)
+    import tifffile
+
+    with tifffile.TiffFile(stream) as file:
+        page = file.pages.first
+        photometric = int(page.photometric)
+        colours = {0: 1, 1: 1, 2: 3}.get(photometric, 0)  # white is zero, black is zero, RGB
+        if not colours or page.imagedepth != 1 or page.samplesperpixel < colours:
+            raise RefusedTiffError(
+                f"is a TIFF of {page.samplesperpixel} channels with photometric {photometric}, expected grey or RGB at"
+                " 16 bits and more; export it as a 16-bit RGB TIFF"
+            )
+        samples = page.asarray(squeeze=False)[:, 0]  # (planes, H, W, interleaved): one of planes and interleaved is 1
+        orientation, profile = page.tags.valueof(Base.Orientation, 1), page.tags.valueof(Base.InterColorProfile)
+        meanings = [int(meaning) for meaning in page.extrasamples] or [0]
+    samples = np.moveaxis(samples, 0, 3).reshape(*samples.shape[1:3], -1)  # (H, W, C)
+    if samples.dtype == np.float64:
+        notes.append("float64 reduced to float32")
+    with np.errstate(over="ignore"):
+        samples = samples.astype(np.float32 if samples.dtype.kind == "f" else np.uint16, copy=False)
+    full = 1.0 if samples.dtype == np.float32 else 65535.0
+    pixels = samples[..., 0] if colours == 1 else samples[..., :3]
+    if photometric == 0:
+        pixels = samples.dtype.type(full) - pixels
+    has_alpha = samples.shape[2] > colours and meanings[0] in (1, 2)
+    if samples.shape[2] > colours + has_alpha:
+        notes.append("channels beyond colour and alpha dropped")
+    if not has_alpha:
+        return pixels, None, orientation, profile
+    alpha = samples[..., colours]
+    if meanings[0] == 1:
+        notes.append("colours divided by alpha, which was multiplied into them")
+        weight = alpha if colours == 1 else alpha[..., None]
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            unmultiplied = np.where(weight > 0, pixels * full / weight, 0.0)
+        if samples.dtype == np.uint16:
+            unmultiplied = np.rint(np.minimum(unmultiplied, full))
+        pixels = unmultiplied.astype(samples.dtype)
+    return pixels, alpha, orientation, profile
+
+
+def write_tiff(
+    stream: BinaryIO, samples: NDArray[Any], exif: bytes | None, icc_profile: bytes | None, notes: list[str]
+) -> None:
+    """Write uint8, uint16 or float32 samples (H, W) or (H, W, 2 to 4), deflated in strips, integers as differences.
+
+    By hand, because Pillow writes no 16-bit colour and, compressed, no EXIF directory, and tifffile no EXIF directory.
+    """
+    rows, columns = samples.shape[:2]
+    channels = 1 if samples.ndim == 2 else samples.shape[2]
+    is_float = samples.dtype == np.float32
+    contents = []
+    for strip in strips(samples):
+        coded = strip.astype(strip.dtype.newbyteorder("<"))
+        if not is_float:
+            coded[:, 1:] -= strip[:, :-1]  # predictor 2, modulo 2**8 or 2**16
+        contents.append(zlib.compress(coded.tobytes(), DEFLATE_LEVEL))
+    tags: dict[int, Any] = {
+        Base.ImageWidth: columns,
+        Base.ImageLength: rows,
+        Base.BitsPerSample: (8 * samples.dtype.itemsize,) * channels,
+        Base.Compression: 8,
+        Base.PhotometricInterpretation: 1 if channels < 3 else 2,
+        Base.StripOffsets: tuple(accumulate(map(len, contents[:-1]), initial=0)),  # from the end of the directory
+        Base.Orientation: 1,
+        Base.SamplesPerPixel: channels,
+        Base.RowsPerStrip: len(strips(samples)[0]),
+        Base.StripByteCounts: tuple(map(len, contents)),
+        Base.PlanarConfiguration: 1,
+        Base.Predictor: 1 if is_float else 2,
+        Base.SampleFormat: (3 if is_float else 1,) * channels,
+    }
+    if channels in (2, 4):
+        tags[Base.ExtraSamples] = 2  # alpha, not multiplied into the colours
+    if icc_profile:
+        tags[Base.InterColorProfile] = icc_profile
+    directory = directory_bytes(tags)
+    if exif:
+        try:
+            with quiet():
+                directory = directory_bytes(tags | telling_tags(io.BytesIO(exif)))
+        except Exception:  # Pillow raises almost anything on damaged tags
+            notes.append("EXIF dropped: it is broken")
+    stream.write(TIFF_START + directory)
+    stream.writelines(contents)
+
+
+def strips(samples: NDArray[Any]) -> list[NDArray[Any]]:
+    """Cut rows into runs of about a mebibyte."""
+    step = max(1, STRIP_BYTES * len(samples) // samples.nbytes)
+    return [samples[first : first + step] for first in range(0, len(samples), step)]

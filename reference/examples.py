@@ -1,0 +1,243 @@
+"""Batches of training examples, drawn from (seed, epoch) alone: a resumed run does what an uninterrupted one does.
+
+A batch is (inputs, labels, greys): inputs as a tuple of what the network takes, exposures (N, P, P, 6) in [-1, 1] and, for
+networks that look at one, the whole pictures' thumbnails (N, 16, 24, 6) in [-1, 1]; labels (N, P, P, 3) in [0, 1]; greys are
+inputs without colour, for which there is no label, or None.
+Flips and quarter turns are drawn for each example. A thumbnail sees the jitter too: it is averaged from a copy of
+64x96 after the jitter, not from the picture itself, which differs only where a curve bends within one 4x4 of it.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from reference.sice import check_patch_fits, cut_patches, full_range
+
+THUMBNAIL = (16, 24)
+COPY = (64, 96)  # a multiple of THUMBNAIL
+
+
+def turn(picture, way):
+    """Turn a picture (H, W, C) by `way` % 4 quarter turns, mirrored first if `way` is 4 or more.
+
+    Examples
+    --------
+    >>> turn(np.arange(4).reshape(2, 2, 1), 4)[..., 0]
+    array([[1, 0],
+           [3, 2]])
+    """
+    return np.rot90(picture[:, ::-1] if way >= 4 else picture, way % 4)
+
+
+def thumbnail(picture, size=THUMBNAIL):
+    """Average a picture's areas: (H, W, C), any dtype, to (16, 24, C), float32, of the same range.
+
+    Examples
+    --------
+    >>> thumbnail(np.full((32, 48, 6), 7, np.uint8)).shape
+    (16, 24, 6)
+    """
+    return np.asarray(tf.image.resize(np.asarray(picture, np.float32), size, method="area"))
+
+
+class Patches:
+    """All patches of the scenes' extreme exposures, each once an epoch, shuffled and turned.
+
+    Parameters
+    ----------
+    scenes : list of Scene
+    recipe : Recipe
+    seed : int
+    """
+
+    def __init__(self, scenes, recipe, seed):
+        self.inputs, self.labels = cut_patches(scenes, recipe.patch)
+        self.recipe, self.seed = recipe, seed
+
+    def __len__(self):
+        """How many batches an epoch has."""
+        return -(-len(self.inputs) // self.recipe.batch)
+
+    def __str__(self):
+        """What there is to train on."""
+        return f"{len(self.inputs)} patches"
+
+    def epoch(self, epoch):
+        """Yield the batches of an epoch."""
+        rng = np.random.default_rng([self.seed, epoch])
+        order = rng.permutation(len(self.inputs))
+        turns = rng.integers(0, 8, len(self.inputs))
+        for start in range(0, len(order), self.recipe.batch):
+            chosen = order[start : start + self.recipe.batch]
+            inputs, labels = (np.stack([turn(a[i], turns[i]) for i in chosen]) for a in (self.inputs, self.labels))
+            yield (full_range(inputs),), labels.astype(np.float32) / np.float32(255), None
+
+
+class Crops:
+    """Crops at random places of random pairs of exposures, jittered.
+
+    Parameters
+    ----------
+    scenes : list of Scene
+    recipe : Recipe
+    seed : int
+    """
+
+    def __init__(self, scenes, recipe, seed):
+        self.side = recipe.patch + 2 * recipe.context
+        check_patch_fits(scenes, self.side)
+        self.scenes, self.recipe, self.seed = scenes, recipe, seed
+        self.copies = [[thumbnail(exposure, COPY) / 255 for exposure in scene.exposures] for scene in scenes]
+
+    def __len__(self):
+        """How many batches an epoch has."""
+        return self.recipe.steps
+
+    def __str__(self):
+        """What there is to train on."""
+        return f"crops of {self.side}x{self.side}"
+
+    def epoch(self, epoch):
+        """Yield the batches of an epoch."""
+        rng = np.random.default_rng([self.seed, epoch])
+        for _ in range(self.recipe.steps):
+            examples = [self.example(rng) for _ in range(self.recipe.batch)]
+            exposures, thumbnails, labels = (np.stack(arrays) for arrays in zip(*examples, strict=True))
+            count = 2 if self.recipe.model == "tonefuse" else 1
+            inputs = (exposures, thumbnails)
+            greys = draw_greys(rng, *inputs)[:count] if self.recipe.grey else None
+            yield inputs[:count], labels, greys
+
+    def example(self, rng):
+        """Draw one example: exposures, thumbnail and label."""
+        which = rng.integers(len(self.scenes))
+        scene, copies = self.scenes[which], self.copies[which]
+        pair = draw_pair(rng, len(copies), self.recipe.inner_pairs)
+        jitter = draw_jitter(rng, self.recipe.jitter)
+        height, width, _ = scene.label.shape
+        whole_rows, whole_columns = (draw_part(rng, COPY[axis], THUMBNAIL[axis], self.recipe.parts) for axis in (0, 1))
+        top = draw_start(rng, height, self.side, whole_rows, COPY[0])
+        left = draw_start(rng, width, self.side, whole_columns, COPY[1])
+        window = slice(top, top + self.side), slice(left, left + self.side)
+        way = rng.integers(8)
+        levels = np.arange(256, dtype=np.float32)[:, np.newaxis].repeat(3, axis=1) / 255
+        crops, wholes = [], []
+        for i, exposure in enumerate(pair):
+            curve = jitter(levels, i)  # (256, 3): a table is faster than a power for each pixel
+            crop = scene.exposures[exposure][window]
+            crops.append(np.stack([curve[crop[..., c], c] for c in range(3)], axis=-1))
+            wholes.append(jitter(copies[exposure][whole_rows, whole_columns], i))
+        edge = self.recipe.context
+        inner = slice(edge, self.side - edge)
+        label = jitter(scene.label[window][inner, inner].astype(np.float32) / 255, None)
+        exposures = np.concatenate([jitter.fade(crop) for crop in crops], axis=-1)
+        whole = np.concatenate([jitter.fade(copy) for copy in wholes], axis=-1)
+        small = whole.reshape(THUMBNAIL[0], -1, whole.shape[1], 6).mean(axis=1)
+        small = small.reshape(*THUMBNAIL, -1, 6).mean(axis=2)
+        return turn(exposures * 2 - 1, way), small * 2 - 1, turn(jitter.fade(label), way)
+
+
+def draw_part(rng, length, cells, parts):
+    """Draw which part of an axis of a copy counts as the whole.
+
+    Parameters
+    ----------
+    rng : Generator
+    length : of the axis, a multiple of `cells`
+    cells : of the thumbnail, of which the part is a multiple
+    parts : share of parts that are not everything
+
+    Returns
+    -------
+    slice
+        At least half of the axis.
+    """
+    if rng.random() >= parts:
+        return slice(0, length)
+    most = length // cells
+    size = cells * int(rng.integers(-(-most // 2), most + 1))
+    start = int(rng.integers(length - size + 1))
+    return slice(start, start + size)
+
+
+def draw_start(rng, length, side, part, copy_length):
+    """Draw where a crop begins, inside the part of the picture that counts as the whole."""
+    first, last = (-(-edge * length // copy_length) for edge in (part.start, part.stop))
+    last = max(last - side, first)
+    return min(int(rng.integers(first, last + 1)), length - side)
+
+
+def draw_greys(rng, exposures, thumbnails):
+    """Make grey inputs: every fifth pixel's luma through a random curve, alike in an exposure and its thumbnail.
+
+    Parameters
+    ----------
+    rng : Generator
+    exposures : ndarray (N, P, P, 6) in [-1, 1]
+    thumbnails : ndarray (N, 16, 24, 6) in [-1, 1]
+
+    Returns
+    -------
+    exposures : ndarray (N, ceil(P / 40) * 8, ..., 6) in [-1, 1]
+        A network of pixels and of a coarse picture minds no gaps.
+    thumbnails : ndarray (N, 16, 24, 6) in [-1, 1]
+        Of lower contrast than the pictures have: down to none.
+    """
+    side = -(-exposures.shape[1] // 40) * 8
+    rows = np.arange(side) * exposures.shape[1] // side
+    count = len(exposures)
+    curves = np.exp(rng.normal(0, 0.3, (2, count, 1, 1, 2))).astype(np.float32)  # gain and gamma of each exposure
+    contrast = rng.random((count, 1, 1, 1), np.float32)
+    results = []
+    for values in (exposures[:, rows][:, :, rows], thumbnails):
+        pair = (values.reshape(*values.shape[:3], 2, 3) + 1) / 2 @ np.array([0.299, 0.587, 0.114], np.float32)
+        pair = np.minimum(curves[0] * np.maximum(pair, 0) ** curves[1], 1)  # (N, ..., ..., 2)
+        results.append(np.repeat(pair, 3, axis=-1) * 2 - 1)
+    mean = results[1].mean(axis=(1, 2), keepdims=True)
+    results[1] = mean + (results[1] - mean) * contrast
+    return tuple(results)
+
+
+def draw_pair(rng, count, inner_pairs):
+    """Draw which two of a scene's exposures, darkest first, are fused.
+
+    Parameters
+    ----------
+    rng : Generator
+    count : of the exposures
+    inner_pairs : share of the pairs that are not the extremes
+
+    Returns
+    -------
+    (under, over) : int, different
+    """
+    if rng.random() >= inner_pairs:
+        return 0, count - 1
+    under = int(rng.integers(-(-count // 3)))
+    over = int(rng.integers(max(count // 2, under + 1), count))
+    return under, over
+
+
+class draw_jitter:  # noqa: N801  called like a function, and its result like one
+    """Draw a variation of one example: call it with values in [0, 1] and the exposure's index, None for the label."""
+
+    def __init__(self, rng, jitter):
+        self.white_balance = np.exp(rng.normal(0, 1, 3) * jitter.white_balance).astype(np.float32)
+        self.gain, self.gamma = (
+            np.exp(rng.normal(0, 1, 2) * deviations).astype(np.float32) for deviations in (jitter.gain, jitter.gamma)
+        )
+        faded, saturation, grey = rng.random() < jitter.faded, rng.random(), rng.random() < 0.5
+        self.saturation = np.float32((0 if grey else saturation) if faded else 1)
+
+    def __call__(self, values, exposure):
+        """Vary values (…, 3)."""
+        values = values * self.white_balance
+        if exposure is not None:
+            values = self.gain[exposure] * values ** self.gamma[exposure]
+        return np.minimum(values, np.float32(1))
+
+    def fade(self, values):
+        """Lower the saturation of values (…, 3)."""
+        if self.saturation == 1:
+            return values
+        luma = values @ np.array([0.299, 0.587, 0.114], np.float32)
+        return luma[..., np.newaxis] * (1 - self.saturation) + values * self.saturation

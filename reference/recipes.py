@@ -1,0 +1,105 @@
+"""Training recipes as plain data: which network, which examples, which loss, which optimizer. Nothing runs here.
+
+``python -m reference train --recipe NAME`` looks one up in `RECIPES`; the options of the command line change single
+values of it. "paper" is that of arXiv 2107.02299, section III; the other two were found by leave-scenes-out on eleven
+scenes of SICE (the model card of each bundled weights file has the scores).
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Jitter:
+    """How pictures are varied before they are cut. Every number is a standard deviation; factors are exp(normal).
+
+    Attributes
+    ----------
+    white_balance : of a factor for each channel, the same for both exposures and the label
+    gain : of a factor for the under- and the over-exposed picture
+    gamma : of an exponent for the under- and the over-exposed picture
+    faded : share of the examples whose saturation is lowered, in both exposures and the label, by a factor drawn
+        evenly from [0, 1], half of them to grey
+    """
+
+    white_balance: float = 0.0
+    gain: tuple[float, float] = (0.0, 0.0)
+    gamma: tuple[float, float] = (0.0, 0.0)
+    faded: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a network is trained.
+
+    Attributes
+    ----------
+    model, hidden, decoder : the network; decoder is LightFuse's
+    loss : "plain", "vgg" or "tone", see `reference.losses`
+    examples : "patches", every patch of the extreme exposures once an epoch, or "crops" at random places
+    patch : height and width of an example, which the loss sees
+    context : pixels around it that only the network sees
+    epochs, batch : an epoch is every patch once, or `steps` batches of crops
+    steps : of an epoch of crops
+    inner_pairs : share of the crops whose pair is not the extremes but one of the darkest third of a scene's exposures
+        and one of its brightest half
+    parts : share of the crops for which a part of the picture, of half its sides or more, counts as the whole
+    jitter : Jitter
+    grey : weight of the mean difference of the output's channels from their mean, for grey inputs made of the crops
+    learning_rate, final_rate, warm_up : the rate rises in `warm_up` steps and falls along a cosine to `final_rate`;
+        constant where `final_rate` is None
+    weight_decay : decoupled; 0 for plain Adam
+    clip : largest norm of the gradient, or None
+    average : momentum of the moving average of the weights that is kept as the result, or None
+    """
+
+    model: Literal["lightfuse", "t_cnn", "tonefuse"] = "lightfuse"
+    hidden: tuple[int, ...] = (256, 64)
+    decoder: str = "nearest"
+    loss: Literal["plain", "vgg", "tone"] = "plain"
+    examples: Literal["patches", "crops"] = "patches"
+    patch: int = 256
+    context: int = 0
+    epochs: int = 60
+    batch: int = 20
+    steps: int = 100
+    inner_pairs: float = 0.0
+    parts: float = 0.0
+    jitter: Jitter = Jitter()
+    grey: float = 0.0
+    learning_rate: float = 0.001
+    final_rate: float | None = None
+    warm_up: int = 0
+    weight_decay: float = 0.0
+    clip: float | None = None
+    average: float | None = None
+
+    @property
+    def build(self):
+        """Arguments that build this network, here and in npfuse."""
+        return {"hidden": list(self.hidden)} | ({"decoder": self.decoder} if self.model == "lightfuse" else {})
+
+
+PAPER = Recipe()
+
+TONEFUSE = Recipe(
+    model="tonefuse",
+    hidden=(32, 32),
+    decoder="bilinear",
+    loss="tone",
+    examples="crops",
+    patch=64,
+    context=8,
+    epochs=40,
+    batch=8,
+    inner_pairs=0.5,
+    jitter=Jitter(white_balance=0.06, gain=(0.12, 0.03), gamma=(0.10, 0.12)),
+    learning_rate=3e-3,
+    final_rate=1e-5,
+    warm_up=50,
+    weight_decay=1e-4,
+    clip=1.0,
+    average=0.998,
+)
+
+RECIPES = {"paper": PAPER, "tonefuse": TONEFUSE}

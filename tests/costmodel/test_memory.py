@@ -1,0 +1,94 @@
+"""Peak memory: by hand, and against a process that runs the network."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from costmodel.memory import peak
+from npfuse.graph import GraphBuilder
+from npfuse.models import lightfuse, mefnet
+from npfuse.ops import Add, DepthwiseConv2D, PointwiseConv2D, ReLU, Resize
+
+
+def branches():
+    """Build a graph whose first value is needed again at the end."""
+    b = GraphBuilder("branches")
+    x = b.input("x", (10, 10, 1))
+    early = b.add("early", ReLU(), x)
+    wide = b.add("wide", PointwiseConv2D(features=7), early)
+    narrow = b.add("narrow", PointwiseConv2D(features=1), wide)
+    return b.build(b.add("sum", Add(), early, narrow))
+
+
+def test_peak_holds_values_until_their_last_use():
+    found = peak(branches(), merge=False)
+    assert found.values == (("x", 400), ("early", 400), ("wide", 2800), ("narrow", 400))
+    assert (found.bytes, found.during) == (4000, "narrow")
+
+
+def test_merged_peak_leaves_out_hidden_values():
+    found = peak(branches(), merge=True)
+    assert found.values == (("x", 400), ("early", 400), ("narrow", 400), ("sum", 400))
+    assert (found.bytes, found.during) == (1600, "sum")
+
+
+def test_peak_scales_with_the_size_of_a_number():
+    assert peak(branches(), merge=False, element_bytes=2).bytes == 2000
+
+
+def test_peak_counts_the_padded_copy_of_a_convolution():
+    b = GraphBuilder("conv")
+    graph = b.build(b.add("y", DepthwiseConv2D(kernel_size=(3, 5)), b.input("x", (10, 20, 2))))
+    assert peak(graph, merge=True).values == (("x", 1600), ("y", 1600), ("y, padded", 4 * 12 * 24 * 2))
+
+
+def test_peak_counts_the_half_resampled_picture_of_a_resize():
+    b = GraphBuilder("resize")
+    graph = b.build(b.add("y", Resize(height=40, width=60, method="bilinear"), b.input("x", (10, 20, 2))))
+    assert peak(graph, merge=True).values == (("x", 1600), ("y", 4 * 40 * 60 * 2), ("y, rows", 4 * 40 * 20 * 2))
+
+
+MEASURE = """
+from pathlib import Path
+import numpy as np
+from npfuse.models import MODELS
+from npfuse.run import run
+
+def process(height, width):
+    graph = MODELS[MODEL](height, width, **ARGUMENTS)
+    weights = {name: np.zeros(shape, np.float32) for name, shape in graph.weight_shapes.items()}
+    return run(graph, {name: np.ones((1, *shape), np.float32) for name, shape in graph.inputs}, weights, merge=MERGE)
+
+def most_bytes():  # not ru_maxrss, which begins at the parent's
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")))
+
+process(64, 64)  # compile
+before = most_bytes()
+process(HEIGHT, WIDTH)
+print(most_bytes() - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process is read from /proc")
+@pytest.mark.parametrize(
+    ("model", "graph", "merge"),
+    [
+        ("lightfuse", lightfuse(1024, 1536), True),
+        ("lightfuse", lightfuse(512, 768, hidden=(32, 32)), False),
+        ("mefnet", mefnet(512, 768), True),
+    ],
+    ids=["lightfuse, merged", "small lightfuse, operator by operator", "mefnet"],
+)
+def test_peak_is_within_20_percent_of_what_a_process_takes(model, graph, merge):
+    (height, width, _), arguments = graph.inputs[0][1], {}
+    if graph.weight_shapes.get("detail1/kernel") == (6, 32):
+        arguments = {"hidden": (32, 32)}
+    values = {"MODEL": model, "MERGE": merge, "HEIGHT": height, "WIDTH": width, "ARGUMENTS": arguments}
+    script = "".join(f"{name} = {value!r}\n" for name, value in values.items()) + MEASURE
+    measured = int(subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout)
+    predicted = peak(graph, merge=merge).bytes
+    print(f"predicted {predicted / 2**20:.1f} MiB, measured {measured / 2**20:.1f} MiB")
+    assert predicted == pytest.approx(measured, rel=0.2)

@@ -1,0 +1,291 @@
+"""The command: its tables, its forms, and its errors."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from dataclasses import fields
+
+import pytest
+
+from costmodel.__main__ import main
+from costmodel.conventions import CONVENTIONS, Work
+from costmodel.machine import MACHINES
+from costmodel.methods import METHODS, method_of
+from costmodel.tables import FORMATS
+
+
+def tables(capsys, *arguments):
+    """Run the command; return its tables by name, from JSON."""
+    assert main(["report", "--format", "json", *arguments]) == 0
+    return {table["name"]: table for table in json.loads(capsys.readouterr().out)["tables"]}
+
+
+def rows(table, key="method"):
+    return {row[key]: row for row in table["rows"]}
+
+
+# Published beside counted: the whole of Table III, as printed.
+TABLE_3 = """\
+                  FLOPs/pixel              parameters              x LightFuse
+method     published  counted (paper)  published  counted  published  FLOPs  parameters
+---------------------------------------------------------------------------------------
+LightFuse     36,260           36,260     18,630   18,630          —   1.00        1.00
+DeepFuse     736,928          736,928    369,921  369,921         20  20.32       19.86
+MEF-Net       52,320           52,320     26,305   26,305        1.4   1.44        1.41
+T_CNN              —           42,092          —   21,369          —   1.16        1.15
+"""
+
+
+def test_default_report_prints_table_3_published_beside_counted(capsys):
+    assert main(["report"]) == 0
+    out = capsys.readouterr().out
+    assert TABLE_3 in out
+    assert CONVENTIONS["paper"].sentence in " ".join(out.split())
+
+
+@pytest.mark.parametrize("size", ["8x8", "1344x896", "13x1007"])
+def test_table_3_does_not_depend_on_the_size(capsys, size):
+    for row in tables(capsys, "--size", size)["table_3"]["rows"]:
+        if row["flops_published"]:
+            assert row["amount_counted"] == row["flops_published"]
+            assert row["parameters_counted"] == row["parameters_published"]
+
+
+def test_what_really_runs_differs_from_table_3_where_the_paper_counts_another_network(capsys):
+    running = rows(tables(capsys, "--size", "1344x896")["running"])
+    assert {name: row["parameters"] for name, row in running.items()} == {
+        "LightFuse": 18_630,
+        "DeepFuse": 316_976,
+        "MEF-Net": 26_461,
+        "T_CNN": 21_369,
+    }
+    # Two exposures, each on a copy of 192x128: 2 * 52,320 * 192 * 128 / (1344 * 896) = 2135.51.
+    assert running["MEF-Net"]["grid"] == "2 x 192x128"
+    assert running["MEF-Net"]["amount_per_pixel"] == pytest.approx(2135.51, abs=0.01)
+
+
+def test_lightfuse_runs_at_a_multiple_of_8_and_is_paid_for_by_the_pixel_asked_for(capsys):
+    row = tables(capsys, "--model", "lightfuse", "--size", "9x17")["running"]["rows"][0]
+    assert row["grid"] == "16x24"
+    assert row["amount_per_pixel"] == pytest.approx(36_260 * 16 * 24 / (9 * 17))
+
+
+def test_mefnet_runs_on_a_copy_whose_short_side_is_128(capsys):
+    assert method_of("mefnet").grid(1000, 2000) == (128, 256)
+    assert method_of("mefnet").grid(1999, 100) == (2558, 128)
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_totals_of_the_layers_add_up(capsys, convention):
+    for method in METHODS:
+        arguments = ("--model", method.model, "--convention", convention, "--size", "64x48", "--machine", "pi4")
+        layers = tables(capsys, *arguments, "--layers")["layers"]
+        for key in ("parameters", "macs", "additions", "other", "read_bytes", "written_bytes", "amount"):
+            assert sum(row[key] for row in layers["rows"]) == layers["total"][key], key
+        assert sum(row["share"] for row in layers["rows"]) == pytest.approx(1)
+        assert sum(row["time_ms"] for row in layers["rows"]) == pytest.approx(layers["total"]["time_ms"])
+        running = tables(capsys, *arguments)["running"]["rows"][0]
+        assert method.runs * layers["total"]["amount"] == pytest.approx(running["giga_amount"] * 1e9)
+        assert layers["total"]["parameters"] == running["parameters"]
+
+
+def test_layers_of_lightfuse_equal_the_hand_count(capsys):
+    layers = rows(tables(capsys, "--layers", "--size", "64x48")["layers"], "layer")
+    second = layers["detail2"]
+    assert second == {
+        "layer": "detail2",
+        "operator": "PointwiseConv2D",
+        "output": "48x64x64",
+        "kernel": "1x1",
+        "stride": "1x1",
+        "receptive_field": "1x1",
+        "parameters": 256 * 64 + 64,
+        "macs": 48 * 64 * 256 * 64,
+        "additions": 48 * 64 * 64,
+        "other": 0,
+        "read_bytes": 4 * (48 * 64 * 256 + 256 * 64 + 64),
+        "written_bytes": 4 * 48 * 64 * 64,
+        "intensity": pytest.approx(48 * 64 * 64 * 257 / (4 * (48 * 64 * 320 + 256 * 64 + 64))),
+        "amount": 2 * 48 * 64 * 256 * 64,
+        "share": pytest.approx(2 * 256 * 64 / 36_260),
+    }
+    assert layers["global2"]["receptive_field"] == "7x7"
+    assert layers["up3"]["amount"] == 0  # a fixed kernel: `paper` counts learned ones
+
+
+def test_layers_of_a_shared_branch_name_the_layer_that_has_the_parameters(capsys):
+    layers = rows(tables(capsys, "--layers", "--model", "deepfuse", "--size", "16x8")["layers"], "layer")
+    assert layers["over_conv1"]["operator"] == "Conv2D (of conv1)"
+    assert layers["over_conv1"]["parameters"] == 0
+    assert layers["over_conv1_act"]["operator"] == "LeakyReLU"
+
+
+def test_work_by_kind_is_what_the_conventions_weigh(capsys):
+    work = tables(capsys, "--model", "mefnet")["work"]
+    for name, convention in CONVENTIONS.items():
+        by_kind = [row["count"] * weight for row, weight in zip(work["rows"], _weights(convention), strict=True)]
+        assert [row[name] for row in work["rows"]] == by_kind
+        assert work["total"][name] == sum(by_kind)
+
+
+def _weights(convention):
+    return [convention.weights.get(field.name, 0) for field in fields(Work)]
+
+
+def test_merged_execution_takes_less_memory_and_moves_less(capsys):
+    for row in tables(capsys)["resources"]["rows"]:
+        assert row["peak_bytes_merged"] <= row["peak_bytes"]
+        assert row["moved_bytes_merged"] <= row["moved_bytes"]
+    lightfuse = rows(tables(capsys)["resources"])["LightFuse"]
+    assert lightfuse["peak_bytes_merged"] < lightfuse["peak_bytes"] / 10
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_predicted_time_is_at_least_that_of_the_multiply_adds(capsys, machine):
+    found = tables(capsys, "--machine", machine)
+    running, resources = rows(found["running"]), rows(found["resources"])
+    for name, row in resources.items():
+        least_ms = running[name]["giga_macs"] / MACHINES[machine].peak_gmacs * 1e3
+        assert least_ms <= row["time_ms_merged"] <= row["time_ms"]
+
+
+def test_machine_here_is_measured(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("costmodel.this_machine.measure", lambda: (10.0, 5.0))
+    found = tables(capsys, "--machine", "here", "--model", "t_cnn")["resources"]
+    assert any(note.startswith("here: 10.0 GMAC/s, 5.0 GB/s; this machine") for note in found["notes"])
+
+
+@pytest.mark.parametrize("arguments", [[], ["--layers"], ["--model", "mefnet", "--machine", "pi4"]])
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_form_holds_every_row(capsys, form, arguments):
+    expected = tables(capsys, *arguments)
+    assert main(["report", "--format", form, *arguments]) == 0
+    out = capsys.readouterr().out
+    for table in expected.values():
+        first = table["columns"][0]["key"]
+        for row in table["rows"]:
+            name = row[first].replace("_", r"\_") if form == "latex" else row[first]
+            assert name in out
+
+
+def test_csv_of_the_layers_is_read_back(capsys):
+    expected = tables(capsys, "--layers", "--size", "16x8")["layers"]
+    assert main(["report", "--format", "csv", "--layers", "--size", "16x8"]) == 0
+    found = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [int(row["macs"]) for row in found[:-1]] == [row["macs"] for row in expected["rows"]]
+    assert int(found[-1]["macs"]) == expected["total"]["macs"]
+
+
+def test_latex_rows_have_as_many_cells_as_columns(capsys):
+    assert main(["report", "--format", "latex"]) == 0
+    out = capsys.readouterr().out
+    assert out.isascii()
+    for block in out.split(r"\begin{tabular}")[1:]:
+        body = block.split(r"\end{tabular}")[0]
+        columns = len(body.split("}")[0]) - 1
+        lines = [line for line in body.splitlines() if line.endswith(r"\\")]
+        assert len(lines) >= 5
+        assert {line.count(" & ") + 1 for line in lines} == {columns}
+    assert out.count(r"\begin{") == out.count(r"\end{")
+    assert out.count("{") == out.count("}")
+
+
+def test_columns_say_what_they_mean(capsys):
+    for arguments in ([], ["--layers", "--machine", "pi4"], ["--model", "t_cnn", "--machine", "pi4"]):
+        for table in tables(capsys, *arguments).values():
+            keys = [column["key"] for column in table["columns"]]
+            assert len(set(keys)) == len(keys)
+            assert all(column["meaning"] for column in table["columns"])
+            assert all(list(row) == keys for row in table["rows"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--model", "vgg"], "model is 'vgg', expected one of lightfuse, deepfuse, mefnet, t_cnn"),
+        (["--size", "0x8"], "size is '0x8', expected WxH, whole numbers from 1 to 999999, such as 1344x896"),
+        (["--size", "8x-8"], "size is '8x-8', expected WxH"),
+        (["--size", "8"], "size is '8', expected WxH"),
+        (["--size", "8x9999999"], "size is '8x9999999', expected WxH"),
+        (["--convention", "flops"], "convention is 'flops', expected one of paper, macs, flops-all"),
+        (["--format", "xml"], "format is 'xml', expected one of text, markdown, csv, json, latex"),
+        (["--machine", "pi9"], "machine is 'pi9', expected one of here, "),
+        (["--keras", "missing.keras"], "missing.keras: No such file or directory"),
+        (["--keras", __file__], f"{__file__}: file is no zip archive"),
+    ],
+)
+def test_wrong_input_is_one_line_on_stderr_and_status_2(capsys, arguments, message):
+    assert main(["report", *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"costmodel: {message}")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "costmodel: the following arguments are required: report\n"),
+        (["report", "--bogus"], "costmodel: unrecognized arguments: --bogus\n"),
+        (
+            ["report", "--model", "t_cnn", "--keras", "x"],
+            "costmodel report: argument --keras: not allowed with argument --model\n",
+        ),
+    ],
+)
+def test_wrong_arguments_are_one_line_on_stderr_and_status_2(capsys, arguments, message):
+    with pytest.raises(SystemExit) as exit_:
+        main(arguments)
+    assert exit_.value.code == 2
+    assert capsys.readouterr().err == message
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg"])
+def test_plot_draws_roofline_and_cost_by_layer(capsys, tmp_path, suffix):
+    pytest.importorskip("matplotlib")
+    path = tmp_path / f"plot.{suffix}"
+    assert main(["report", "--model", "t_cnn", "--machine", "pi4", "--plot", str(path)]) == 0
+    begins = {"png": b"\x89PNG", "svg": b"<?xml"}[suffix]
+    assert path.read_bytes().startswith(begins)
+    if suffix == "svg":
+        assert "conv2_pointwise" in path.read_text()
+
+
+def test_plot_rejects_a_form_it_cannot_write(capsys, tmp_path):
+    pytest.importorskip("matplotlib")
+    assert main(["report", "--plot", str(tmp_path / "plot.doc")]) == 2
+    assert "plot.doc': Format 'doc' is not supported" in capsys.readouterr().err
+
+
+def test_plot_without_matplotlib_names_the_extra(capsys, tmp_path, monkeypatch):
+    for module in ("matplotlib", "matplotlib.figure"):
+        monkeypatch.setitem(sys.modules, module, None)
+    assert main(["report", "--plot", str(tmp_path / "plot.png")]) == 2
+    assert "costmodel: plot: Matplotlib is missing, expected the extra" in capsys.readouterr().err
+
+
+def test_costmodel_imports_neither_numba_nor_keras():
+    script = """
+import contextlib, io, sys
+from costmodel.__main__ import main
+with contextlib.redirect_stdout(io.StringIO()):
+    for arguments in ([], ["--layers"], ["--model", "deepfuse", "--machine", "pi4"]):
+        assert main(["report", *arguments]) == 0
+heavy = {"numba", "keras", "tensorflow", "h5py", "matplotlib"} & {name.split(".")[0] for name in sys.modules}
+print(sorted(heavy))
+"""
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert result.stdout == "[]\n"
+
+
+def test_a_reader_that_goes_away_is_no_error():
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "costmodel", "report"]
+    result = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (result.returncode, result.stderr) == (0, "")

@@ -1,0 +1,104 @@
+"""Pictures for the tests: samples, EXIF blocks and files laid out by hand, and how results are compared."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+from PIL import ImageCms
+
+HEIGHT, WIDTH = 11, 14
+RGB_PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+GREY_PROFILE = RGB_PROFILE[:16] + b"GRAY" + RGB_PROFILE[20:]  # enough to be told apart by its colour space
+CMYK_PROFILE = RGB_PROFILE[:16] + b"CMYK" + RGB_PROFILE[20:]
+
+
+def random_samples(dtype, channels, seed=0):
+    """(H, W) for no channels, else (H, W, channels); float in [0, 1)."""
+    random = np.random.default_rng(seed)
+    shape = (HEIGHT, WIDTH, channels) if channels else (HEIGHT, WIDTH)
+    if dtype == "float32":
+        return random.random(shape, dtype=np.float32)
+    return random.integers(0, np.iinfo(dtype).max, shape, dtype=dtype, endpoint=True)
+
+
+def smooth_rgb(height=48, width=64):
+    """A picture that lossy formats change little."""
+    rows, columns = np.mgrid[0:height, 0:width]
+    planes = [rows * 3 + columns, 255 - rows * 2, 60 + columns * 2]
+    return np.clip(np.stack(planes, axis=-1), 0, 255).astype(np.uint8)
+
+
+def exif_block(orientation=1, *, thumbnail=False):
+    """An EXIF block laid out by hand, big-endian: Make, Orientation, and an exposure time below the EXIF tag."""
+    body = b"MM\0*\0\0\0\x08" + struct.pack(">H", 3)
+    body += struct.pack(">HHI4s", 271, 2, 4, b"Mak\0")
+    body += struct.pack(">HHIHH", 274, 3, 1, orientation, 0)
+    body += struct.pack(">HHII", 34665, 4, 1, 50)
+    body += struct.pack(">I", 76 if thumbnail else 0)
+    assert len(body) == 50
+    body += struct.pack(">HHHII", 1, 33434, 5, 1, 68) + struct.pack(">I", 0) + struct.pack(">II", 1, 125)
+    assert len(body) == 76
+    if thumbnail:
+        body += struct.pack(">HHHIHH", 1, 259, 3, 1, 6, 0) + struct.pack(">I", 0)
+    return body
+
+
+def png_bytes(colour_type, samples, *extra_chunks):
+    """A 16-bit PNG laid out by hand, every row unfiltered; samples (H, W, C)."""
+
+    def chunk(name, content):
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in samples)
+    header = struct.pack(">IIBBBBB", samples.shape[1], samples.shape[0], 16, colour_type, 0, 0, 0)
+    before = b"".join(chunk(name, content) for name, content in extra_chunks)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + before
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
+
+
+def encoded(image, kind, **options):
+    stream = io.BytesIO()
+    image.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def assert_same_samples(actual, expected):
+    assert actual.dtype == expected.dtype
+    assert actual.shape == expected.shape
+    np.testing.assert_array_equal(actual, expected)
+
+
+# EXIF 2.32, tag 274: which side of the shown picture the stored row 0 and column 0 are.
+SIDES = {
+    1: ("top", "left"), 2: ("top", "right"), 3: ("bottom", "right"), 4: ("bottom", "left"),
+    5: ("left", "top"), 6: ("right", "top"), 7: ("right", "bottom"), 8: ("left", "bottom"),
+}  # fmt: skip
+
+
+def shown(stored, orientation):
+    """Put every stored pixel where the two sides of the standard say."""
+    row_side, column_side = SIDES[orientation]
+    rows, columns = stored.shape[:2]
+    upright = row_side in ("top", "bottom")
+    result = np.empty(((rows, columns) if upright else (columns, rows)) + stored.shape[2:], stored.dtype)
+    height, width = result.shape[:2]
+    for i in range(rows):
+        for j in range(columns):
+            place = {}
+            for side, index in ((row_side, i), (column_side, j)):
+                axis = 0 if side in ("top", "bottom") else 1
+                place[axis] = index if side in ("top", "left") else (height, width)[axis] - 1 - index
+            result[place[0], place[1]] = stored[i, j]
+    return result
+
+
+def assert_one_line(error):
+    text = str(error.value)
+    assert "\n" not in text
+    assert text.isprintable()

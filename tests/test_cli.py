@@ -1,0 +1,243 @@
+"""The command line: what it writes, what it says, and that bad input costs one line, status 2 and no file."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import npfuse
+from npfuse.cli import main
+from npfuse.examples import SCENES, example_pair
+from npfuse.images import Picture, read_picture, write_picture
+from npfuse.weights import save_weights
+from tests.arrays import assert_close
+from tests.networks import random_pair, random_weights
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder to work in, with a pair of pictures and a weights file."""
+    monkeypatch.chdir(tmp_path)
+    for name, pixels in zip(("under", "over"), random_pair((21, 34, 3)), strict=True):
+        write_picture(f"{name}.png", Picture(pixels=pixels))
+    save_weights("small.npz", random_weights())
+    return tmp_path
+
+
+def fuse(*arguments):
+    return main(["fuse", "under.png", "over.png", "--weights", "small.npz", *arguments])
+
+
+def one_error(capsys) -> str:
+    """Return the one line on stderr."""
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("npfuse: ")
+    assert err.count("\n") == 1
+    return err
+
+
+def test_fuse_writes_what_the_api_returns(folder, capsys):
+    assert fuse("-o", "fused.png") == 0
+    expected = npfuse.fuse(*random_pair((21, 34, 3)), random_weights())
+    assert_close(read_picture("fused.png").pixels, expected)
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("name", ["fused.jpg", "fused.webp", "fused.tif", "with space é\n.png"])
+def test_fuse_writes_the_format_of_the_extension(folder, name):
+    assert fuse("-o", name) == 0
+    expected = npfuse.fuse(*random_pair((21, 34, 3)), random_weights())
+    difference = np.abs(read_picture(name).pixels.astype(int) - expected)
+    assert np.median(difference) <= (0 if name.endswith((".tif", ".png")) else 12)
+
+
+def test_fuse_keeps_16_bits(folder):
+    for name, pixels in zip(("under", "over"), random_pair((21, 34, 3), np.uint16), strict=True):
+        write_picture(f"{name}.tif", Picture(pixels=pixels))
+    pytest.importorskip("tifffile")
+    pytest.importorskip("imagecodecs")
+    for output in ("fused.tif", "fused.png"):
+        assert main(["fuse", "under.tif", "over.tif", "--weights", "small.npz", "-o", output]) == 0
+        expected = npfuse.fuse(*random_pair((21, 34, 3), np.uint16), random_weights())
+        assert_close(read_picture(output).pixels, expected)
+
+
+def test_fuse_keeps_alpha_exif_and_profile_of_the_first_picture(folder):
+    from PIL import Image, ImageCms
+
+    exif = Image.Exif()
+    exif[271], exif[274] = "Maker", 6  # Make; Orientation: turn a quarter
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    under, over = random_pair((21, 34, 3))
+    alpha = np.arange(21 * 34, dtype=np.uint8).reshape(21, 34)
+    Image.fromarray(np.dstack([under, alpha])).save("under.png", exif=exif, icc_profile=profile)
+    Image.fromarray(over).save("over.png", exif=exif, icc_profile=profile)
+    assert fuse("-o", "fused.png") == 0
+    fused = read_picture("fused.png")
+    assert fused.icc_profile == profile
+    assert_close(fused.alpha, np.rot90(alpha, -1))
+    turned = [np.rot90(picture, -1) for picture in (under, over)]
+    assert_close(fused.pixels, npfuse.fuse(*turned, random_weights()))
+    with Image.open("fused.png") as image:
+        assert (image.getexif()[271], image.getexif()[274]) == ("Maker", 1)
+
+
+def test_fuse_warns_of_different_profiles(folder, capsys):
+    from PIL import Image, ImageCms
+
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.fromarray(random_pair((21, 34, 3))[1]).save("over.png", icc_profile=profile)
+    assert fuse("-o", "fused.png") == 0
+    assert "warning: under.png and over.png have different ICC profiles" in one_error(capsys)
+
+
+def test_fuse_says_what_it_did_where_asked(folder, capsys):
+    assert main(["fuse", "over.png", "under.png", "--weights", "small.npz", "-o", "fused.png", "-v"]) == 0
+    err = capsys.readouterr().err
+    for said in ("weights random: lightfuse", "read over.png: ", "21x34 (height x width), RGB, uint8",
+                 "under-exposed: under.png", "fused: ", "wrote fused.png: "):  # fmt: skip
+        assert said in err
+
+
+def test_fuse_takes_the_given_order_where_told(folder, capsys):
+    assert (
+        main(["fuse", "over.png", "under.png", "--weights", "small.npz", "-o", "a.png", "--order", "given", "-v"]) == 0
+    )
+    assert "under-exposed: over.png (as given)" in capsys.readouterr().err
+    under, over = random_pair((21, 34, 3))
+    assert_close(read_picture("a.png").pixels, npfuse.fuse(over, under, random_weights(), order="given"))
+
+
+def test_fuse_refuses_to_overwrite_unless_forced(folder, capsys):
+    (folder / "fused.png").write_bytes(b"precious")
+    assert fuse("-o", "fused.png") == 2
+    assert "fused.png: exists already" in one_error(capsys)
+    assert (folder / "fused.png").read_bytes() == b"precious"
+    assert fuse("-o", "fused.png", "--force") == 0
+    assert read_picture("fused.png").pixels.shape == (21, 34, 3)
+
+
+def write_unlike(folder):
+    write_picture("small.png", Picture(pixels=np.zeros((3, 4, 3), np.uint8)))
+    write_picture("grey.png", Picture(pixels=np.zeros((21, 34), np.uint8)))
+    write_picture("deep.png", Picture(pixels=np.zeros((21, 34), np.uint16)))
+    (folder / "empty.png").write_bytes(b"")
+    (folder / "text.png").write_text("no picture")
+    (folder / "cut.png").write_bytes((folder / "over.png").read_bytes()[:300])
+    (folder / "folder.png").mkdir()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["under.png", "small.png"], "small.png: size (height, width) is (3, 4), expected (21, 34) as in under.png"),
+        (["under.png", "grey.png"], "grey.png: kind is grey, expected RGB as in under.png"),
+        (["grey.png", "deep.png"], "deep.png: sample type is uint16, expected uint8 as in grey.png"),
+        (["under.png", "nowhere.png"], "nowhere.png: does not exist"),
+        (["under.png", "new\nline.png"], "'new\\nline.png': does not exist"),
+        (["empty.png", "over.png"], "empty.png: is empty"),
+        (["text.png", "over.png"], "text.png: is not a picture"),
+        (["cut.png", "over.png"], "cut.png: "),
+        (["folder.png", "over.png"], "folder.png: is a folder"),
+        (["under.png", "over.png", "-o", "out.gif"], "out.gif: extension is '.gif', expected one of .jpg"),
+        (["under.png", "over.png", "-o", "missing/out.png"], "folder missing does not exist"),
+        (["under.png", "over.png", "-o", "folder.png", "--force"], "folder.png: is a folder"),
+        (["under.png", "over.png", "--quality", "101"], "--quality is 101, expected 1 to 100"),
+        (["under.png", "over.png", "--threads", "0"], "threads is 0, expected None or an integer of at least 1"),
+        (["under.png", "over.png", "--weights", "nothing"], "weights 'nothing'"),
+        (["under.png", "over.png", "--weights", "text.png"], "expected an npfuse weights file"),
+    ],
+)
+def test_fuse_says_in_one_line_what_is_wrong_and_writes_nothing(folder, capsys, arguments, message):
+    write_unlike(folder)
+    before = sorted(os.listdir())
+    options = ["--weights", "small.npz"] if "--weights" not in arguments else []
+    options += ["-o", "out.png"] if "-o" not in arguments else []
+    assert main(["fuse", *arguments, *options]) == 2
+    assert message in one_error(capsys)
+    assert sorted(os.listdir()) == before
+
+
+def test_an_interrupt_leaves_nothing_half_written(folder, capsys, monkeypatch):
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    before = sorted(os.listdir())
+    monkeypatch.setattr("npfuse.cli.fuse", interrupt)
+    assert fuse("-o", "fused.png") == 130
+    assert "interrupted" in one_error(capsys)
+    assert sorted(os.listdir()) == before
+
+
+def test_too_little_memory_is_one_line(folder, capsys, monkeypatch):
+    def fail(*args, **kwargs):
+        raise MemoryError
+
+    monkeypatch.setattr("npfuse.cli.fuse", fail)
+    assert fuse("-o", "fused.png") == 2
+    assert "not enough memory" in one_error(capsys)
+
+
+def test_demo_fuses_the_examples_and_makes_a_sheet(folder, capsys):
+    assert main(["demo", "--weights", "small.npz", "-o", "demo"]) == 0
+    assert "look at" in capsys.readouterr().out
+    sheet = read_picture("demo/contact-sheet.png").pixels
+    assert sheet.shape[0] > 200 * len(SCENES)
+    for scene in SCENES:
+        under, over = (read_picture(path).pixels for path in example_pair(scene))
+        fused = read_picture(f"demo/{scene}_fused.jpg").pixels
+        assert fused.shape == under.shape
+        expected = npfuse.fuse(under, over, random_weights())
+        assert np.median(np.abs(fused.astype(int) - expected)) <= 3  # JPEG
+    assert main(["demo", "--weights", "small.npz", "-o", "demo"]) == 2
+    assert "exists already" in one_error(capsys)
+    assert main(["demo", "--weights", "small.npz", "-o", "demo", "--force"]) == 0
+
+
+def test_weights_list_names_the_bundled_ones(capsys):
+    assert main(["weights", "list"]) == 0
+    assert "lightfuse    LightFuse    18,630 parameters (default)" in capsys.readouterr().out
+
+
+def test_weights_show_prints_arrays_and_the_network(folder, capsys):
+    assert main(["weights", "show", "small.npz"]) == 0
+    out = capsys.readouterr().out
+    parameters = random_weights().parameter_count
+    for said in ("drawn at random", "full_range", "detail1/kernel", "6x12", f"lightfuse: {parameters:,} parameters"):
+        assert said in out
+
+
+def test_weights_convert_writes_what_fuse_takes(folder, capsys):
+    pytest.importorskip("h5py")
+    from tests.test_keras_files import write_legacy
+
+    weights = random_weights()
+    write_legacy("authors.h5", weights, custom=True)
+    assert main(["weights", "convert", "authors.h5", "authors.npz", "--normalization", "full_range"]) == 0
+    assert "lightfuse, hidden=[12, 5], decoder=nearest" in capsys.readouterr().out
+    converted = npfuse.load_weights("authors.npz")
+    assert (converted.name, converted.normalization) == ("authors", "full_range")
+    for name, array in weights.arrays.items():
+        assert_close(converted.arrays[name], array)
+    assert main(["weights", "convert", "authors.h5", "authors.npz"]) == 2
+    assert "exists already" in one_error(capsys)
+    assert main(["weights", "convert", "small.npz", "again.npz"]) == 2
+    assert "small.npz: " in one_error(capsys)
+
+
+def test_the_module_is_the_command():
+    done = subprocess.run(
+        [sys.executable, "-m", "npfuse", "fuse", "a", "b", "-o", "c"], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("npfuse: c: extension is ''")
+    assert "Traceback" not in done.stderr
+
+
+def test_no_command_prints_the_usage():
+    with pytest.raises(SystemExit) as stopped:
+        main([])
+    assert stopped.value.code == 2
