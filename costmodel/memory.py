@@ -61,7 +61,7 @@ def peak(graph: Graph, *, merge: bool, element_bytes: int = FLOAT32_BYTES) -> Pe
 def _moments(graph: Graph, *, merge: bool) -> Iterator[tuple[Node, tuple[tuple[str, int], ...]]]:
     """Yield, for every step, its last node and (name, count of numbers) of what is in memory while it runs."""
     steps = plan(graph, merge=merge)
-    last_use = {name: i for i, step in enumerate(steps) for name in step[0].inputs}
+    last_use = {name: i for i, step in enumerate(steps) for node in step for name in node.inputs}
     kept = {name for name, _ in graph.inputs} | set(graph.outputs)
     alive = {name: prod(shape) for name, shape in graph.inputs}
     for i, step in enumerate(steps):

@@ -105,6 +105,14 @@ METHODS: tuple[Method, ...] = (
         difference="Table III has no row for it; the network is built from Table I",
         left_out="minimum and maximum of each picture, and rounding",
     ),
+    Method(
+        name="ToneFuse",
+        model="tonefuse",
+        grid=multiple_of_8,
+        runs=1,
+        difference="the paper does not have it",
+        left_out="the thumbnail of both pictures (one addition a value), and rounding",
+    ),
 )
 
 

@@ -100,7 +100,7 @@ def run(
     weights : ndarray by full name, "<weight key>/<name>", of the dtype of the inputs
     engine : "fast" (compiled) or "definition" (NumPy)
     merge : whether the fast engine runs chains of pointwise convolutions in one go
-    origin : (row, column) of the inputs' first pixel in the picture that they are a part of, see `npfuse.fast.pixel_mlp`
+    origin : (row, column) of the inputs' first pixel in the picture they are a part of (`npfuse.fast.pixel_mlp`)
 
     Returns
     -------

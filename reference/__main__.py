@@ -10,6 +10,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from npfuse.images import PictureError
 from npfuse.weights import WeightsError
 from reference.errors import InputError
 from reference.recipes import RECIPES
@@ -46,7 +47,7 @@ def main(argv=None):
         from reference.crosscheck import main as crosscheck
 
         return crosscheck(argv[1:])
-    except (InputError, WeightsError) as error:
+    except (InputError, WeightsError, PictureError) as error:
         return _fail(error)
     except OSError as error:
         return _fail(f"{error.filename}: {error.strerror}" if error.filename else error)

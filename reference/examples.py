@@ -1,8 +1,9 @@
 """Batches of training examples, drawn from (seed, epoch) alone: a resumed run does what an uninterrupted one does.
 
-A batch is (inputs, labels, greys): inputs as a tuple of what the network takes, exposures (N, P, P, 6) in [-1, 1] and, for
-networks that look at one, the whole pictures' thumbnails (N, 16, 24, 6) in [-1, 1]; labels (N, P, P, 3) in [0, 1]; greys are
-inputs without colour, for which there is no label, or None.
+A batch is (inputs, labels, greys): inputs as a tuple of what the network takes, exposures (N, P, P, 6) in [-1, 1] and,
+for networks that look at one, the whole pictures' thumbnails (N, 16, 24, 6) in [-1, 1]; labels (N, P, P, 3) in [0, 1];
+greys are inputs without colour, for which there is no label, or None.
+
 Flips and quarter turns are drawn for each example. A thumbnail sees the jitter too: it is averaged from a copy of
 64x96 after the jitter, not from the picture itself, which differs only where a curve bends within one 4x4 of it.
 """

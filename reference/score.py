@@ -53,7 +53,7 @@ def fuse_all(scenes, weights, folds):
     Parameters
     ----------
     scenes : list of Scene
-    weights : list of npfuse.Weights
+    weights : dict of name to npfuse.Weights
     folds : list of tuple of str, as many as weights; empty for every scene by every weights
 
     Returns
@@ -64,13 +64,12 @@ def fuse_all(scenes, weights, folds):
     if folds:
         fold_of = {name: i for i, fold in enumerate(folds) for name in fold}
         pictures["leave-scenes-out"] = {
-            scene.name: fuse(scene.under, scene.over, weights[fold_of[scene.name]], order="given") for scene in scenes
+            scene.name: fuse(scene.under, scene.over, [*weights.values()][fold_of[scene.name]], order="given")
+            for scene in scenes
         }
     else:
-        for loaded in weights:
-            pictures[loaded.label] = {
-                scene.name: fuse(scene.under, scene.over, loaded, order="given") for scene in scenes
-            }
+        for name, loaded in weights.items():
+            pictures[name] = {scene.name: fuse(scene.under, scene.over, loaded, order="given") for scene in scenes}
     baseline = {scene.name: mertens(scene) for scene in scenes}
     if all(picture is not None for picture in baseline.values()):
         pictures["Mertens 2009"] = baseline
@@ -108,7 +107,7 @@ def check_folds(scenes, weights, folds):
     Parameters
     ----------
     scenes : list of Scene
-    weights : list
+    weights : dict
     folds : list of tuple of str
 
     Raises
@@ -139,7 +138,7 @@ def main(argv):
     options = parser.parse_args(argv)
     if options.sheet:
         check_writable(options.sheet, overwrite=options.force)
-    weights = [load_weights(source) for source in options.weights]
+    weights = {source or "default": load_weights(source) for source in options.weights}
     folds = [tuple(filter(None, fold.split(","))) for fold in options.folds]
     scenes = read_scenes(options.data)
     check_folds(scenes, weights, folds)

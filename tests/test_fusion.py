@@ -16,7 +16,7 @@ from npfuse import fusion
 from npfuse.fast.pixel_mlp import GROUP_SIDE
 from npfuse.graph import GraphBuilder
 from npfuse.models import lightfuse
-from npfuse.ops import DEFINITIONS, PointwiseConv2D
+from npfuse.ops import DEFINITIONS, PointwiseConv2D, resize
 from tests.arrays import assert_close
 from tests.networks import random_pair, random_weights
 
@@ -34,6 +34,9 @@ def fused_by_hand(under, over, weights):
     ]
     values = {"exposures": np.concatenate(mapped, axis=2)[np.newaxis]}
     graph = weights.graph(*values["exposures"].shape[1:3])
+    if weights.model == "tonefuse":
+        whole = values["exposures"][:, :height, :width]
+        values["thumbnail"] = resize(whole, height=16, width=24, method="area")
     for node in graph.nodes:
         xs = [values[name] for name in node.inputs]
         own = {
@@ -48,12 +51,12 @@ def fused_by_hand(under, over, weights):
 @given(
     height=st.integers(1, 40),
     width=st.integers(1, 40),
-    decoder=st.sampled_from(DECODERS),
+    decoder=st.sampled_from((*DECODERS, None)),
     dtype=st.sampled_from(DTYPES),
     engine=st.sampled_from(["fast", "definition"]),
 )
 def test_fuse_pads_by_replication_runs_and_crops(height, width, decoder, dtype, engine):
-    weights = random_weights(decoder=decoder)
+    weights = random_weights(decoder=decoder) if decoder else random_weights("tonefuse")
     under, over = random_pair((height, width, 3), dtype, seed=height * 41 + width)
     expected = fused_by_hand(under, over, weights)
     actual = npfuse.fuse(under, over, weights, order="given", engine=engine)
@@ -65,7 +68,7 @@ def test_fuse_pads_by_replication_runs_and_crops(height, width, decoder, dtype, 
     assert_close(actual.astype(np.float64), expected * white, tolerance)
 
 
-@pytest.mark.parametrize("model", ["lightfuse", "t_cnn"])
+@pytest.mark.parametrize("model", ["lightfuse", "t_cnn", "tonefuse"])
 @pytest.mark.parametrize("engine", ["fast", "definition"])
 def test_tiles_do_not_show(monkeypatch, model, engine):
     weights = random_weights(model)
@@ -91,9 +94,10 @@ def test_tiles_meet_where_groups_of_blocks_do():
     assert fusion.TILE_GRID == GROUP_SIDE
 
 
-def test_threads_do_not_show(monkeypatch):
+@pytest.mark.parametrize("model", ["lightfuse", "tonefuse"])
+def test_threads_do_not_show(monkeypatch, model):
     monkeypatch.setattr(fusion, "TILE_BYTES", 1)
-    weights = random_weights()
+    weights = random_weights(model)
     under, over = random_pair((90, 130, 3))
     one = npfuse.fuse(under, over, weights, threads=1)
     for threads in (2, 3, None):
@@ -144,17 +148,19 @@ def test_auto_order_is_found_for_each_pair_of_a_batch():
     assert_close(npfuse.fuse(a, b, random_weights()), npfuse.fuse(under, over, random_weights()))
 
 
-def test_a_batch_is_its_pictures():
+@pytest.mark.parametrize("model", ["lightfuse", "tonefuse"])
+def test_a_batch_is_its_pictures(model):
     under, over = random_pair((3, 17, 9, 3))
-    weights = random_weights()
+    weights = random_weights(model)
     batch = npfuse.fuse(under, over, weights)
     assert_close(batch, np.stack([npfuse.fuse(u, o, weights) for u, o in zip(under, over, strict=True)]))
 
 
+@pytest.mark.parametrize("model", ["lightfuse", "tonefuse"])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_grey_is_the_mean_of_the_three_channels(dtype):
+def test_grey_is_the_mean_of_the_three_channels(dtype, model):
     under, over = random_pair((19, 30), dtype)
-    weights = random_weights()
+    weights = random_weights(model)
     grey = npfuse.fuse(under, over, weights)
     assert grey.shape == (19, 30)
     assert grey.dtype == dtype
@@ -298,7 +304,7 @@ MEMORY = """
         with open("/proc/self/status") as status:  # not ru_maxrss, which begins at the parent's
             return 1024 * int(re.search(r"VmHWM:\\s+(\\d+) kB", status.read())[1])
 
-    weights = random_weights(hidden=[8])
+    weights = random_weights("MODEL", hidden=[8])
     npfuse.fuse(np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8, 3), np.uint8), weights)
     pair = [np.full((4000, 6000, 3), level, np.uint8) for level in (20, 200)]
     before = peak_bytes()
@@ -307,9 +313,9 @@ MEMORY = """
 """
 
 
+@pytest.mark.parametrize("model", ["lightfuse", "tonefuse"])
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_24_megapixels_take_less_than_a_gigabyte_beyond_inputs_and_output():
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(MEMORY)], check=True, capture_output=True, text=True, timeout=300
-    )
+def test_24_megapixels_take_less_than_a_gigabyte_beyond_inputs_and_output(model):
+    code = textwrap.dedent(MEMORY).replace("MODEL", model)
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=300)
     assert 0 < int(done.stdout) < 1_000_000_000

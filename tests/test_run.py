@@ -55,7 +55,7 @@ def test_merged_chains_equal_single_operators(graph):
     merged, single = random_run(graph), random_run(graph, merge=False)
     assert merged.keys() == set(graph.outputs)
     for name in graph.outputs:
-        # Other sums in another order: 7 layers of at most 10 terms of the order of 1, each grown at most tenfold a layer.
+        # Other sums in another order: up to 7 layers of at most 10 terms, each of the order of 1 and grown tenfold.
         assert_close(merged[name], single[name], 1e-5 * (1 + np.abs(single[name]).max()))
 
 

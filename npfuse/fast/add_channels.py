@@ -16,7 +16,8 @@ def add_channels(x: NDArray[Any], v: NDArray[Any]) -> NDArray[Any]:
     x, v = contiguous("add_channels", x, v)
     out = np.empty_like(x)
     n, height, width, channels = x.shape
-    _add_channels(x.reshape(n, height * width, channels), v.reshape(n, channels), out.reshape(n, -1, channels))
+    flat = n, height * width, channels
+    _add_channels(x.reshape(flat), v.reshape(n, channels), out.reshape(flat))
     return out
 
 

@@ -17,6 +17,7 @@ from npfuse.ops import (
     TENT,
     AdaptiveNorm,
     Add,
+    AddChannels,
     Concatenate,
     Conv2D,
     Conv2DTranspose,
@@ -56,6 +57,7 @@ def windows(op_type: type, **attributes: st.SearchStrategy) -> st.SearchStrategy
 OPERATORS: dict[type[Operator], st.SearchStrategy[Operator]] = {
     AdaptiveNorm: st.just(AdaptiveNorm()),
     Add: st.just(Add()),
+    AddChannels: st.just(AddChannels()),
     Concatenate: st.just(Concatenate()),
     Conv2D: windows(Conv2D, features=channels),
     Conv2DTranspose: windows(Conv2DTranspose, features=channels),
@@ -78,6 +80,8 @@ def cases(draw: st.DrawFn) -> Case:
     shape = draw(shapes)
     if op.input_count == 1:
         return op, (shape,)
+    if isinstance(op, AddChannels):
+        return op, (shape, (1, 1, shape[2]))
     return op, (shape,) * draw(st.integers(2, 4))
 
 

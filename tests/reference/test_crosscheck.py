@@ -39,6 +39,11 @@ def test_random_t_cnn_equals_keras():
     check(crosscheck.random_weights("t_cnn", hidden=[256, 64]), [(64, 64), (37, 52)])
 
 
+@pytest.mark.parametrize("hidden", [[32, 32], [5], [7, 3, 11]])
+def test_random_tonefuse_equals_keras(hidden):
+    check(crosscheck.random_weights("tonefuse", hidden=hidden, seed=2), [(16, 24), (37, 52), (1, 1)])
+
+
 @pytest.mark.parametrize("name", bundled_names())
 def test_bundled_weights_equal_keras(name):
     check(load_weights(name))
