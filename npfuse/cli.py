@@ -145,6 +145,12 @@ def _fuse(arguments: argparse.Namespace) -> None:
     with say.timed(f"wrote {arguments.output}"):
         notes = write_picture(arguments.output, result, overwrite=arguments.force, quality=arguments.quality)
     say(*notes)
+    if sys.platform != "win32":
+        import resource
+
+        unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
+        peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+        say(f"peak memory of the process: {peak_bytes / 2**20:.0f} MiB")
 
 
 def _check_alike(arguments: argparse.Namespace, under: Picture, over: Picture) -> None:
@@ -188,7 +194,7 @@ def _demo(arguments: argparse.Namespace) -> None:
 def _weights_list(arguments: argparse.Namespace) -> None:
     for name in bundled_names():
         weights = load_weights(name)
-        title = {"lightfuse": "LightFuse", "t_cnn": "T_CNN"}.get(weights.model, weights.model)
+        title = {"lightfuse": "LightFuse", "t_cnn": "T_CNN", "tonefuse": "ToneFuse"}.get(weights.model, weights.model)
         note = " (default)" if name == DEFAULT else ""
         print(f"{name:<12} {title:<12} {weights.parameter_count:,} parameters{note}")
 

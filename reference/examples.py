@@ -115,9 +115,7 @@ class Crops:
         pair = draw_pair(rng, len(copies), self.recipe.inner_pairs)
         jitter = draw_jitter(rng, self.recipe.jitter)
         height, width, _ = scene.label.shape
-        whole_rows, whole_columns = (draw_part(rng, COPY[axis], THUMBNAIL[axis], self.recipe.parts) for axis in (0, 1))
-        top = draw_start(rng, height, self.side, whole_rows, COPY[0])
-        left = draw_start(rng, width, self.side, whole_columns, COPY[1])
+        top, left = (int(rng.integers(length - self.side + 1)) for length in (height, width))
         window = slice(top, top + self.side), slice(left, left + self.side)
         way = rng.integers(8)
         levels = np.arange(256, dtype=np.float32)[:, np.newaxis].repeat(3, axis=1) / 255
@@ -126,7 +124,7 @@ class Crops:
             curve = jitter(levels, i)  # (256, 3): a table is faster than a power for each pixel
             crop = scene.exposures[exposure][window]
             crops.append(np.stack([curve[crop[..., c], c] for c in range(3)], axis=-1))
-            wholes.append(jitter(copies[exposure][whole_rows, whole_columns], i))
+            wholes.append(jitter(copies[exposure], i))
         edge = self.recipe.context
         inner = slice(edge, self.side - edge)
         label = jitter(scene.label[window][inner, inner].astype(np.float32) / 255, None)
@@ -135,36 +133,6 @@ class Crops:
         small = whole.reshape(THUMBNAIL[0], -1, whole.shape[1], 6).mean(axis=1)
         small = small.reshape(*THUMBNAIL, -1, 6).mean(axis=2)
         return turn(exposures * 2 - 1, way), small * 2 - 1, turn(jitter.fade(label), way)
-
-
-def draw_part(rng, length, cells, parts):
-    """Draw which part of an axis of a copy counts as the whole.
-
-    Parameters
-    ----------
-    rng : Generator
-    length : of the axis, a multiple of `cells`
-    cells : of the thumbnail, of which the part is a multiple
-    parts : share of parts that are not everything
-
-    Returns
-    -------
-    slice
-        At least half of the axis.
-    """
-    if rng.random() >= parts:
-        return slice(0, length)
-    most = length // cells
-    size = cells * int(rng.integers(-(-most // 2), most + 1))
-    start = int(rng.integers(length - size + 1))
-    return slice(start, start + size)
-
-
-def draw_start(rng, length, side, part, copy_length):
-    """Draw where a crop begins, inside the part of the picture that counts as the whole."""
-    first, last = (-(-edge * length // copy_length) for edge in (part.start, part.stop))
-    last = max(last - side, first)
-    return min(int(rng.integers(first, last + 1)), length - side)
 
 
 def draw_greys(rng, exposures, thumbnails):

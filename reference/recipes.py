@@ -43,7 +43,6 @@ class Recipe:
     steps : of an epoch of crops
     inner_pairs : share of the crops whose pair is not the extremes but one of the darkest third of a scene's exposures
         and one of its brightest half
-    parts : share of the crops for which a part of the picture, of half its sides or more, counts as the whole
     jitter : Jitter
     grey : weight of the mean difference of the output's channels from their mean, for grey inputs made of the crops
     learning_rate, final_rate, warm_up : the rate rises in `warm_up` steps and falls along a cosine to `final_rate`;
@@ -64,7 +63,6 @@ class Recipe:
     batch: int = 20
     steps: int = 100
     inner_pairs: float = 0.0
-    parts: float = 0.0
     jitter: Jitter = Jitter()
     grey: float = 0.0
     learning_rate: float = 0.001
@@ -90,10 +88,10 @@ TONEFUSE = Recipe(
     examples="crops",
     patch=64,
     context=8,
-    epochs=40,
+    epochs=20,
     batch=8,
-    inner_pairs=0.5,
     jitter=Jitter(white_balance=0.06, gain=(0.12, 0.03), gamma=(0.10, 0.12)),
+    grey=3.0,
     learning_rate=3e-3,
     final_rate=1e-5,
     warm_up=50,

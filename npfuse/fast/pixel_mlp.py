@@ -129,6 +129,7 @@ class _Scratch(NamedTuple):
     upper: Any
     status: Any  # (widest,): OFF, ON or UNDECIDED
     undecided: Any  # (widest,): which these are
+    given_up: Any  # (1,): with how many undecided units in the first layer a block of the group was last given up
     kernel: Any  # (basis * (widest + 4),): coefficients of the undecided units, gathered
     bias: Any  # (widest + 4,)
 
@@ -156,6 +157,7 @@ def _scratch(widths: list[int], dtype: Any) -> _Scratch:
         upper=zeros(widest),
         status=np.zeros(widest, np.int64),
         undecided=np.zeros(widest, np.int64),
+        given_up=np.zeros(1, np.int64),
         kernel=zeros(basis * widest),
         bias=zeros(widest),
     )
@@ -213,6 +215,7 @@ def _pixel_mlp(x: Any, chain: Any, origin: Any, scratch: Any, out: Any) -> None:
         for top in range(-(origin[0] % GROUP_SIDE), height, GROUP_SIDE):
             for left in range(-(origin[1] % GROUP_SIDE), width, GROUP_SIDE):
                 updates = -1  # nothing is folded yet
+                scratch.given_up[0] = chain.widths[1] + 1
                 for block in range(GROUP * GROUP):
                     row, column = top + block // GROUP * SIDE, left + block % GROUP * SIDE
                     first, end = max(row, 0), min(row + SIDE, height)
@@ -245,14 +248,20 @@ def _block(x: Any, chain: Any, scratch: Any, updates: Any, out: Any) -> Any:
         for c in range(features):
             coefficients[c, o] = chain.first[c, o]
         coefficients[features, o] = packed[features * widths[1] + o]
-    used = cost = margin_at = 0
+    used = cost = margin_at = first_undecided = 0
     at = (features + 1) * widths[1]  # of the next layer's weights
     for layer in range(depth - 1):
         units, outputs = widths[layer + 1], widths[layer + 2]
         margins = chain.margins[:, margin_at : margin_at + units]
         undecided = _decide(coefficients, features, used, units, rectify[layer], margins, largest, pivot, scratch)
         cost += undecided * (features + used)
+        if layer == 0:
+            first_undecided = undecided
+            if undecided >= scratch.given_up[0]:
+                _evaluate_plainly(x, chain, scratch, out)
+                return updates
         if 10 * cost > 9 * plain_cost:
+            scratch.given_up[0] = first_undecided
             _evaluate_plainly(x, chain, scratch, out)
             return updates
         _evaluate(coefficients, features, used, undecided, scratch)

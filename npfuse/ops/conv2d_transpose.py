@@ -52,6 +52,7 @@ def conv2d_transpose(
 
     Examples
     --------
+    >>> import numpy as np
     >>> x = np.array([1.0, 10.0]).reshape(1, 1, 2, 1)
     >>> conv2d_transpose(x, np.array([1.0, 2.0, 3.0]).reshape(1, 3, 1, 1), stride=(1, 2), padding="valid")[0, 0, :, 0]
     array([ 1.,  2., 13., 20., 30.])
