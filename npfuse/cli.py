@@ -31,7 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Examples
     --------
     >>> main(["weights", "list"])
-    lightfuse    LightFuse    18,630 parameters (default)
+    lightfuse    LightFuse    18,630 parameters
+    tonefuse     ToneFuse     2,230 parameters (default)
     0
     """
     arguments = _parser().parse_args(argv)

@@ -81,7 +81,7 @@ def blockiness(picture: NDArray[Any]) -> float:
     Examples
     --------
     >>> ramp = np.arange(24.0).reshape(1, 24, 1).repeat(24, axis=0) / 24
-    >>> blockiness(ramp)
+    >>> round(blockiness(ramp), 6)
     1.0
     """
     x = _float("blockiness", picture)

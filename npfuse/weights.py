@@ -28,7 +28,7 @@ Normalization = Literal["full_range", "min_max"]
 
 FORMAT = "npfuse-weights"
 VERSION = 1
-DEFAULT = "lightfuse"
+DEFAULT = "tonefuse"
 MAX_BYTES = 1 << 28  # of all arrays together; LightFuse has 75 KB
 BUNDLED = Path(str(files("npfuse"))) / "bundled"
 METADATA = "metadata"

@@ -199,7 +199,9 @@ def test_demo_fuses_the_examples_and_makes_a_sheet(folder, capsys):
 
 def test_weights_list_names_the_bundled_ones(capsys):
     assert main(["weights", "list"]) == 0
-    assert "lightfuse    LightFuse    18,630 parameters (default)" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "lightfuse    LightFuse    18,630 parameters\n" in out
+    assert "tonefuse     ToneFuse     2,230 parameters (default)\n" in out
 
 
 def test_weights_show_prints_arrays_and_the_network(folder, capsys):

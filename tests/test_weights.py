@@ -119,9 +119,10 @@ def test_bundled_weights_load_and_have_a_card(name):
     assert f"{weights.parameter_count:,} parameters" in card
 
 
-def test_the_default_weights_are_the_papers_network():
-    assert load_weights().name == "lightfuse"
-    assert load_weights().parameter_count == 18_630  # Table III
+def test_the_default_weights_are_the_ones_that_see_the_whole_picture():
+    assert load_weights().name == "tonefuse"
+    assert load_weights().parameter_count == 2_230
+    assert load_weights("lightfuse").parameter_count == 18_630  # Table III
 
 
 @pytest.mark.parametrize(

@@ -43,11 +43,11 @@ def _depthwise_conv2d(x: Any, kernel: Any, bias: Any, stride: Any, dilation: Any
     run = PIXELS * channels
     weights = np.empty((kernel_rows, kernel_columns, run), x.dtype)
     biases = np.empty(run, x.dtype)
-    for p in range(PIXELS):
-        biases[p * channels : (p + 1) * channels] = bias
+    for q in range(run):
+        biases[q] = bias[q % channels]
         for i in range(kernel_rows):
             for j in range(kernel_columns):
-                weights[i, j, p * channels : (p + 1) * channels] = kernel[i, j]
+                weights[i, j, q] = kernel[i, j, q % channels]
     dealt = np.empty((kernel_rows, stride[1], -(-x.shape[2] // stride[1]) * channels), x.dtype)
     for n in range(batch):
         for oh in range(height):
@@ -73,10 +73,7 @@ def _depthwise_conv2d(x: Any, kernel: Any, bias: Any, stride: Any, dilation: Any
 def _deal(row: Any, dealt: Any) -> None:
     """Deal the pixels of a row (W, C) out to the rows (stride, W / stride * C), in turn."""
     stride, channels = dealt.shape[0], row.shape[1]
-    if stride == 1:
-        dealt[0, : row.size] = row.reshape(-1)
-    else:
-        for w in range(row.shape[0]):
-            target, at = dealt[w % stride], w // stride * channels
-            for c in range(channels):
-                target[at + c] = row[w, c]
+    for w in range(row.shape[0]):
+        target, at = dealt[w % stride], w // stride * channels
+        for c in range(channels):
+            target[at + c] = row[w, c]

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from npfuse.fast.compiled import bias_or_zeros, compiled, contiguous
 from npfuse.fast.dense_layer import BLOCK, SIDE, dense_layer
-from npfuse.fast.region_bounds import block_box, relax, unit_bounds
+from npfuse.fast.region_bounds import block_box, block_range, relax, unit_bounds
 
 GROUP = 4  # blocks along a side of the group in which coefficients are updated
 GROUP_SIDE = SIDE * GROUP
@@ -214,7 +214,7 @@ def _pixel_mlp(x: Any, chain: Any, origin: Any, scratch: Any, out: Any) -> None:
     for n in range(batch):
         for top in range(-(origin[0] % GROUP_SIDE), height, GROUP_SIDE):
             for left in range(-(origin[1] % GROUP_SIDE), width, GROUP_SIDE):
-                updates = -1  # nothing is folded yet
+                updates = np.int64(-1)  # nothing is folded yet; not a literal, for which all would be compiled again
                 scratch.given_up[0] = chain.widths[1] + 1
                 for block in range(GROUP * GROUP):
                     row, column = top + block // GROUP * SIDE, left + block % GROUP * SIDE
@@ -248,7 +248,7 @@ def _block(x: Any, chain: Any, scratch: Any, updates: Any, out: Any) -> Any:
         for c in range(features):
             coefficients[c, o] = chain.first[c, o]
         coefficients[features, o] = packed[features * widths[1] + o]
-    used = cost = margin_at = first_undecided = 0
+    used = cost = margin_at = first_undecided = np.int64(0)  # not a literal, see _pixel_mlp
     at = (features + 1) * widths[1]  # of the next layer's weights
     for layer in range(depth - 1):
         units, outputs = widths[layer + 1], widths[layer + 2]
@@ -428,10 +428,10 @@ def _evaluate(coefficients: Any, features: Any, used: Any, count: Any, scratch: 
 @compiled
 def _decide_by_values(features: Any, used: Any, count: Any, scratch: Any) -> Any:
     """Decide undecided units whose values have one sign; the others join the basis. Return how many these are."""
-    kept = 0
+    kept, nothing = 0, scratch.basis.dtype.type(0)
     for i in range(count):
         o, values = scratch.undecided[i], scratch.values[i]
-        low, high = _extremes(values)
+        low, high = block_range(values, values, nothing)
         if high <= 0:
             scratch.status[o] = OFF
         elif low >= 0:
@@ -447,24 +447,12 @@ def _decide_by_values(features: Any, used: Any, count: Any, scratch: Any) -> Any
 
 
 @compiled
-def _extremes(f: Any) -> Any:
-    """Return minimum and maximum over a block, halving it as a tree: a plain reduction would not be vectorised."""
-    low, high = f[:16].copy(), f[:16].copy()
-    for p in range(16, BLOCK, 16):
-        for q in range(16):
-            v = f[p + q]
-            low[q] = low[q] if low[q] < v else v
-            high[q] = high[q] if high[q] > v else v
-    return low.min(), high.max()
-
-
-@compiled
 def _update(coefficients: Any, features: Any, units: Any, kernel: Any, bias: Any, updates: Any, scratch: Any) -> Any:
     """Bring the folded coefficients from the last block's units to this block's; return how often they were updated."""
     folded, was_on, status = scratch.folded, scratch.was_on, scratch.status
     anew = updates < 0 or updates > units
     if anew:
-        updates = 0
+        updates = np.int64(0)
         for o in range(kernel.shape[1]):
             for c in range(features):
                 folded[c, o] = 0

@@ -40,7 +40,7 @@ def block_box(features: Any, count: Any, slope: Any, centre: Any, radius: Any) -
     largest = nothing = features.dtype.type(0)
     for c in range(count):
         nothing += _sum_of_zeros(features[c])
-        low, high = _range(features[c], features[c], features.dtype.type(0))
+        low, high = block_range(features[c], features[c], features.dtype.type(0))
         slope[c] = 0
         centre[c] = (low + high) * features.dtype.type(0.5)
         radius[c] = (high - low) * features.dtype.type(0.5)
@@ -55,7 +55,7 @@ def block_box(features: Any, count: Any, slope: Any, centre: Any, radius: Any) -
         for c in range(count):
             if c != pivot:
                 s = _covariance(t, features[c], centre[pivot], centre[c]) / variance
-                low, high = _range(features[c], t, s)
+                low, high = block_range(features[c], t, s)
                 if high - low < 2 * radius[c]:
                     slope[c] = s
                     centre[c] = (low + high) * features.dtype.type(0.5)
@@ -64,10 +64,11 @@ def block_box(features: Any, count: Any, slope: Any, centre: Any, radius: Any) -
 
 
 @compiled
-def _range(f: Any, t: Any, s: Any) -> Any:
+def block_range(f: Any, t: Any, s: Any) -> Any:
     """Return minimum and maximum of f - s t over the block, lane by lane: a plain reduction would not be vectorised."""
-    low = f[:LANES] - s * t[:LANES]
-    high = low.copy()
+    low, high = np.empty(LANES, f.dtype), np.empty(LANES, f.dtype)
+    for q in range(LANES):
+        low[q] = high[q] = f[q] - s * t[q]
     for p in range(LANES, BLOCK, LANES):
         for q in range(LANES):
             v = f[p + q] - s * t[p + q]
@@ -87,7 +88,15 @@ def _sum_of_zeros(f: Any) -> Any:
     for p in range(0, BLOCK, LANES):
         for q in range(LANES):
             sums[q] += f[p + q] * 0
-    return sums.sum()
+    return _sum(sums)
+
+
+@compiled
+def _sum(sums: Any) -> Any:
+    total = sums[0]
+    for q in range(1, LANES):
+        total += sums[q]
+    return total
 
 
 @compiled
@@ -97,7 +106,7 @@ def _covariance(f: Any, g: Any, f0: Any, g0: Any) -> Any:
     for p in range(0, BLOCK, LANES):
         for q in range(LANES):
             sums[q] += (f[p + q] - f0) * (g[p + q] - g0)
-    return sums.sum()
+    return _sum(sums)
 
 
 @compiled

@@ -14,7 +14,7 @@ from npfuse.weights import load_weights  # noqa: E402
 from reference.__main__ import CHANGEABLE, main, train_parser  # noqa: E402
 from reference.checkpoint import has_checkpoint  # noqa: E402
 from reference.errors import InputError  # noqa: E402
-from reference.examples import Crops, Patches, draw_jitter, draw_pair, turn  # noqa: E402
+from reference.examples import Crops, Patches, draw_greys, draw_jitter, draw_pair, turn  # noqa: E402
 from reference.export import export_arrays  # noqa: E402
 from reference.keras_models import lightfuse, t_cnn, tonefuse  # noqa: E402
 from reference.progress import Progress  # noqa: E402
@@ -247,6 +247,8 @@ def test_a_broken_checkpoint_is_refused(data, eager, tmp_path, capsys):
         (["--data", "nowhere"], "nowhere: no such folder"),
         (["--out", "nowhere/w.npz"], "nowhere/w.npz: there is no such folder to write to"),
         (["--model", "t_cnn", "--decoder", "bilinear"], "--decoder bilinear: t_cnn has no decoder"),
+        (["--model", "tonefuse"], "--decoder nearest: tonefuse's is bilinear"),
+        (["--model", "tonefuse", "--decoder", "bilinear"], "--model tonefuse: only a recipe of crops has thumbnails"),
         (["--vgg-weights", "v.h5"], "--vgg-weights v.h5: only --loss vgg reads it"),
         (["--loss", "vgg", "--vgg-weights", "v.h5"], "v.h5: no such file"),
     ],
@@ -387,6 +389,36 @@ def test_faded_examples_are_grey_or_nearly_so():
     spreads = [np.ptp(draw_jitter(rng, Jitter(faded=1.0)).fade(values)) for _ in range(40)]
     assert 10 <= sum(spread < 1e-6 for spread in spreads) <= 30
     assert max(spreads) <= np.ptp(values)
+
+
+def test_greys_have_no_colour_and_the_curves_of_their_exposures():
+    rng = np.random.default_rng(0)
+    exposures, thumbnails = (rng.uniform(-1, 1, (4, *shape, 6)).astype(np.float32) for shape in ((80, 80), (16, 24)))
+    exposures[:], thumbnails[:] = exposures[:, :1, :1], exposures[:, :1, :1]  # flat: a picture is its thumbnail
+    crops, wholes = draw_greys(rng, exposures, thumbnails)
+    assert (crops.shape, wholes.shape) == ((4, 16, 16, 6), (4, 16, 24, 6))
+    for values in (crops, wholes):
+        assert values.min() >= -1
+        assert values.max() <= 1
+        np.testing.assert_array_equal(values[..., 0:6:3], values[..., 2:6:3])
+    np.testing.assert_allclose(wholes[:, 0, 0], crops[:, 0, 0], atol=1e-5)
+
+
+def test_the_step_adds_the_weighted_colour_that_greys_come_out_with():
+    values = {}
+    for grey in (0.0, 2.0):
+        keras.utils.set_random_seed(1)
+        model = lightfuse(hidden=(4,))
+        optimizer = keras.optimizers.SGD(0.0)
+        optimizer.build(model.trainable_variables)
+        rng = np.random.default_rng(0)
+        inputs, greys = (tf.constant(rng.uniform(-1, 1, (2, 16, 16, 6)), tf.float32) for _ in range(2))
+        labels = tf.constant(rng.random((2, 8, 8, 3)), tf.float32)
+        step = make_step(model, optimizer, plain_loss_of_small, 4, grey)
+        values[grey] = float(step((inputs,), labels, (greys,)))
+    output = np.asarray(model(greys)) / 2
+    colour = np.abs(output - output.mean(axis=-1, keepdims=True)).mean()
+    assert values[2.0] - values[0.0] == pytest.approx(2 * colour, rel=1e-3)
 
 
 def test_a_moving_average_is_what_is_written(data, eager, tmp_path):
