@@ -4,6 +4,7 @@ Every error that a user can cause is one line on stderr and exit status 2; nothi
 """
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -39,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         run: Callable[[argparse.Namespace], None] = arguments.run
         run(arguments)
+    except BrokenPipeError:  # what read our output has ended: no fault, but nothing more can be written
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         print("npfuse: interrupted; nothing was left half-written", file=sys.stderr)
         return INTERRUPTED
@@ -112,6 +115,7 @@ def _add_fusion_options(command: argparse.ArgumentParser) -> None:
 
 def _fuse(arguments: argparse.Namespace) -> None:
     say = _Log(arguments.verbose)
+    _check_free(arguments.output, arguments.force)
     check_writable(arguments.output, overwrite=arguments.force)
     if not 1 <= arguments.quality <= 100:
         raise ValueError(f"--quality is {arguments.quality}, expected 1 to 100")
@@ -154,6 +158,12 @@ def _fuse(arguments: argparse.Namespace) -> None:
         say(f"peak memory of the process: {peak_bytes / 2**20:.0f} MiB")
 
 
+def _check_free(path: Path, force: bool) -> None:
+    """Raise ValueError where an output exists and may not be replaced."""
+    if os.path.lexists(path) and not force:
+        raise ValueError(f"{path}: exists already; choose another name, or replace it with --force")
+
+
 def _check_alike(arguments: argparse.Namespace, under: Picture, over: Picture) -> None:
     """Raise with the files' names where two pictures cannot be fused; warn where their profiles differ."""
     for thing, a, b in (
@@ -174,16 +184,16 @@ def _check_alike(arguments: argparse.Namespace, under: Picture, over: Picture) -
 def _demo(arguments: argparse.Namespace) -> None:
     weights = load_weights(arguments.weights)
     folder: Path = arguments.output
-    folder.mkdir(parents=True, exist_ok=True)
     sheet = folder / "contact-sheet.png"
     outputs = {scene: folder / f"{scene}_fused.jpg" for scene in SCENES}
     for path in (sheet, *outputs.values()):
-        check_writable(path, overwrite=arguments.force)
+        _check_free(path, arguments.force)
     rows = []
     with _progress_bar("fusing the examples") as progress:
         for i, scene in enumerate(SCENES, 1):
             under, over = (read_picture(path).pixels for path in example_pair(scene))
             fused = fuse(under, over, weights, threads=arguments.threads, engine=arguments.engine)
+            folder.mkdir(parents=True, exist_ok=True)  # not before something is there to put into it
             write_picture(outputs[scene], Picture(pixels=fused), overwrite=arguments.force)
             rows.append([under, over, fused])
             progress(i, len(SCENES))
@@ -202,20 +212,31 @@ def _weights_list(arguments: argparse.Namespace) -> None:
 
 def _weights_show(arguments: argparse.Namespace) -> None:
     weights = load_weights(arguments.file)
-    print(f"name           {weights.label}")
+    print(f"name           {_printable(weights.label)}")
     print(f"model          {weights.model}")
     print(f"built with     {', '.join(f'{key}={value}' for key, value in weights.build.items()) or 'defaults'}")
     print(f"normalization  {weights.normalization}")
-    print(f"source         {weights.source}\n")
+    print(f"source         {_printable(weights.source)}\n")
     for name, array in weights.arrays.items():
         shape = "x".join(map(str, array.shape))
         print(f"{name:<28} {shape:<12} {np.min(array):+.4f} to {np.max(array):+.4f}")
     print(f"\nfor a picture of 256x256:\n{weights.graph(256, 256)}")
 
 
+def _printable(text: str) -> str:
+    """Return a file's text without what a terminal would obey."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
 def _weights_convert(arguments: argparse.Namespace) -> None:
     from npfuse.keras_files import load_keras_file
 
+    output: Path = arguments.output
+    _check_free(output, arguments.force)
+    if not output.parent.is_dir():
+        raise ValueError(f"{output}: folder {output.parent} does not exist; make it, or choose another")
+    if arguments.file.suffix == ".npz":
+        raise ValueError(f"{arguments.file}: is an .npz already, expected a Keras .h5, .weights.h5 or .keras file")
     weights = load_keras_file(arguments.file, decoder=arguments.decoder, normalization=arguments.normalization)
     named = Weights(
         model=weights.model,
@@ -223,11 +244,11 @@ def _weights_convert(arguments: argparse.Namespace) -> None:
         arrays=weights.arrays,
         normalization=weights.normalization,
         source=arguments.source or weights.source,
-        name=arguments.output.stem,
+        name=output.stem,
     )
-    save_weights(arguments.output, named, overwrite=arguments.force)
+    save_weights(output, named, overwrite=arguments.force)
     print(
-        f"{arguments.output}: {named.model}, {', '.join(f'{key}={value}' for key, value in named.build.items())}, "
+        f"{output}: {named.model}, {', '.join(f'{key}={value}' for key, value in named.build.items())}, "
         f"{named.parameter_count:,} parameters, normalization {named.normalization}"
     )
 

@@ -25,7 +25,8 @@ Order = Literal["auto", "given"]
 
 GRID = 8  # pixels: GlobalNet halves the size three times
 TILE_GRID = 64  # pixels: where tiles meet, so that the groups of blocks of `npfuse.fast.pixel_mlp` are whole
-TILE_BYTES = 16 << 20  # of the widest value that is kept of a tile, in float32
+TILE_BYTES = 16 << 20  # of the widest value that is kept of a tile
+ALL_TILES_BYTES = 128 << 20  # the same, of all tiles that are computed at once
 WHITE = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0, np.dtype(np.float32): 1.0, np.dtype(np.float64): 1.0}
 
 Pixels = NDArray[Any]
@@ -99,7 +100,7 @@ def fuse(
     jobs = [
         job
         for first, second, result in (zip(a, b, out, strict=True) if batch else [(a, b, out)])
-        for job in _tile_jobs(*_ordered(first, second, order), result, loaded, engine)
+        for job in _tile_jobs(*_ordered(first, second, order), result, loaded, engine, thread_count)
     ]
     for done, _ in enumerate(_run_all(jobs, thread_count), 1):
         if progress:
@@ -235,8 +236,15 @@ def tiles_along(axis: int, n: int, length: int, graph: Graph) -> list[Tile]:
     return tiles
 
 
-def tile_side(graph: Graph, engine: Engine) -> int:
+def tile_side(graph: Graph, engine: Engine, itemsize: int = 4, threads: int = 1) -> int:
     """Return the side of a tile, a multiple of TILE_GRID, for which no value that is kept takes more than TILE_BYTES.
+
+    Parameters
+    ----------
+    graph : Graph
+    engine : "fast" or "definition"
+    itemsize : bytes a number
+    threads : how many tiles are computed at once
 
     Examples
     --------
@@ -246,16 +254,17 @@ def tile_side(graph: Graph, engine: Engine) -> int:
     """
     kept = [step[-1].name for step in plan(graph, merge=engine == "fast")]
     widest = max(graph.shapes[name][2] for name in (*kept, *dict(graph.inputs)))
-    return max(TILE_GRID, isqrt(TILE_BYTES // (4 * widest)) // TILE_GRID * TILE_GRID)
+    pixels = min(TILE_BYTES, ALL_TILES_BYTES // threads) // (itemsize * widest)
+    return max(TILE_GRID, isqrt(pixels) // TILE_GRID * TILE_GRID)
 
 
 def _tile_jobs(
-    under: Pixels, over: Pixels, out: Pixels, weights: Weights, engine: Engine
+    under: Pixels, over: Pixels, out: Pixels, weights: Weights, engine: Engine, threads: int
 ) -> Iterator[Callable[[], None]]:
     """Yield the work of a pair, tile by tile: each job fills its part of `out`, (H, W, 3) or (H, W)."""
     height, width = (-(-size // GRID) * GRID for size in out.shape[:2])
     whole = weights.graph(height, width)
-    side = tile_side(whole, engine)
+    side = tile_side(whole, engine, 8 if under.dtype == np.float64 else 4, threads)
     scales = [_scale(picture, weights.normalization) for picture in (under, over)]
     # What the network wants of the whole pictures is made once, so that it is the same for every tile.
     others = {
@@ -300,11 +309,14 @@ def _tile_job(
 def _scale(picture: Pixels, normalization: Normalization) -> tuple[float, float]:
     """Return what maps a picture's values to [-1, 1]: black, and 2 / (white - black).
 
-    A picture of a single value has no range of its own; it is mapped by the full one.
+    A picture of a single value, or of values too close for floats to tell apart, has no range of its own; it is mapped
+    by the full one.
     """
     black, white = 0.0, WHITE[picture.dtype]
-    if normalization == "min_max" and picture.min() < picture.max():
-        black, white = float(picture.min()), float(picture.max())
+    if normalization == "min_max":
+        least, most = float(picture.min()), float(picture.max())
+        if most - least > 2 * float(np.finfo(np.float32).tiny):
+            black, white = least, most
     return black, 2 / (white - black)
 
 

@@ -30,6 +30,18 @@ CLASS_WEIGHTS = {
     "separable_conv2d": ("depthwise_kernel", "pointwise_kernel", "bias"),
     "conv2d_transpose": ("kernel", "bias"),
 }
+# What the layers of a .keras file must say of themselves; of T_CNN's separable ones, see _decoder_of.
+HALVING = {"strides": [2, 2], "padding": "same", "dilation_rate": [1, 1], "activation": "linear"}
+LAYER_ATTRIBUTES: Mapping[str, Mapping[str, Any]] = {
+    "InputLayer": {},
+    "Add": {},
+    "Activation": {"activation": "tanh"},
+    "Conv2D": {"strides": [1, 1], "dilation_rate": [1, 1], "groups": 1, "activation": "relu"},
+    "DepthwiseConv2D": HALVING,
+    "SeparableConv2D": HALVING,
+    "Conv2DTranspose": HALVING,
+    "UpSampling2D": {},
+}
 LEGACY_NAME = re.compile(r"(?:model_weights/)?(?P<layer>[^/]+)/(?:.*/)?(?P<weight>[^/:]+)(?::0)?")
 KERAS_3_NAME = re.compile(r"layers/(?P<layer>[^/]+)/vars/(?P<index>\d+)")
 CLASS_NAME = re.compile(rf"(?P<kind>{'|'.join(CLASS_WEIGHTS)})(?:_(?P<number>\d+))?")
@@ -65,6 +77,8 @@ def load_keras_file(path: Path, *, decoder: str | None = None, normalization: No
     ------
     WeightsError : h5py is not installed, or the file is malformed, or arrays are missing, left over or misshapen
     """
+    if not path.is_file():
+        raise WeightsError(f"{path}: no such file, expected a Keras .h5, .weights.h5 or .keras file")
     try:
         import h5py
     except ImportError:
@@ -78,7 +92,7 @@ def load_keras_file(path: Path, *, decoder: str | None = None, normalization: No
             contents = _contents(path, _read(path, file, h5py), config)
     except WeightsError:
         raise
-    except (OSError, KeyError, RuntimeError, ValueError, TypeError, zipfile.BadZipFile, EOFError) as error:
+    except Exception as error:  # the libraries raise almost anything on damaged bytes
         reason = " ".join(str(error).split())
         raise WeightsError(f"{path}: {reason}; expected a Keras .h5, .weights.h5 or .keras file") from None
     if normalization is None:
@@ -133,21 +147,37 @@ def _contents(path: Path, arrays: Mapping[str, NDArray[Any]], config: str) -> Co
     if not arrays:
         raise WeightsError(f"{path}: no arrays in the file")
     if any(name.startswith("layers/") for name in arrays):
-        bilinear = config and _decoder_of(path, config) == "bilinear"
-        return Contents(
-            layers=_keras_3_layers(path, arrays), layout="Keras 3", decoder="bilinear" if bilinear else "nearest"
-        )
+        decoder = _decoder_of(path, config) if config else "nearest"
+        return Contents(layers=_keras_3_layers(path, arrays), layout="Keras 3", decoder=decoder)
     return Contents(layers=_legacy_layers(path, arrays), layout="legacy Keras")
 
 
 def _decoder_of(path: Path, config: str) -> str:
-    """Return the interpolation of the upsampling layers in config.json, "" where there are none."""
+    """Return the decoder that config.json describes, after checking that the layers compute what ours do."""
     try:
-        layers = json.loads(config)["config"]["layers"]
-        kinds = {layer["config"]["interpolation"] for layer in layers if layer["class_name"] == "UpSampling2D"}
-    except (json.JSONDecodeError, KeyError, TypeError, RecursionError):
+        layers = [(layer["class_name"], layer["config"]) for layer in json.loads(config)["config"]["layers"]]
+        enlarging = [(tuple(c["size"]), str(c["interpolation"])) for kind, c in layers if kind == "UpSampling2D"]
+        t_cnn = not any(kind == "Conv2D" for kind, _ in layers)
+        for position, (kind, attributes) in enumerate(layers):
+            expected = LAYER_ATTRIBUTES.get(kind)
+            if expected is None:
+                raise WeightsError(f"{path}: layer {attributes['name']} is a {kind}; LightFuse and T_CNN have none")
+            if kind == "SeparableConv2D" and t_cnn:
+                last = position == len(layers) - 1
+                expected = {**expected, "strides": [1, 1], "activation": "tanh" if last else "relu"}
+            for key, value in expected.items():
+                if attributes[key] != value:
+                    raise WeightsError(
+                        f"{path}: {key} of layer {attributes['name']} is {attributes[key]!r}, expected {value!r}"
+                    )
+    except (json.JSONDecodeError, KeyError, TypeError, AttributeError, RecursionError):
         raise WeightsError(f"{path}: config.json is not that of a Keras 3 model") from None
-    return str(kinds.pop()) if len(kinds) == 1 else ""
+    decoders = {(): "nearest", (((2, 2), "nearest"),) * 3: "nearest", (((8, 8), "bilinear"),): "bilinear"}
+    if tuple(enlarging) not in decoders:
+        raise WeightsError(
+            f"{path}: the upsampling layers are {enlarging}, expected 3 of (2, 2) nearest, or 1 of (8, 8) bilinear"
+        )
+    return decoders[tuple(enlarging)]
 
 
 def _keras_3_layers(path: Path, arrays: Mapping[str, NDArray[Any]]) -> dict[str, list[Layer]]:
@@ -160,34 +190,48 @@ def _keras_3_layers(path: Path, arrays: Mapping[str, NDArray[Any]]) -> dict[str,
         if not match or int(match["index"]) >= len(weights):
             raise WeightsError(f"{path}: {name} {array.shape} is left over: no layer of LightFuse or T_CNN has it")
         named.setdefault(match["layer"], {})[weights[int(match["index"])]] = array
-    return _in_order(named)
+    return _in_order(path, named, first=0)
 
 
 def _legacy_layers(path: Path, arrays: Mapping[str, NDArray[Any]]) -> dict[str, list[Layer]]:
     """Sort arrays named <layer>/…/<weight>:0; the authors' custconv2d becomes so many conv2d."""
     named: dict[str, Layer] = {}
+    is_custom = False
     for name, array in arrays.items():
         match = LEGACY_NAME.fullmatch(name)
         layer, weight = (match["layer"], match["weight"]) if match else ("", "")
         custom = CUSTOM_WEIGHT.fullmatch(weight)
         if layer == "custconv2d" and custom:
+            is_custom = True
             layer = f"conv2d_{custom['number']}"
             weight = {"w": "kernel", "b": "bias"}[custom["kind"]]
         kind = CLASS_NAME.fullmatch(layer)
         if not kind or weight not in CLASS_WEIGHTS[kind["kind"]] or weight in named.get(layer, {}):
             raise WeightsError(f"{path}: {name} {array.shape} is left over: no layer of LightFuse or T_CNN has it")
         named.setdefault(layer, {})[weight] = array
-    return _in_order(named)
+    return _in_order(path, named, first=1 if is_custom else None)
 
 
-def _in_order(named: Mapping[str, Layer]) -> dict[str, list[Layer]]:
-    """Group layers named <class>[_n] by class, in the order of n."""
+def _in_order(path: Path, named: Mapping[str, Layer], first: int | None) -> dict[str, list[Layer]]:
+    """Group layers named <class>[_n] by class, in the order of n.
+
+    A number that is missing is a layer that is missing. `first` is the first number of conv2d; None where that is free:
+    tf.keras 2 counts the layers of a whole session.
+    """
     layers: dict[str, list[tuple[int, Layer]]] = {}
     for name, layer in named.items():
         match = CLASS_NAME.fullmatch(name)
         assert match  # the callers took only such names
         layers.setdefault(match["kind"], []).append((int(match["number"] or 0), layer))
-    return {kind: [layer for _, layer in sorted(found, key=lambda pair: pair[0])] for kind, found in layers.items()}
+    for kind, found in layers.items():
+        found.sort(key=lambda pair: pair[0])
+        numbers = [number for number, _ in found]
+        start = first if first is not None and (kind == "conv2d" or first == 0) else numbers[0]
+        expected = list(range(start, start + len(numbers)))
+        if numbers != expected:
+            missing = next(number for number, wanted in zip(expected, numbers, strict=True) if number != wanted)
+            raise WeightsError(f"{path}: layer {missing} of {kind} is missing; the layers are numbered {numbers}")
+    return {kind: [layer for _, layer in found] for kind, found in layers.items()}
 
 
 def _arrays(path: Path, contents: Contents, decoder: str | None) -> tuple[str, dict[str, Any], dict[str, NDArray[Any]]]:

@@ -11,7 +11,7 @@ import npfuse
 from npfuse.cli import main
 from npfuse.examples import SCENES, example_pair
 from npfuse.images import Picture, read_picture, write_picture
-from npfuse.weights import save_weights
+from npfuse.weights import Weights, save_weights
 from tests.arrays import assert_close
 from tests.networks import random_pair, random_weights
 
@@ -114,7 +114,7 @@ def test_fuse_takes_the_given_order_where_told(folder, capsys):
 def test_fuse_refuses_to_overwrite_unless_forced(folder, capsys):
     (folder / "fused.png").write_bytes(b"precious")
     assert fuse("-o", "fused.png") == 2
-    assert "fused.png: exists already" in one_error(capsys)
+    assert "fused.png: exists already; choose another name, or replace it with --force" in one_error(capsys)
     assert (folder / "fused.png").read_bytes() == b"precious"
     assert fuse("-o", "fused.png", "--force") == 0
     assert read_picture("fused.png").pixels.shape == (21, 34, 3)
@@ -227,7 +227,33 @@ def test_weights_convert_writes_what_fuse_takes(folder, capsys):
     assert main(["weights", "convert", "authors.h5", "authors.npz"]) == 2
     assert "exists already" in one_error(capsys)
     assert main(["weights", "convert", "small.npz", "again.npz"]) == 2
-    assert "small.npz: " in one_error(capsys)
+    assert "small.npz: is an .npz already" in one_error(capsys)
+    assert main(["weights", "convert", "authors.h5", "missing/again.npz"]) == 2
+    assert "missing/again.npz: folder missing does not exist" in one_error(capsys)
+    assert main(["weights", "convert", "nothing.h5", "again.npz"]) == 2
+    assert "nothing.h5: no such file" in one_error(capsys)
+
+
+def test_a_demo_that_fails_leaves_no_folder(folder, capsys):
+    assert main(["demo", "--weights", "small.npz", "--threads", "0"]) == 2
+    assert "threads is 0" in one_error(capsys)
+    assert not (folder / "npfuse-demo").exists()
+
+
+def test_names_and_sources_cannot_steer_the_terminal(folder, capsys):
+    weights = random_weights()
+    hostile = Weights(**{**vars(weights), "name": "a\x1b[2Jb", "source": "c\nd"})
+    save_weights("hostile.npz", hostile)
+    assert main(["weights", "show", "hostile.npz"]) == 0
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert "c d" in out
+
+
+def test_output_that_nobody_reads_is_no_error():
+    command = f"{sys.executable} -m npfuse weights show lightfuse | head -1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=120)
+    assert done.stderr == ""
 
 
 def test_the_module_is_the_command():

@@ -191,6 +191,19 @@ def test_min_max_normalization_maps_a_picture_of_one_value_by_the_full_range():
     assert_close(actual, npfuse.fuse(under, over, random_weights()))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_min_max_normalization_maps_values_too_close_to_tell_apart_by_the_full_range(dtype):
+    under, over = np.zeros((8, 8, 3), dtype), np.ones((8, 8, 3), dtype)
+    under[0, 0, 0] = np.finfo(dtype).smallest_subnormal
+    assert np.isfinite(npfuse.fuse(under, over, random_weights(normalization="min_max"))).all()
+
+
+def test_more_threads_get_smaller_tiles():
+    sides = [fusion.tile_side(lightfuse(8, 8), "fast", 4, threads) for threads in (1, 8, 16, 64, 10_000)]
+    assert sides == [832, 832, 576, 256, 64]
+    assert fusion.tile_side(lightfuse(8, 8), "fast", 8) == 576
+
+
 @pytest.mark.parametrize("value", [0, 255])
 def test_extreme_pictures_are_fused(value):
     flat = np.full((5, 9, 3), value, np.uint8)

@@ -131,14 +131,52 @@ def write_keras_archive(path, weights, config):
         archive.write(path.with_suffix(".h5"), "model.weights.h5")
 
 
-@pytest.mark.parametrize("interpolation", ["nearest", "bilinear"])
-def test_the_decoder_of_a_keras_file_is_in_its_config(tmp_path, interpolation):
-    upsampling = {"class_name": "UpSampling2D", "config": {"interpolation": interpolation}}
-    config = {"config": {"layers": [{"class_name": "Add", "config": {}}, upsampling]}}
+def config_of(*layers):
+    """Return a config.json with an Add and these layers, (class, attributes)."""
+    return {
+        "config": {
+            "layers": [
+                {"class_name": kind, "config": {"name": kind.lower(), **attributes}}
+                for kind, attributes in (("Add", {}), *layers)
+            ]
+        }
+    }
+
+
+def upsampling(size, interpolation):
+    return "UpSampling2D", {"size": [size, size], "interpolation": interpolation}
+
+
+POINTWISE = {"strides": [1, 1], "dilation_rate": [1, 1], "groups": 1, "activation": "relu"}
+
+
+@pytest.mark.parametrize(
+    ("decoder", "layers"), [("nearest", [upsampling(2, "nearest")] * 3), ("bilinear", [upsampling(8, "bilinear")])]
+)
+def test_the_decoder_of_a_keras_file_is_in_its_config(tmp_path, decoder, layers):
+    config = config_of(("Conv2D", POINTWISE), *layers)
     write_keras_archive(tmp_path / "w.keras", random_weights(), config)
     loaded = load_weights(tmp_path / "w.keras")
     assert_same(loaded, random_weights())
-    assert loaded.build["decoder"] == interpolation
+    assert loaded.build["decoder"] == decoder
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        ([upsampling(2, "bilinear")] * 3, "the upsampling layers are"),
+        ([upsampling(2, "bicubic")] * 3, "the upsampling layers are"),
+        ([upsampling(2, "nearest")] * 2, "the upsampling layers are"),
+        ([upsampling(8, "bilinear"), upsampling(2, "nearest")], "the upsampling layers are"),
+        ([("Conv2D", POINTWISE | {"activation": "gelu"})], "activation of layer conv2d is 'gelu', expected 'relu'"),
+        ([("Conv2D", POINTWISE | {"strides": [2, 2]})], "strides of layer conv2d is [2, 2], expected [1, 1]"),
+        ([("Dropout", {})], "layer dropout is a Dropout; LightFuse and T_CNN have none"),
+    ],
+)
+def test_a_keras_file_of_another_network_is_refused(tmp_path, layers, message):
+    write_keras_archive(tmp_path / "w.keras", random_weights(), config_of(*layers))
+    with pytest.raises(WeightsError, match=re.escape(message)):
+        load_weights(tmp_path / "w.keras")
 
 
 @pytest.mark.parametrize("config", ["{", "[]", '{"config": 3}', '{"config": {"layers": [{}]}}', "[" * 100_000])
@@ -237,7 +275,7 @@ def declare(shape):
     [
         (delete("layers/conv2d_1/vars/1"), "detail2/bias is missing, expected (5,)"),
         (delete("layers/depthwise_conv2d_1"), "the layers are 3 conv2d, 1 depthwise_conv2d, 1 separable_conv2d"),
-        (delete("layers/conv2d"), "detail1/kernel has shape (12, 5), expected (6, 5)"),
+        (delete("layers/conv2d"), "layer 0 of conv2d is missing"),
         (delete("layers"), "no arrays in the file"),
         (put("layers/dense/vars/0", np.zeros(3)), "layers/dense/vars/0 (3,) is left over"),
         (put("layers/conv2d/vars/2", np.zeros(3)), "layers/conv2d/vars/2 (3,) is left over"),
@@ -263,6 +301,22 @@ def test_files_that_do_not_fit_are_refused_by_name(tmp_path, change, message):
     edit(path, change)
     with pytest.raises(WeightsError, match=re.escape(message)):
         load_weights(path)
+
+
+@pytest.mark.parametrize("missing", [1, 2, 3])
+def test_a_missing_layer_of_the_authors_is_named(tmp_path, missing):
+    weights = random_weights(hidden=[32, 32, 32])
+    write_legacy(tmp_path / "w.h5", weights, custom=True)
+    edit(tmp_path / "w.h5", lambda file: [file.__delitem__(f"custconv2d/{letter}{missing}:0") for letter in "wb"])
+    with pytest.raises(WeightsError, match=f"layer {missing} of conv2d is missing"):
+        load_weights(tmp_path / "w.h5")
+
+
+def test_a_missing_layer_of_keras_3_is_named(tmp_path):
+    write_keras_3(tmp_path / "w.weights.h5", random_weights(hidden=[32, 32, 32]))
+    edit(tmp_path / "w.weights.h5", delete("layers/conv2d_2"))
+    with pytest.raises(WeightsError, match="layer 2 of conv2d is missing; the layers are numbered \\[0, 1, 3\\]"):
+        load_weights(tmp_path / "w.weights.h5")
 
 
 def test_a_loop_of_groups_is_walked_once(tmp_path):

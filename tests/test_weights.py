@@ -140,6 +140,8 @@ def test_the_default_weights_are_the_ones_that_see_the_whole_picture():
         ({"up1/bias": npy_header((10**12,))}, "up1/bias declares shape (1000000000000,) of float32, more than"),
         ({"up1/bias": npy_header((3,))}, "up1/bias is damaged"),
         ({"up1/bias": npy_header((-1,))}, "up1/bias"),
+        ({"up1/bias": npy_header("(3,").replace(b"}", b"")}, "up1/bias is damaged"),
+        ({"up1/bias": npy_header("(3L,)")}, "up1/bias is damaged"),
         ({"up1/bias": npy_header((3,), "|O")}, "up1/bias holds Python objects, expected plain numbers"),
         ({"metadata": None}, "no 'metadata' in the file"),
         ({"metadata": npy(np.frombuffer(b"{", np.uint8))}, "'metadata' is not that of an npfuse weights file"),
@@ -219,6 +221,22 @@ def test_load_says_which_names_there_are_where_it_finds_nothing(tmp_path, monkey
     monkeypatch.chdir(tmp_path)
     with pytest.raises(WeightsError, match="^weights " + re.escape(repr(source))):
         load_weights(source)
+
+
+def test_load_refuses_damaged_compression(saved):
+    contents = members(saved)
+    with zipfile.ZipFile(saved, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in contents.items():
+            archive.writestr(name, content)
+    whole = saved.read_bytes()
+    refused = 0
+    for at in range(60, len(whole) - 400, 37):
+        saved.write_bytes(whole[:at] + bytes([whole[at] ^ 0x55]) + whole[at + 1 :])
+        try:
+            load_weights(saved)
+        except WeightsError:
+            refused += 1
+    assert refused > 20
 
 
 @given(st.data())

@@ -16,7 +16,8 @@ pixels the sign of most hidden units is the same everywhere. For each block and 
 
 The features of three channels R, G, B are R + G + B, R - G and G - B: pictures vary along the first. Where too much is
 undecided (noise), and where a value is not finite or might overflow, the block is evaluated plainly. Nothing is
-guessed, for any weights and pixels: the result is the chain's up to the order of additions.
+guessed, for any weights and pixels: the result is the chain's up to roundings, which are relative to a pixel's largest
+channel times a unit's largest weights (in the chain itself: to the largest product).
 
 Blocks lie on a grid that does not depend on how a picture is cut up, if only the `origin` of each part is given, and
 are visited in groups that do not either: so neither do results.
