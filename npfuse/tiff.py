@@ -19,6 +19,17 @@ from npfuse.exif import TIFF_START, directory_bytes, quiet, read_directory, tell
 
 STRIP_BYTES = 1 << 20  # of pixels compressed at once
 DEFLATE_LEVEL = 4  # on 8-bit differences 4 times as fast as the usual 6, and 9 % longer
+# Tags that are calculated with, or shown, before anything else is known of a file.
+NUMBERS = (
+    Base.ImageLength,
+    Base.ImageWidth,
+    Base.TileLength,
+    Base.TileWidth,
+    Base.NewSubfileType,
+    Base.SamplesPerPixel,
+    Base.BitsPerSample,
+    Base.SampleFormat,
+)
 
 
 class RefusedTiffError(ValueError):
@@ -39,6 +50,10 @@ def inspect_tiff(stream: BinaryIO, notes: list[str]) -> tuple[bool, bytes | None
     """
     with quiet():
         tags = read_directory(stream)
+        for tag in NUMBERS:
+            value = tags.get(tag, 0)
+            if not all(isinstance(v, int) for v in (value if isinstance(value, tuple) else (value,))):
+                raise RefusedTiffError(f"is a TIFF whose {tag.name} is no whole number; export it anew")
         area = tags.get(Base.ImageLength, 0) * tags.get(Base.ImageWidth, 0)
         tile = tags.get(Base.TileLength, 1) * tags.get(Base.TileWidth, 1)
         if Image.MAX_IMAGE_PIXELS is not None and max(area, tile) > 2 * Image.MAX_IMAGE_PIXELS:

@@ -203,3 +203,18 @@ def test_pictures_of_several_strips_return_every_sample(tmp_path, suffix, monkey
     pixels = random_samples("uint16", 3)
     write_picture(tmp_path / f"a{suffix}", Picture(pixels=pixels))
     assert_same_samples(read_picture(tmp_path / f"a{suffix}").pixels, pixels)
+
+
+@pytest.mark.parametrize("tag", [256, 257, 258, 277])  # ImageWidth, ImageLength, BitsPerSample, SamplesPerPixel
+def test_a_text_where_a_number_should_be_is_refused(tmp_path, tag):
+    write_picture(tmp_path / "a.tif", Picture(pixels=random_samples("uint8", 3)))
+    content = bytearray((tmp_path / "a.tif").read_bytes())
+    (directory,) = struct.unpack_from("<I", content, 4)
+    (count,) = struct.unpack_from("<H", content, directory)
+    entries = range(directory + 2, directory + 2 + 12 * count, 12)
+    entry = next(at for at in entries if struct.unpack_from("<H", content, at) == (tag,))
+    struct.pack_into("<H", content, entry + 2, 2)  # the type: ASCII
+    (tmp_path / "a.tif").write_bytes(content)
+    with pytest.raises(PictureError, match="is no whole number; export it anew") as refusal:
+        read_picture(tmp_path / "a.tif")
+    assert str(refusal.value).isprintable()
