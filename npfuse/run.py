@@ -2,8 +2,7 @@
 
 The fast engine evaluates a chain of pointwise convolutions and ReLUs in one go (`npfuse.fast.pixel_mlp`), so that
 hidden values are never written to memory; what AddChannels adds in a chain goes into the bias before it. With
-`merge=False` the engine runs operator by operator. A value is dropped after its
-last use.
+`merge=False` the engine runs operator by operator. A value is dropped after its last use.
 """
 
 from collections.abc import Mapping

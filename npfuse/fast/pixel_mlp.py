@@ -62,7 +62,8 @@ def pixel_mlp(x: NDArray[Any], layers: Sequence[Layer], *, origin: tuple[int, in
 
     Notes
     -----
-    Equals `pointwise_conv2d` and `relu` in turn. Cost: at most some 5 % more than N*H*W*sum(Ci*Co) MACs.
+    Equals `pointwise_conv2d` and `relu` in turn. Cost: N*H*W*sum(Ci*Co) MACs and the bounds where
+    nothing can be decided, far less where pixels are alike; `bench/bench_pixel_mlp.py` measures both.
 
     Examples
     --------
