@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from npfuse.fusion import GRID
 from npfuse.run import run
+from npfuse.strips import GRID
 from npfuse.weights import Weights, WeightsError, bundled_names, load_weights
 from reference import keras_models
 from reference.export import import_arrays

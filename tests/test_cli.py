@@ -166,7 +166,7 @@ def test_an_interrupt_leaves_nothing_half_written(folder, capsys, monkeypatch):
         raise KeyboardInterrupt
 
     before = sorted(os.listdir())
-    monkeypatch.setattr("npfuse.cli.fuse", interrupt)
+    monkeypatch.setattr("npfuse.commands.fuse.fuse", interrupt)
     assert fuse("-o", "fused.png") == 130
     assert "interrupted" in one_error(capsys)
     assert sorted(os.listdir()) == before
@@ -176,7 +176,7 @@ def test_too_little_memory_is_one_line(folder, capsys, monkeypatch):
     def fail(*args, **kwargs):
         raise MemoryError
 
-    monkeypatch.setattr("npfuse.cli.fuse", fail)
+    monkeypatch.setattr("npfuse.commands.fuse.fuse", fail)
     assert fuse("-o", "fused.png") == 2
     assert "not enough memory" in one_error(capsys)
 

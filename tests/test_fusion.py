@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import npfuse
-from npfuse import fusion
+from npfuse import fusion, strips
 from npfuse.fast.pixel_mlp import GROUP_SIDE
 from npfuse.graph import GraphBuilder
 from npfuse.models import lightfuse
@@ -74,8 +74,8 @@ def test_tiles_do_not_show(monkeypatch, model, engine):
     weights = random_weights(model)
     under, over = random_pair((150, 75, 3))
     whole = npfuse.fuse(under, over, weights, engine=engine)
-    monkeypatch.setattr(fusion, "TILE_BYTES", 1)
-    assert fusion.tile_side(weights.graph(152, 80), engine) == fusion.TILE_GRID
+    monkeypatch.setattr(strips, "TILE_BYTES", 1)
+    assert strips.tile_side(weights.graph(152, 80), engine) == strips.TILE_GRID
     tiled = npfuse.fuse(under, over, weights, engine=engine)
     # The definitions' matrix products come from a library that may sum in another order for another shape.
     assert_close(tiled.astype(int), whole.astype(int), 0 if engine == "fast" else 1)
@@ -86,17 +86,17 @@ def test_tiles_do_not_show_for_any_decoder(monkeypatch, decoder):
     weights = random_weights(decoder=decoder)
     under, over = random_pair((90, 130, 3), np.uint16)
     whole = npfuse.fuse(under, over, weights)
-    monkeypatch.setattr(fusion, "TILE_BYTES", 1)
+    monkeypatch.setattr(strips, "TILE_BYTES", 1)
     assert_close(npfuse.fuse(under, over, weights), whole)
 
 
 def test_tiles_meet_where_groups_of_blocks_do():
-    assert fusion.TILE_GRID == GROUP_SIDE
+    assert strips.TILE_GRID == GROUP_SIDE
 
 
 @pytest.mark.parametrize("model", ["lightfuse", "tonefuse"])
 def test_threads_do_not_show(monkeypatch, model):
-    monkeypatch.setattr(fusion, "TILE_BYTES", 1)
+    monkeypatch.setattr(strips, "TILE_BYTES", 1)
     weights = random_weights(model)
     under, over = random_pair((90, 130, 3))
     one = npfuse.fuse(under, over, weights, threads=1)
@@ -105,7 +105,7 @@ def test_threads_do_not_show(monkeypatch, model):
 
 
 def test_one_thread_starts_no_pool(monkeypatch):
-    monkeypatch.setattr(fusion, "TILE_BYTES", 1)
+    monkeypatch.setattr(strips, "TILE_BYTES", 1)
     monkeypatch.setattr(fusion, "ThreadPoolExecutor", None)
     npfuse.fuse(*random_pair((90, 130, 3)), random_weights(), threads=1)
 
@@ -199,9 +199,9 @@ def test_min_max_normalization_maps_values_too_close_to_tell_apart_by_the_full_r
 
 
 def test_more_threads_get_smaller_tiles():
-    sides = [fusion.tile_side(lightfuse(8, 8), "fast", 4, threads) for threads in (1, 8, 16, 64, 10_000)]
+    sides = [strips.tile_side(lightfuse(8, 8), "fast", 4, threads) for threads in (1, 8, 16, 64, 10_000)]
     assert sides == [832, 832, 576, 256, 64]
-    assert fusion.tile_side(lightfuse(8, 8), "fast", 8) == 576
+    assert strips.tile_side(lightfuse(8, 8), "fast", 8) == 576
 
 
 @pytest.mark.parametrize("value", [0, 255])
@@ -222,19 +222,19 @@ def test_views_and_read_only_pictures_are_fused_and_left_alone():
 
 
 def test_progress_is_told_after_each_tile(monkeypatch):
-    monkeypatch.setattr(fusion, "TILE_BYTES", 1)
+    monkeypatch.setattr(strips, "TILE_BYTES", 1)
     calls = []
     npfuse.fuse(*random_pair((72, 90, 3)), random_weights(), progress=lambda *call: calls.append(call))
     assert calls == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
 def test_an_error_in_a_tile_reaches_the_caller(monkeypatch):
-    monkeypatch.setattr(fusion, "TILE_BYTES", 1)
+    monkeypatch.setattr(strips, "TILE_BYTES", 1)
 
     def fail(*args, **kwargs):
         raise RuntimeError("the network failed")
 
-    monkeypatch.setattr(fusion, "run", fail)
+    monkeypatch.setattr(strips, "run", fail)
     with pytest.raises(RuntimeError, match="the network failed"):
         npfuse.fuse(*random_pair((90, 90, 3)), random_weights(), threads=2)
 
@@ -302,7 +302,7 @@ def test_fuse_rejects_weights_of_another_kind_of_network(monkeypatch):
 
 def test_tile_windows_reach_as_far_as_the_result_depends_on():
     graph = lightfuse(64, 32)
-    windows = [(tile.keep, tile.window) for tile in fusion.tiles_along(0, 64, 24, graph)]
+    windows = [(tile.keep, tile.window) for tile in strips.tiles_along(0, 64, 24, graph)]
     # Rows 8i to 8i + 14 make row i of the coarsest grid (three 3-tap stages at stride 2): 7 rows beyond a tile count.
     assert windows == [((0, 24), (0, 32)), ((24, 48), (24, 56)), ((48, 64), (48, 64))]
 

@@ -1,0 +1,1 @@
+"""The commands of `npfuse`, one a file: each adds its own parser and does its work."""

@@ -1,0 +1,72 @@
+"""What the commands share: options, lines on stderr, a progress bar, and the rule for files that exist already."""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeAlias, get_args
+
+from npfuse.run import Engine
+from npfuse.weights import bundled_names
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def add_fusion_options(command: argparse.ArgumentParser) -> None:
+    """Add the options of every command that fuses."""
+    command.add_argument(
+        "--weights", metavar="W", help=f"a bundled name ({', '.join(bundled_names())}) or a weights file"
+    )
+    command.add_argument(
+        "--engine", choices=get_args(Engine), default="fast", help="fast (default), or NumPy definitions"
+    )
+    command.add_argument("--threads", type=int, metavar="N", help="(as many as cores)")
+    command.add_argument("--force", action="store_true", help="replace existing output")
+
+
+def check_free(path: Path, force: bool) -> None:
+    """Raise ValueError where an output exists and may not be replaced."""
+    if os.path.lexists(path) and not force:
+        raise ValueError(f"{path}: exists already; choose another name, or replace it with --force")
+
+
+class Log:
+    """Lines on stderr, where they were asked for."""
+
+    def __init__(self, verbose: bool) -> None:
+        self.verbose = verbose
+
+    def __call__(self, *lines: str) -> None:
+        if self.verbose:
+            for line in lines:
+                print(line, file=sys.stderr)
+
+    @contextmanager
+    def timed(self, what: str) -> Iterator[None]:
+        """Say what was done and how long it took."""
+        start = time.perf_counter()
+        yield
+        self(f"{what}: {time.perf_counter() - start:.2f} s")
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Draw a bar on stderr while a block runs, on a terminal only; yields what to call with (done, total)."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+
+    def draw(done: int, total: int) -> None:
+        filled = 30 * done // total
+        print(
+            f"\r{what} [{'#' * filled}{'.' * (30 - filled)}] {done}/{total}\x1b[K", end="", file=sys.stderr, flush=True
+        )
+
+    print(f"\r{what} (the first time, code is compiled: some seconds)", end="", file=sys.stderr, flush=True)
+    try:
+        yield draw
+    finally:
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)

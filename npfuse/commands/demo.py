@@ -1,0 +1,40 @@
+"""The command `npfuse demo`: fuses the example pictures and makes a contact sheet."""
+
+import argparse
+from pathlib import Path
+
+from npfuse.commands.console import Commands, add_fusion_options, check_free, progress_bar
+from npfuse.contact_sheet import contact_sheet
+from npfuse.examples import SCENES, example_pair
+from npfuse.fusion import fuse
+from npfuse.images import Picture, read_picture, write_picture
+from npfuse.weights import load_weights
+
+
+def add(commands: Commands) -> None:
+    """Add the command's parser."""
+    command = commands.add_parser("demo", help="fuse the example pictures and make a contact sheet")
+    command.add_argument("-o", "--output", type=Path, default=Path("npfuse-demo"), metavar="DIR", help="(npfuse-demo)")
+    add_fusion_options(command)
+    command.set_defaults(run=_demo)
+
+
+def _demo(arguments: argparse.Namespace) -> None:
+    weights = load_weights(arguments.weights)
+    folder: Path = arguments.output
+    sheet = folder / "contact-sheet.png"
+    outputs = {scene: folder / f"{scene}_fused.jpg" for scene in SCENES}
+    for path in (sheet, *outputs.values()):
+        check_free(path, arguments.force)
+    rows = []
+    with progress_bar("fusing the examples") as progress:
+        for i, scene in enumerate(SCENES, 1):
+            under, over = (read_picture(path).pixels for path in example_pair(scene))
+            fused = fuse(under, over, weights, threads=arguments.threads, engine=arguments.engine)
+            folder.mkdir(parents=True, exist_ok=True)  # not before something is there to put into it
+            write_picture(outputs[scene], Picture(pixels=fused), overwrite=arguments.force)
+            rows.append([under, over, fused])
+            progress(i, len(SCENES))
+    pixels = contact_sheet(rows, ("under-exposed", "over-exposed", f"fused ({weights.label})"), SCENES)
+    write_picture(sheet, Picture(pixels=pixels), overwrite=arguments.force)
+    print(f"{len(SCENES)} scenes fused; look at {sheet}")

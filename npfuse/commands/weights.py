@@ -1,0 +1,85 @@
+"""The commands `npfuse weights list | show | convert`."""
+
+import argparse
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+
+from npfuse.commands.console import Commands, check_free
+from npfuse.models.lightfuse import Decoder
+from npfuse.weights import DEFAULT, Normalization, Weights, bundled_names, load_weights, save_weights
+
+
+def add(commands: Commands) -> None:
+    """Add the commands' parsers."""
+    weights = commands.add_parser("weights", help="list, show or convert weights files")
+    actions = weights.add_subparsers(required=True, metavar="ACTION")
+    command = actions.add_parser("list", help="the weights that ship with npfuse")
+    command.set_defaults(run=_list)
+    command = actions.add_parser("show", help="what a weights file holds")
+    command.add_argument("file", metavar="FILE", help="a bundled name, or an .npz, .h5, .weights.h5 or .keras file")
+    command.set_defaults(run=_show)
+    command = actions.add_parser("convert", help="turn a Keras file into npfuse's .npz")
+    command.add_argument("file", type=Path, metavar="IN", help="an .h5, .weights.h5 or .keras file")
+    command.add_argument("output", type=Path, metavar="OUT.npz")
+    command.add_argument(
+        "--decoder", choices=get_args(Decoder)[:2], help="which a .weights.h5 or .h5 does not say (nearest)"
+    )
+    command.add_argument(
+        "--normalization", choices=get_args(Normalization), help="what it was trained with (legacy .h5: min_max)"
+    )
+    command.add_argument("--source", help="where the weights come from, in words")
+    command.add_argument("--force", action="store_true", help="replace an existing output")
+    command.set_defaults(run=_convert)
+
+
+def _list(arguments: argparse.Namespace) -> None:
+    for name in bundled_names():
+        weights = load_weights(name)
+        title = {"lightfuse": "LightFuse", "t_cnn": "T_CNN", "tonefuse": "ToneFuse"}.get(weights.model, weights.model)
+        note = " (default)" if name == DEFAULT else ""
+        print(f"{name:<12} {title:<12} {weights.parameter_count:,} parameters{note}")
+
+
+def _show(arguments: argparse.Namespace) -> None:
+    weights = load_weights(arguments.file)
+    print(f"name           {_printable(weights.label)}")
+    print(f"model          {weights.model}")
+    print(f"built with     {', '.join(f'{key}={value}' for key, value in weights.build.items()) or 'defaults'}")
+    print(f"normalization  {weights.normalization}")
+    print(f"source         {_printable(weights.source)}\n")
+    for name, array in weights.arrays.items():
+        shape = "x".join(map(str, array.shape))
+        print(f"{name:<28} {shape:<12} {np.min(array):+.4f} to {np.max(array):+.4f}")
+    print(f"\nfor a picture of 256x256:\n{weights.graph(256, 256)}")
+
+
+def _printable(text: str) -> str:
+    """Return a file's text without what a terminal would obey."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def _convert(arguments: argparse.Namespace) -> None:
+    from npfuse.keras_files import load_keras_file
+
+    output: Path = arguments.output
+    check_free(output, arguments.force)
+    if not output.parent.is_dir():
+        raise ValueError(f"{output}: folder {output.parent} does not exist; make it, or choose another")
+    if arguments.file.suffix == ".npz":
+        raise ValueError(f"{arguments.file}: is an .npz already, expected a Keras .h5, .weights.h5 or .keras file")
+    weights = load_keras_file(arguments.file, decoder=arguments.decoder, normalization=arguments.normalization)
+    named = Weights(
+        model=weights.model,
+        build=weights.build,
+        arrays=weights.arrays,
+        normalization=weights.normalization,
+        source=arguments.source or weights.source,
+        name=output.stem,
+    )
+    save_weights(output, named, overwrite=arguments.force)
+    print(
+        f"{output}: {named.model}, {', '.join(f'{key}={value}' for key, value in named.build.items())}, "
+        f"{named.parameter_count:,} parameters, normalization {named.normalization}"
+    )

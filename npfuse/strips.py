@@ -1,0 +1,182 @@
+"""Cuts a pair of pictures into parts and runs a network over them, part by part.
+
+A part is a tile that is aligned with the network's coarsest grid and surrounded by as much of the picture as its result
+depends on, so that memory stays small and the result is that of the whole. Sizes that are no multiple of 8 are
+edge-replicated at the bottom and right and cropped afterwards. Pictures are only read as `picture[rows, columns]` and
+results only written as `out[rows, columns] = values`.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import isqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from npfuse.graph import Graph
+from npfuse.run import Engine, plan, run
+from npfuse.thumbnail import thumbnail
+from npfuse.weights import Normalization, Weights
+
+GRID = 8  # pixels: GlobalNet halves the size three times
+TILE_GRID = 64  # pixels: where tiles meet, so that the groups of blocks of `npfuse.fast.pixel_mlp` are whole
+TILE_BYTES = 16 << 20  # of the widest value that is kept of a tile
+ALL_TILES_BYTES = 128 << 20  # the same, of all tiles that are computed at once
+WHITE = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0, np.dtype(np.float32): 1.0, np.dtype(np.float64): 1.0}
+
+Pixels = NDArray[Any]
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tile:
+    """A part of the padded picture, along one axis: what is kept, and the window that it is computed from."""
+
+    keep: Span
+    window: Span
+
+
+def tiles_along(axis: int, n: int, length: int, graph: Graph) -> list[Tile]:
+    """Cut an axis into tiles.
+
+    Parameters
+    ----------
+    axis : 0 for rows, 1 for columns
+    n : length of the padded picture, a multiple of GRID
+    length : of a tile, a multiple of GRID
+    graph : of the padded picture; it knows what a result depends on
+
+    Returns
+    -------
+    list of Tile, whose windows begin and end on the grid: there, the network samples as in the whole picture
+
+    Examples
+    --------
+    >>> from npfuse.models import lightfuse
+    >>> tiles_along(0, 512, 256, lightfuse(512, 8))[1]
+    Tile(keep=(256, 512), window=(256, 512))
+    """
+    tiles = []
+    (name, _), *_ = graph.inputs
+    for start in range(0, n, length):
+        stop = min(start + length, n)
+        first, last = graph.input_spans(axis, start, stop)[name]
+        window = first // GRID * GRID, -(-last // GRID) * GRID
+        tiles.append(Tile(keep=(start, stop), window=window))
+    return tiles
+
+
+def tile_side(graph: Graph, engine: Engine, itemsize: int = 4, threads: int = 1) -> int:
+    """Return the side of a tile, a multiple of TILE_GRID, for which no value that is kept takes more than TILE_BYTES.
+
+    Parameters
+    ----------
+    graph : Graph
+    engine : "fast" or "definition"
+    itemsize : bytes a number
+    threads : how many tiles are computed at once
+
+    Examples
+    --------
+    >>> from npfuse.models import lightfuse
+    >>> tile_side(lightfuse(8, 8), "fast"), tile_side(lightfuse(8, 8), "definition")
+    (832, 128)
+    """
+    kept = [step[-1].name for step in plan(graph, merge=engine == "fast")]
+    widest = max(graph.shapes[name][2] for name in (*kept, *dict(graph.inputs)))
+    pixels = min(TILE_BYTES, ALL_TILES_BYTES // threads) // (itemsize * widest)
+    return max(TILE_GRID, isqrt(pixels) // TILE_GRID * TILE_GRID)
+
+
+def fuse_pair(
+    under: Pixels, over: Pixels, out: Pixels, weights: Weights, *, engine: Engine, threads: int
+) -> Iterator[Callable[[], None]]:
+    """Yield the work of a pair, tile by tile: each job fills its part of `out`, (H, W, 3) or (H, W)."""
+    height, width = (-(-size // GRID) * GRID for size in out.shape[:2])
+    whole = weights.graph(height, width)
+    side = tile_side(whole, engine, 8 if under.dtype == np.float64 else 4, threads)
+    scales = [_scale(picture, weights.normalization) for picture in (under, over)]
+    # What the network wants of the whole pictures is made once, so that it is the same for every tile.
+    others = {
+        name: _thumbnail((under, over), scales, height, width)
+        for name, (height, width, _) in whole.inputs
+        if name == "thumbnail"
+    }
+    for row in tiles_along(0, height, side, whole):
+        for column in tiles_along(1, width, side, whole):
+            yield _tile_job(under, over, scales, others, out, weights, engine, row, column)
+
+
+def _tile_job(
+    under: Pixels,
+    over: Pixels,
+    scales: list[tuple[float, float]],
+    others: dict[str, Pixels],
+    out: Pixels,
+    weights: Weights,
+    engine: Engine,
+    row: Tile,
+    column: Tile,
+) -> Callable[[], None]:
+    def job() -> None:
+        mapped = [_window(picture, row, column, *scale) for picture, scale in zip((under, over), scales, strict=True)]
+        exposures = np.concatenate(mapped, axis=2)[np.newaxis]  # (1, window rows, window columns, 6)
+        graph = weights.graph(exposures.shape[1], exposures.shape[2])
+        origin = row.window[0], column.window[0]
+        arrays = {name: array.astype(exposures.dtype, copy=False) for name, array in weights.arrays.items()}
+        fused = run(graph, {"exposures": exposures, **others}, arrays, engine=engine, origin=origin)["fused"][0]
+        kept = tuple(
+            slice(tile.keep[0] - tile.window[0], min(tile.keep[1], size) - tile.window[0])
+            for tile, size in ((row, out.shape[0]), (column, out.shape[1]))
+        )
+        # Beyond the picture's edge, slices end by themselves.
+        place = slice(row.keep[0], row.keep[1]), slice(column.keep[0], column.keep[1])
+        out[place] = _quantized(fused[kept], out.ndim == 2, out.dtype)
+
+    return job
+
+
+def _scale(picture: Pixels, normalization: Normalization) -> tuple[float, float]:
+    """Return what maps a picture's values to [-1, 1]: black, and 2 / (white - black).
+
+    A picture of a single value, or of values too close for floats to tell apart, has no range of its own; it is mapped
+    by the full one.
+    """
+    black, white = 0.0, WHITE[picture.dtype]
+    if normalization == "min_max":
+        least, most = float(picture.min()), float(picture.max())
+        if most - least > 2 * float(np.finfo(np.float32).tiny):
+            black, white = least, most
+    return black, 2 / (white - black)
+
+
+def _window(picture: Pixels, row: Tile, column: Tile, black: float, scale: float) -> Pixels:
+    """Cut a window out of the edge-replicated picture and map it to [-1, 1], (rows, columns, 3)."""
+    dtype = np.float64 if picture.dtype == np.float64 else np.float32
+    part = np.asarray(picture[row.window[0] : row.window[1], column.window[0] : column.window[1]])
+    missing = row.window[1] - row.window[0] - part.shape[0], column.window[1] - column.window[0] - part.shape[1]
+    if any(missing):
+        part = np.pad(part, [(0, missing[0]), (0, missing[1]), (0, 0)][: part.ndim], mode="edge")
+    mapped: Pixels = part.astype(dtype)
+    np.subtract(mapped, dtype(black), out=mapped)
+    np.multiply(mapped, dtype(scale), out=mapped)
+    np.subtract(mapped, dtype(1), out=mapped)
+    return np.repeat(mapped[:, :, np.newaxis], 3, axis=2) if mapped.ndim == 2 else mapped
+
+
+def _thumbnail(pictures: tuple[Pixels, Pixels], scales: list[tuple[float, float]], height: int, width: int) -> Pixels:
+    """Average two whole pictures to a few pixels and map them to [-1, 1], (1, height, width, 6)."""
+    means = []
+    for picture, (black, scale) in zip(pictures, scales, strict=True):
+        mapped = (thumbnail(picture, height, width) - black) * scale - 1
+        means.append(np.repeat(mapped[:, :, np.newaxis], 3, axis=2) if mapped.ndim == 2 else mapped)
+    dtype = np.float64 if pictures[0].dtype == np.float64 else np.float32
+    return np.concatenate(means, axis=2)[np.newaxis].astype(dtype)
+
+
+def _quantized(fused: Pixels, grey: bool, dtype: np.dtype[Any]) -> Pixels:
+    """Map the network's [-1, 1] to the levels of a dtype, rounding to the nearest."""
+    values = fused.mean(axis=2) if grey else fused
+    values = (values + 1) * (WHITE[dtype] / 2)
+    return np.rint(values).astype(dtype) if dtype.kind == "u" else values.astype(dtype)
