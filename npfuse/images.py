@@ -1,20 +1,18 @@
-"""Pictures from and to files: JPEG, PNG, WebP and TIFF, with 8 or 16 bits (TIFF: float32 too).
+"""Pictures from and to files: JPEG, PNG, WebP, TIFF and OpenEXR; HEIC and camera raw files are only read.
 
 What is read is what the file holds: all of its bits, turned the way its EXIF orientation says, and no warning on
 the user's terminal; whatever had to be converted is told in `Picture.notes`, and every file that cannot be read or
-written is one `PictureError` of one line. An output is either whole or untouched. Pillow does the 8-bit work. Its
-16-bit colour is 8-bit colour without a word, so that has modules of its own: `npfuse/png.py` and `npfuse/tiff.py`.
-Left out: camera raw files, colour management (a profile is carried, never applied), animations beyond their first
-frame, and XMP.
+written is one `PictureError` of one line. An output is either whole or untouched. Pillow does the 8-bit work; what it
+cannot do losslessly has modules of its own (`npfuse/png.py`, `tiff.py`, `exr.py`, `heif.py`, `raw.py`).
+Left out: animations beyond their first frame, and XMP. Profiles are carried here and converted in `npfuse/profiles.py`.
 """
 
 import io
 import logging
 import os
-import stat
 import struct
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -22,22 +20,27 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.ExifTags import Base
 
-from npfuse.atomic import written_in_place
-from npfuse.exif import EXIF_START, quiet, turned, upright
-from npfuse.png import read_deep_png, write_deep_png
-from npfuse.tiff import RefusedTiffError, inspect_tiff, read_deep_tiff, write_tiff
+from npfuse.exif import quiet, turned, upright
+from npfuse.exr import RefusedExrError, inspect_exr, read_exr
+from npfuse.heif import BRANDS, read_heif
+from npfuse.picture import Picture, PictureError, one_line, profile_fits, shown
+from npfuse.picture_output import check_writable, write_picture
+from npfuse.png import read_deep_png
+from npfuse.profiles import SRGB
+from npfuse.raw import read_raw
+from npfuse.tiff import CameraRawError, RefusedTiffError, inspect_tiff, read_deep_tiff
 
-KIND_OF_SUFFIX = {
-    ".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WebP", ".tif": "TIFF", ".tiff": "TIFF",
-}  # fmt: skip
+__all__ = ["Picture", "PictureError", "check_writable", "read_picture", "write_picture"]
+
 KIND_OF_START = {
     b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG",
     b"II*\0": "TIFF", b"MM\0*": "TIFF", b"II+\0": "TIFF", b"MM\0+": "TIFF",
+    b"\x76\x2f\x31\x01": "OpenEXR",
+    b"FUJIFILM": "camera raw file", b"IIRO": "camera raw file", b"IIU\0": "camera raw file",
 }  # fmt: skip
 OTHER_STARTS = {
-    b"GIF8": "a GIF", b"BM": "a BMP", b"%PDF": "a PDF", b"\x76\x2f\x31\x01": "an OpenEXR picture",
+    b"GIF8": "a GIF", b"BM": "a BMP", b"%PDF": "a PDF",
     b"\xff\x0a": "a JPEG XL picture", b"\0\0\0\x0cJXL ": "a JPEG XL picture", b"#?RADIANCE": "a Radiance picture",
-    b"FUJIFILM": "a camera raw file", b"IIRO": "a camera raw file", b"IIU\0": "a camera raw file",
 }  # fmt: skip
 UNREADABLE: dict[type[Exception], str] = {
     FileNotFoundError: "does not exist; check the name and the folder",
@@ -49,76 +52,37 @@ MODES = {
     "1": "L", "L": "L", "LA": "LA", "RGB": "RGB", "RGBA": "RGBA", "RGBa": "RGBA",
     "P": "RGB", "PA": "RGB", "CMYK": "RGB", "YCbCr": "RGB", "RGBX": "RGB",
 }  # fmt: skip
-LONGEST_SIDE = {"JPEG": 65500, "WebP": 16383, "PNG": 2**31 - 1, "TIFF": 2**32 - 1}  # of the library or format
-DEPTHS = {"PNG": (np.uint8, np.uint16), "TIFF": (np.uint8, np.uint16, np.float32)}  # the others: uint8
-JPEG_EXIF_BYTES = 65533 - len(EXIF_START)  # one APP1 segment
+MAX_BYTES = 3 << 28  # of decoded samples, unless the caller allows more
+# The packages that some kinds take: the extra that brings each, and what it is needed for.
+EXTRAS = {
+    "tifffile": ("tiff", "has more than 8 bits"), "imagecodecs": ("tiff", "has more than 8 bits"),
+    "OpenEXR": ("exr", "is an OpenEXR picture"), "pillow_heif": ("heif", "is a HEIC picture"),
+    "rawpy": ("raw", "is a camera raw file"),
+}  # fmt: skip
+KNOWN = "a JPEG, PNG, WebP, TIFF, OpenEXR, HEIC or camera raw picture"
 
 # Without a handler of their own, these two libraries' warnings would be printed on the user's terminal.
 for library in ("PIL", "tifffile"):
     logging.getLogger(library).addHandler(logging.NullHandler())
 
 
-class PictureError(ValueError):
-    """A picture that cannot be read or written, said in one line: the file, what it is, and what to do."""
+class TooLargeError(ValueError):
+    """A file that declares more than may be decoded; the message says how much."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Picture:
-    """The pixels of a picture file and what travels with them.
-
-    Parameters
-    ----------
-    pixels : ndarray (H, W, 3) or (H, W), uint8, uint16 or float32
-        Orientation already applied. Read-only if it comes from `read_picture`.
-    alpha : ndarray (H, W), dtype of pixels, or None
-        Not multiplied into the pixels.
-    exif : bytes or None
-        EXIF block: a TIFF structure, without the six bytes "Exif" and two zeros before it. From `read_picture`: its
-        Orientation is 1, because it was applied, and its thumbnail is unlinked, because it shows the old picture.
-    icc_profile : bytes or None
-    notes : tuple of str
-        Conversions made on reading.
-
-    Raises
-    ------
-    TypeError : a dtype other than those above, or alpha and pixels differ in it
-    ValueError : a shape other than those above, or no pixels at all
-    """
-
-    pixels: NDArray[Any]
-    alpha: NDArray[Any] | None = None
-    exif: bytes | None = None
-    icc_profile: bytes | None = None
-    notes: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        shape = self.pixels.shape
-        if self.pixels.dtype not in (np.uint8, np.uint16, np.float32):
-            raise TypeError(
-                f"picture: pixels are {self.pixels.dtype}, expected uint8, uint16 or float32; shape {shape}"
-            )
-        if not (len(shape) == 2 or (len(shape) == 3 and shape[2] == 3)) or 0 in shape:
-            raise ValueError(
-                f"picture: shape of the pixels is {shape}, expected (H, W, 3) or (H, W), H and W at least 1"
-            )
-        if self.alpha is None:
-            return
-        if self.alpha.dtype != self.pixels.dtype:
-            raise TypeError(f"picture: alpha is {self.alpha.dtype}, expected {self.pixels.dtype}, that of the pixels")
-        if self.alpha.shape != shape[:2]:
-            raise ValueError(f"picture: shape of alpha is {self.alpha.shape}, expected {shape[:2]}, that of the pixels")
-
-
-def read_picture(path: str | os.PathLike[str]) -> Picture:
-    """Read the first picture of a JPEG, PNG, WebP or TIFF file.
+def read_picture(path: str | os.PathLike[str], *, max_bytes: int | None = None) -> Picture:
+    """Read the first picture of a JPEG, PNG, WebP, TIFF, OpenEXR, HEIC or camera raw file.
 
     The format is told by the content, not by the name. Grey stays (H, W), alpha is split off, palettes become RGB and
     1-bit becomes 8-bit grey. Samples keep their depth: uint8, uint16, or float32 for a float TIFF, whose values are
-    not looked at.
+    not looked at, and for OpenEXR, whose light is encoded for display.
 
     Parameters
     ----------
     path : str or PathLike
+    max_bytes : int, optional
+        How many bytes the decoded samples may take; None for 768 MiB and at most Pillow's limit of pixels
+        (2 * PIL.Image.MAX_IMAGE_PIXELS).
 
     Returns
     -------
@@ -126,51 +90,68 @@ def read_picture(path: str | os.PathLike[str]) -> Picture:
 
     Raises
     ------
-    PictureError : the file cannot be opened, is no whole picture of these formats, is larger than Pillow's limit
-        against decompression bombs (2 * PIL.Image.MAX_IMAGE_PIXELS), or needs the extra `tiff`
+    PictureError : the file cannot be opened, is no whole picture of these formats, declares more than may be decoded,
+        or needs an extra: `tiff`, `exr`, `heif` or `raw`
     """
-    name = _shown(path)
+    name = shown(path)
     try:
         stream: BinaryIO = open(path, "rb")  # noqa: SIM115 (closed just below; the `try` is for the opening alone)
     except (OSError, ValueError) as error:
-        why = UNREADABLE.get(type(error), f"cannot be opened ({_one_line(error)}); check the name")
+        why = UNREADABLE.get(type(error), f"cannot be opened ({one_line(error)}); check the name")
         raise PictureError(f"{name}: {why}") from error
     with stream:
         if not stream.seekable():
-            stream = io.BytesIO(stream.read())
+            stream = io.BytesIO(stream.read(MAX_BYTES + 1))
         start = stream.read(32)
         kind = _kind_of(start)
         if kind is None:
-            raise PictureError(
-                f"{name}: is {_what_else(start)}, expected a JPEG, PNG, WebP or TIFF picture; convert it to one"
-            )
+            raise PictureError(f"{name}: is {_what_else(start)}, expected {KNOWN}; convert it to one")
         try:
-            return _read(stream, kind, start)
-        except RefusedTiffError as error:
+            return _read(stream, kind, start, _Limit(max_bytes))
+        except (RefusedTiffError, RefusedExrError) as error:
             raise PictureError(f"{name}: {error}") from error
         except ImportError as error:
+            extra, what = EXTRAS.get(error.name or "", ("tiff", "has more than 8 bits"))
             raise PictureError(
-                f"{name}: has more than 8 bits, which needs the package {error.name}; install it with: pip install"
-                ' "npfuse[tiff]"'
+                f'{name}: {what}, which needs the package {error.name}; install it with: pip install "npfuse[{extra}]"'
             ) from error
-        except Image.DecompressionBombError as error:
+        except (Image.DecompressionBombError, TooLargeError) as error:
             limit = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 1_000_000
-            raise PictureError(
-                f"{name}: declares more pixels than the limit of {limit} million, expected fewer; use a smaller picture"
-            ) from error
+            told = str(error) if isinstance(error, TooLargeError) else f"more pixels than the limit of {limit} million"
+            raise PictureError(f"{name}: declares {told}, expected fewer; use a smaller picture") from error
         except MemoryError as error:
             raise PictureError(f"{name}: does not fit into the free memory; use a smaller picture") from error
         except Exception as error:  # decoders raise almost anything on damaged bytes
             raise PictureError(
-                f"{name}: is a damaged or unusual {kind} ({_one_line(error)}), expected a whole picture; copy or"
+                f"{name}: is a damaged or unusual {kind} ({one_line(error)}), expected a whole picture; copy or"
                 " export it anew"
             ) from error
+
+
+class _Limit:
+    """How much may be decoded, checked against what a header declares before anything large is allocated."""
+
+    def __init__(self, max_bytes: int | None) -> None:
+        self.max_bytes = MAX_BYTES if max_bytes is None else max_bytes
+        self.max_pixels = None
+        if max_bytes is None and Image.MAX_IMAGE_PIXELS is not None:
+            self.max_pixels = 2 * Image.MAX_IMAGE_PIXELS
+
+    def __call__(self, height: int, width: int, pixel_bytes: int) -> None:
+        """Raise TooLargeError for a picture beyond the limit."""
+        if self.max_pixels is not None and height * width > self.max_pixels:
+            raise TooLargeError(f"more pixels than the limit of {self.max_pixels // 1_000_000} million")
+        size = height * width * pixel_bytes
+        if size > self.max_bytes:
+            raise TooLargeError(f"{size >> 20:,} MiB of samples, more than the limit of {self.max_bytes >> 20:,} MiB")
 
 
 def _kind_of(start: bytes) -> str | None:
     """Tell the format by the first bytes of a file, or None if it is none of ours."""
     if start.startswith(b"RIFF") and start[8:12] == b"WEBP":
         return "WebP"
+    if start[4:8] == b"ftyp":
+        return "HEIC" if start[8:12] in BRANDS else "camera raw file" if start[8:12] == b"crx " else None
     return next((kind for magic, kind in KIND_OF_START.items() if start.startswith(magic)), None)
 
 
@@ -179,34 +160,47 @@ def _what_else(start: bytes) -> str:
     if not start:
         return "empty"
     if start[4:8] == b"ftyp":
-        return "a HEIC, AVIF or video file"
+        return "an AVIF or video file"
     return next((what for magic, what in OTHER_STARTS.items() if start.startswith(magic)), "not a picture known here")
 
 
-def _read(stream: BinaryIO, kind: str, start: bytes) -> Picture:
+def _read(stream: BinaryIO, kind: str, start: bytes, limit: _Limit) -> Picture:
     """Read a file of a known format; errors are those of the decoders."""
     notes: list[str] = []
-    deep, exif = inspect_tiff(stream, notes) if kind == "TIFF" else (False, None)
-    stream.seek(0)
-    if deep:
-        pixels, alpha, orientation, icc_profile = read_deep_tiff(stream, notes)
-    else:
-        with quiet(), Image.open(stream, formats=[kind.upper()]) as image:
-            if kind != "TIFF" and getattr(image, "is_animated", False):
-                notes.append("several frames: the first is used")
-            if kind == "PNG" and start[24] == 16 and start[25] != 0:  # bit depth and colour type; 0 is grey
-                pixels, alpha = _split_alpha(read_deep_png(stream))
-            else:
-                pixels, alpha = _decode(image, notes)
-            icc_profile, block = image.info.get("icc_profile"), image.info.get("exif")
-            # Pillow turns a TIFF while loading it, and then no longer has the tag.
-            orientation = image.getexif().get(Base.Orientation, 1) if kind == "TIFF" else 1
-        if block and kind != "TIFF":
+    alpha: NDArray[Any] | None = None
+    exif: bytes | None = None
+    icc_profile: bytes | None = None
+    orientation = 1
+    if kind == "OpenEXR":
+        height, width, channels = inspect_exr(stream)
+        limit(height, width, 4 * channels)
+        pixels, alpha = read_exr(stream, notes)
+    elif kind == "HEIC":
+        samples, block, icc_profile = read_heif(stream, notes, limit)
+        pixels, alpha = _split_alpha(samples) if samples.ndim == 3 else (samples, None)
+        exif = _upright(block, notes)[0]  # the library has turned the picture
+    elif kind == "camera raw file":
+        pixels, icc_profile = _developed(stream, limit, notes), SRGB
+    elif kind == "TIFF":
+        try:
+            deep, exif = inspect_tiff(stream, notes, limit)
+        except CameraRawError as refusal:
             try:
-                exif, orientation = upright(block)
-            except (ValueError, struct.error):
-                notes.append("EXIF dropped: it is broken")
-    if icc_profile and not _profile_fits(icc_profile, pixels):
+                pixels, icc_profile = _developed(stream, limit, notes), SRGB
+            except (ImportError, TooLargeError):
+                raise
+            except Exception as error:
+                raise refusal from error
+        else:
+            stream.seek(0)
+            if deep:
+                pixels, alpha, orientation, icc_profile = read_deep_tiff(stream, notes)
+            else:
+                pixels, alpha, orientation, icc_profile = _read_shallow_tiff(stream, limit, notes)
+    else:
+        pixels, alpha, block, icc_profile = _read_with_pillow(stream, kind, start, limit, notes)
+        exif, orientation = _upright(block, notes)
+    if icc_profile and not profile_fits(icc_profile, pixels):
         notes.append("ICC profile dropped: it is not one for such pixels")
         icc_profile = None
     return Picture(
@@ -216,6 +210,70 @@ def _read(stream: BinaryIO, kind: str, start: bytes) -> Picture:
         icc_profile=icc_profile or None,
         notes=tuple(notes),
     )
+
+
+def _upright(block: bytes | None, notes: list[str]) -> tuple[bytes | None, int]:
+    """Return an EXIF block whose orientation is reset, and the orientation it had."""
+    if not block:
+        return None, 1
+    try:
+        return upright(block)
+    except (ValueError, struct.error):
+        notes.append("EXIF dropped: it is broken")
+        return None, 1
+
+
+def _developed(stream: BinaryIO, limit: _Limit, notes: list[str]) -> NDArray[Any]:
+    pixels = read_raw(stream, limit)
+    notes.append("camera raw file developed to 16-bit sRGB, without automatic brightness")
+    return pixels
+
+
+@contextmanager
+def _opened(stream: BinaryIO, kind: str, limit: _Limit) -> Iterator[Image.Image]:
+    """Open a file with Pillow and check its size."""
+    with quiet(), _unlimited(limit.max_pixels is None), Image.open(stream, formats=[kind.upper()]) as image:
+        limit(image.height, image.width, 2 if image.mode.startswith("I") else len(image.getbands()))
+        yield image
+
+
+@contextmanager
+def _unlimited(lift: bool) -> Iterator[None]:
+    """Lift Pillow's own limit where the caller gave another one; call it inside `quiet`, which lets one thread in."""
+    limit = Image.MAX_IMAGE_PIXELS
+    if lift:
+        Image.MAX_IMAGE_PIXELS = None
+    try:
+        yield
+    finally:
+        if lift:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+def _read_shallow_tiff(
+    stream: BinaryIO, limit: _Limit, notes: list[str]
+) -> tuple[NDArray[Any], NDArray[Any] | None, int, bytes | None]:
+    """Read a TIFF of up to 8 bits: pixels, alpha, orientation and ICC profile."""
+    with _opened(stream, "TIFF", limit) as image:
+        pixels, alpha = _decode(image, notes)
+        # Pillow turns a TIFF while loading it, and then no longer has the tag.
+        return pixels, alpha, image.getexif().get(Base.Orientation, 1), image.info.get("icc_profile")
+
+
+def _read_with_pillow(
+    stream: BinaryIO, kind: str, start: bytes, limit: _Limit, notes: list[str]
+) -> tuple[NDArray[Any], NDArray[Any] | None, bytes | None, bytes | None]:
+    """Read a JPEG, PNG or WebP: pixels, alpha, EXIF block and ICC profile."""
+    stream.seek(0)
+    with _opened(stream, kind, limit) as image:
+        if getattr(image, "is_animated", False):
+            notes.append("several frames: the first is used")
+        if kind == "PNG" and start[24] == 16 and start[25] != 0:  # bit depth and colour type; 0 is grey
+            limit(image.height, image.width, 2 * len(image.getbands()))
+            pixels, alpha = _split_alpha(read_deep_png(stream))
+        else:
+            pixels, alpha = _decode(image, notes)
+        return pixels, alpha, image.info.get("exif"), image.info.get("icc_profile")
 
 
 def _decode(image: Image.Image, notes: list[str]) -> tuple[NDArray[Any], NDArray[Any] | None]:
@@ -250,165 +308,3 @@ def _frozen(array: NDArray[Any]) -> NDArray[Any]:
     array = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
     array.flags.writeable = False
     return array
-
-
-def _profile_fits(icc_profile: bytes, pixels: NDArray[Any]) -> bool:
-    """Tell whether an ICC profile describes such pixels: bytes 16 to 19 name its colour space."""
-    return icc_profile[16:20] == (b"GRAY" if pixels.ndim == 2 else b"RGB ")
-
-
-def check_writable(path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-    """Find out early whether `write_picture` could write there.
-
-    Parameters
-    ----------
-    path : str or PathLike
-    overwrite : whether an existing file may be replaced
-
-    Raises
-    ------
-    PictureError : the extension is unknown, the folder is missing or not writable, or the file exists and may not be
-        replaced or is no regular file
-    """
-    name, file = _shown(path), Path(path)
-    if file.suffix.lower() not in KIND_OF_SUFFIX:
-        raise PictureError(
-            f"{name}: extension is {file.suffix!r}, expected one of {', '.join(KIND_OF_SUFFIX)}; change the name of"
-            " the output"
-        )
-    if "\0" in os.fspath(path):  # pathlib says of such a name that nothing has it
-        raise PictureError(f"{name}: cannot be written (name with a zero byte in it); choose another name")
-    try:
-        if file.is_dir():
-            raise PictureError(f"{name}: is a folder, expected the name of a file; add one")
-        if os.path.lexists(file):
-            if not overwrite:
-                raise PictureError(f"{name}: exists already; choose another name, or allow overwriting")
-            if file.exists() and not stat.S_ISREG(file.stat().st_mode):
-                raise PictureError(f"{name}: is a device or a pipe, expected a file; choose another name")
-            file = Path(os.path.realpath(file))
-        folder = file.parent
-        if not folder.is_dir():
-            raise PictureError(f"{name}: folder {_shown(folder)} does not exist; make it, or choose another")
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise PictureError(f"{name}: folder {_shown(folder)} is not writable by this user; choose another")
-    except (OSError, ValueError) as error:
-        if isinstance(error, PictureError):
-            raise
-        raise PictureError(f"{name}: cannot be written ({_one_line(error)}); choose another name") from error
-
-
-def write_picture(
-    path: str | os.PathLike[str], picture: Picture, *, overwrite: bool = False, quality: int = 95
-) -> tuple[str, ...]:
-    """Write a picture in the format that the extension names, all of it or nothing.
-
-    JPEG is written without chroma subsampling; PNG and TIFF are lossless (TIFF: deflate). EXIF and ICC profile are
-    carried along.
-
-    Parameters
-    ----------
-    path : str or PathLike
-        A symbolic link that is overwritten stays one: the file it leads to is replaced.
-    picture : Picture
-    overwrite : bool
-        Whether an existing file may be replaced. If not, one that appears in the meantime is not replaced either.
-    quality : 1 to 100, for JPEG and WebP
-
-    Returns
-    -------
-    tuple of str : what the format could not hold and was reduced or dropped
-
-    Raises
-    ------
-    PictureError : `check_writable` refuses the path, the format cannot hold a picture of this height and width, float
-        pixels are to be reduced to 8 bits and are not within [0, 1], or the writing fails (no space left, for one)
-    ValueError : quality is not within 1 to 100
-    """
-    if not 1 <= quality <= 100:
-        raise ValueError(f"write_picture: quality is {quality}, expected 1 to 100")
-    check_writable(path, overwrite=overwrite)
-    name, kind = _shown(path), KIND_OF_SUFFIX[Path(path).suffix.lower()]
-    picture, notes = _fitted(picture, kind, name)
-    try:
-        with written_in_place(path, overwrite=overwrite) as stream:
-            _encode(stream, picture, kind, quality, notes)
-    except FileExistsError as error:
-        raise PictureError(f"{name}: exists already; choose another name, or allow overwriting") from error
-    except (OSError, ValueError, RuntimeError, MemoryError, struct.error) as error:
-        raise PictureError(f"{name}: cannot be written ({_one_line(error)}); nothing was changed") from error
-    return tuple(notes)
-
-
-def _fitted(picture: Picture, kind: str, name: str) -> tuple[Picture, list[str]]:
-    """Reduce a picture to what a format can hold, and say what was lost."""
-    notes: list[str] = []
-    pixels, alpha, exif, icc_profile = picture.pixels, picture.alpha, picture.exif, picture.icc_profile
-    if max(pixels.shape[:2]) > LONGEST_SIDE[kind]:
-        raise PictureError(
-            f"{name}: picture is {pixels.shape[0]} rows by {pixels.shape[1]} columns, expected at most"
-            f" {LONGEST_SIDE[kind]} of each in a {kind}; choose .png or .tif"
-        )
-    if alpha is not None and kind == "JPEG":
-        alpha = None
-        notes.append("alpha dropped: JPEG has none")
-    if pixels.dtype not in DEPTHS.get(kind, (np.uint8,)):
-        depth = "float" if pixels.dtype == np.float32 else "16-bit"
-        pixels, alpha = _to_8_bits(pixels, name), None if alpha is None else _to_8_bits(alpha, name)
-        notes.append(f"{depth} result reduced to 8 bits: {kind} holds no {'floats' if depth == 'float' else 'more'}")
-    if pixels.ndim == 2 and kind == "WebP":
-        pixels = np.dstack([pixels] * 3)
-        notes.append("grey stored as RGB: WebP has no grey")
-    if icc_profile and not _profile_fits(icc_profile, pixels):
-        icc_profile = None
-        notes.append("ICC profile dropped: it is not one for such pixels")
-    if exif and kind == "JPEG" and len(exif) > JPEG_EXIF_BYTES:
-        notes.append(f"EXIF dropped: it is {len(exif)} bytes and JPEG holds {JPEG_EXIF_BYTES}")
-        exif = None
-    return replace(picture, pixels=pixels, alpha=alpha, exif=exif or None, icc_profile=icc_profile or None), notes
-
-
-def _to_8_bits(samples: NDArray[Any], name: str) -> NDArray[np.uint8]:
-    """Round uint16 / 257, or float * 255, to the nearest of 0 to 255."""
-    if samples.dtype == np.uint16:
-        return np.rint(samples / np.float32(257)).astype(np.uint8)
-    lowest, highest = samples.min(), samples.max()
-    if not (lowest >= 0 and highest <= 1):
-        raise PictureError(
-            f"{name}: float pixels are {lowest:g} to {highest:g}, expected 0 to 1 to make 8 bits of; scale them, or"
-            " choose .tif"
-        )
-    return np.rint(samples * np.float32(255)).astype(np.uint8)
-
-
-def _encode(stream: BinaryIO, picture: Picture, kind: str, quality: int, notes: list[str]) -> None:
-    """Write the bytes of a picture that was fitted to its format."""
-    pixels = picture.pixels
-    if picture.alpha is not None:
-        pixels = np.dstack([pixels, picture.alpha])  # (H, W, 2) or (H, W, 4)
-    if kind == "TIFF":
-        write_tiff(stream, pixels, picture.exif, picture.icc_profile, notes)
-    elif pixels.dtype == np.uint16:
-        write_deep_png(stream, pixels, picture.exif, picture.icc_profile)
-    else:
-        options: dict[str, Any] = {} if kind == "PNG" else {"quality": quality}
-        if kind == "JPEG":
-            options["subsampling"] = 0  # 4:4:4
-        if picture.exif:
-            options["exif"] = EXIF_START + picture.exif
-        if picture.icc_profile:
-            options["icc_profile"] = picture.icc_profile
-        Image.fromarray(np.ascontiguousarray(pixels)).save(stream, kind.upper(), **options)
-
-
-def _shown(path: str | os.PathLike[str]) -> str:
-    """Return a path as it goes into a message of one line."""
-    text = os.fspath(path)
-    return text if text.isprintable() and text else repr(text)
-
-
-def _one_line(error: BaseException) -> str:
-    """Return what a library's error says, in one line that is not too long."""
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    text = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
-    return text[:120] or type(error).__name__

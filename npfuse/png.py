@@ -1,22 +1,63 @@
-"""PNG files of 16-bit colour (W3C, third edition), which Pillow makes 8-bit colour of and does not write."""
+"""PNG files of 16-bit colour (W3C, third edition), which Pillow makes 8-bit colour of and does not write.
+
+Its decoder does undo compression, filters and interlacing of such files, and is asked here for each byte of a sample:
+read as big-endian it returns the high ones, read as little-endian the low ones.
+"""
 
 import struct
+import sys
 import zlib
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL.PngImagePlugin import putchunk
+from PIL.PngImagePlugin import PngImageFile, putchunk
 
 from npfuse.tiff import DEFLATE_LEVEL, strips
 
+# Pillow's raw modes, and which byte of a stored sample each returns; 0 is the high one.
+DEEP_RGB = {"RGB;16B": 0, "RGB;16L": 1}
+DEEP_RGBA = {"RGBA;16B": 0, "RGBA;16L": 1}
+
 
 def read_deep_png(stream: BinaryIO) -> NDArray[Any]:
-    """Read samples (H, W, 2 to 4), the last of 2 or 4 being alpha; ImportError without imagecodecs."""
-    import imagecodecs
-
+    """Read 16-bit samples (H, W, 2 to 4), the last of 2 or 4 being alpha, of a colour or a grey and alpha PNG."""
     stream.seek(0)
-    return np.atleast_3d(imagecodecs.png_decode(stream.read()))
+    with _opened(stream) as image:
+        raw_mode, transparent = image.tile[0].args, image.info.get("transparency")
+    if raw_mode == "LA;16B":  # four bytes a pixel, as RGBA has them
+        pairs = _decoded(stream, "RGBA", "RGBA").view(">u2")
+        return pairs.astype(np.uint16)
+    mode, halves = ("RGB", DEEP_RGB) if raw_mode == "RGB;16B" else ("RGBA", DEEP_RGBA)
+    if raw_mode not in halves:
+        raise ValueError(f"16-bit PNG decoded as {raw_mode}, expected 16-bit colour")
+    samples: NDArray[Any] | None = None
+    for raw, byte in halves.items():
+        half = _decoded(stream, mode, raw)
+        if samples is None:
+            samples = np.empty(half.shape, np.uint16)
+        place = byte if sys.byteorder == "big" else 1 - byte
+        samples.view(np.uint8).reshape(*half.shape, 2)[..., place] = half
+    assert samples is not None
+    if mode == "RGB" and isinstance(transparent, tuple):
+        opaque = (samples != np.array(transparent, np.uint16)).any(axis=2)
+        return np.dstack([samples, np.where(opaque, np.uint16(65535), np.uint16(0))])
+    return samples
+
+
+def _opened(stream: BinaryIO) -> PngImageFile:
+    stream.seek(0)
+    return PngImageFile(stream)
+
+
+def _decoded(stream: BinaryIO, mode: str, raw_mode: str) -> NDArray[Any]:
+    """Decode a file as if its pixels were stored in a raw mode of Pillow's, (H, W, channels of mode), uint8."""
+    with _opened(stream) as image:
+        image.tile = [tile._replace(args=raw_mode) for tile in image.tile]
+        image._mode = mode
+        image.info.pop("transparency", None)
+        image.load()
+        return np.asarray(image)
 
 
 def write_deep_png(stream: BinaryIO, samples: NDArray[Any], exif: bytes | None, icc_profile: bytes | None) -> None:

@@ -7,12 +7,12 @@ Left out: camera raw files, pages beyond the first, XMP.
 
 import io
 import zlib
+from collections.abc import Callable
 from itertools import accumulate
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from PIL.ExifTags import Base
 
 from npfuse.exif import TIFF_START, directory_bytes, quiet, read_directory, telling_tags
@@ -36,8 +36,20 @@ class RefusedTiffError(ValueError):
     """A TIFF of a kind that is not read: what it is, what was expected, and what to do."""
 
 
-def inspect_tiff(stream: BinaryIO, notes: list[str]) -> tuple[bool, bytes | None]:
+class CameraRawError(RefusedTiffError):
+    """A camera raw file, or one whose first picture is a thumbnail."""
+
+
+def inspect_tiff(
+    stream: BinaryIO, notes: list[str], check_size: Callable[[int, int, int], None]
+) -> tuple[bool, bytes | None]:
     """Check that a TIFF is of a kind that can be read, before anything large is allocated.
+
+    Parameters
+    ----------
+    stream : binary file
+    notes : gains what is left out
+    check_size : called with height, width and bytes a pixel; raises where that is too much
 
     Returns
     -------
@@ -45,8 +57,7 @@ def inspect_tiff(stream: BinaryIO, notes: list[str]) -> tuple[bool, bytes | None
 
     Raises
     ------
-    RefusedTiffError : another kind
-    PIL.Image.DecompressionBombError : larger than Pillow's limit
+    RefusedTiffError : another kind; CameraRawError, one of its kinds, for camera raw files
     """
     with quiet():
         tags = read_directory(stream)
@@ -54,16 +65,15 @@ def inspect_tiff(stream: BinaryIO, notes: list[str]) -> tuple[bool, bytes | None
             value = tags.get(tag, 0)
             if not all(isinstance(v, int) for v in (value if isinstance(value, tuple) else (value,))):
                 raise RefusedTiffError(f"is a TIFF whose {tag.name} is no whole number; export it anew")
-        area = tags.get(Base.ImageLength, 0) * tags.get(Base.ImageWidth, 0)
-        tile = tags.get(Base.TileLength, 1) * tags.get(Base.TileWidth, 1)
-        if Image.MAX_IMAGE_PIXELS is not None and max(area, tile) > 2 * Image.MAX_IMAGE_PIXELS:
-            raise Image.DecompressionBombError
+        channels = tags.get(Base.SamplesPerPixel, 1)
+        kinds = set(tags.get(Base.BitsPerSample, (1,))), set(tags.get(Base.SampleFormat, (1,)))
+        pixel_bytes = channels * -(-max(kinds[0]) // 8)
+        check_size(tags.get(Base.ImageLength, 0), tags.get(Base.ImageWidth, 0), pixel_bytes)
+        check_size(tags.get(Base.TileLength, 1), tags.get(Base.TileWidth, 1), pixel_bytes)
         # In camera raw files the first directory is a thumbnail or the bare sensor.
         stream.seek(8)
         if stream.read(2) == b"CR" or Base.DNGVersion in tags or tags.get(Base.NewSubfileType, 0) & 1:
-            raise RefusedTiffError("is a camera raw file or begins with a thumbnail; export it as a 16-bit TIFF")
-        channels = tags.get(Base.SamplesPerPixel, 1)
-        kinds = set(tags.get(Base.BitsPerSample, (1,))), set(tags.get(Base.SampleFormat, (1,)))
+            raise CameraRawError("is a camera raw file or begins with a thumbnail; export it as a 16-bit TIFF")
         depth, numbers = (min(kind) for kind in kinds)
         deep = (numbers == 1 and depth == 16) or (numbers == 3 and depth in (16, 32, 64))
         if any(len(kind) > 1 for kind in kinds) or channels > 8 or not (deep or (numbers in (1, 4) and depth <= 8)):

@@ -62,6 +62,33 @@ def png_bytes(colour_type, samples, *extra_chunks):
     )
 
 
+def matrix_profile(gamma, swap=False):
+    """Lay out a profile of sRGB's primaries and white with a power for a curve (ICC.1:2010, matrix/TRC)."""
+
+    def s15f16(*values):
+        return b"".join(struct.pack(">i", round(value * 65536)) for value in values)
+
+    # sRGB's primaries adapted to D50, as in ICC's own sRGB profiles.
+    primaries = [(0.4361, 0.2225, 0.0139), (0.3851, 0.7169, 0.0971), (0.1431, 0.0606, 0.7139)]
+    if swap:  # red and green change places
+        primaries[0], primaries[1] = primaries[1], primaries[0]
+    curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma * 256)) + b"\0\0"
+    blocks = {
+        name: b"XYZ \0\0\0\0" + s15f16(*xyz) for name, xyz in zip(("rXYZ", "gXYZ", "bXYZ"), primaries, strict=True)
+    }
+    blocks |= {"wtpt": b"XYZ \0\0\0\0" + s15f16(0.9642, 1.0, 0.8249), "rTRC": curve, "gTRC": curve, "bTRC": curve}
+    blocks["desc"] = b"desc\0\0\0\0" + struct.pack(">I", 5) + b"test\0" + bytes(79)
+    blocks["cprt"] = b"text\0\0\0\0none\0\0\0\0"
+    table, body, offset = struct.pack(">I", len(blocks)), b"", 128 + 4 + 12 * len(blocks)
+    for name, block in blocks.items():
+        block += bytes(-len(block) % 4)
+        table += name.encode() + struct.pack(">II", offset + len(body), len(block))
+        body += block
+    head = struct.pack(">I4sI4s4s4s", 128 + len(table) + len(body), b"none", 0x02100000, b"mntr", b"RGB ", b"XYZ ")
+    head += struct.pack(">6H4s", 2020, 1, 1, 0, 0, 0, b"acsp") + bytes(28) + s15f16(0.9642, 1.0, 0.8249)
+    return head.ljust(128, b"\0") + table + body
+
+
 def encoded(image, kind, **options):
     stream = io.BytesIO()
     image.save(stream, kind, **options)

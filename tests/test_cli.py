@@ -11,9 +11,11 @@ import npfuse
 from npfuse.cli import main
 from npfuse.examples import SCENES, example_pair
 from npfuse.images import Picture, read_picture, write_picture
+from npfuse.profiles import with_profile_of
 from npfuse.weights import Weights, save_weights
 from tests.arrays import assert_close
 from tests.networks import random_pair, random_weights
+from tests.pictures import matrix_profile
 
 
 @pytest.fixture
@@ -85,13 +87,38 @@ def test_fuse_keeps_alpha_exif_and_profile_of_the_first_picture(folder):
         assert (image.getexif()[271], image.getexif()[274]) == ("Maker", 1)
 
 
-def test_fuse_warns_of_different_profiles(folder, capsys):
-    from PIL import Image, ImageCms
+def test_fuse_refuses_different_profiles_and_converts_them_where_asked(folder, capsys):
+    under, over = random_pair((21, 34, 3))
+    write_picture("linear.png", Picture(pixels=over, icc_profile=matrix_profile(1.0)))
+    assert main(["fuse", "under.png", "linear.png", "--weights", "small.npz", "-o", "fused.png"]) == 2
+    assert "linear.png: its ICC profile means other colours than that of under.png, expected the same" in one_error(
+        capsys
+    )
+    options = ["--weights", "small.npz", "-o", "fused.png", "--convert-profiles", "--order", "given"]
+    assert main(["fuse", "under.png", "linear.png", *options]) == 0
+    converted = with_profile_of(read_picture("linear.png"), Picture(pixels=under), "linear.png").pixels
+    assert_close(read_picture("fused.png").pixels, npfuse.fuse(under, converted, random_weights(), order="given"))
 
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    Image.fromarray(random_pair((21, 34, 3))[1]).save("over.png", icc_profile=profile)
+
+def test_fuse_takes_one_profile_in_two_spellings(folder):
+    from npfuse.profiles import SRGB
+
+    write_picture("over.png", Picture(pixels=random_pair((21, 34, 3))[1], icc_profile=SRGB), overwrite=True)
     assert fuse("-o", "fused.png") == 0
-    assert "warning: under.png and over.png have different ICC profiles" in one_error(capsys)
+
+
+def test_fuse_clips_floats_where_asked(folder, capsys):
+    pytest.importorskip("tifffile")
+    pytest.importorskip("imagecodecs")
+    under, over = random_pair((21, 34, 3), np.float32)
+    write_picture("under.tif", Picture(pixels=under))
+    write_picture("over.tif", Picture(pixels=over * 2 - 0.5))
+    options = ["--weights", "small.npz", "-o", "fused.tif"]
+    assert main(["fuse", "under.tif", "over.tif", *options]) == 2
+    assert "are NaN or outside [0, 1], expected none" in one_error(capsys)
+    assert main(["fuse", "under.tif", "over.tif", *options, "--clip"]) == 0
+    expected = npfuse.fuse(under, np.clip(over * 2 - 0.5, 0, 1), random_weights())
+    assert_close(read_picture("fused.tif").pixels, expected)
 
 
 def test_fuse_says_what_it_did_where_asked(folder, capsys):

@@ -21,8 +21,6 @@ def test_16_bit_png_is_read_alike_by_an_independent_library(tmp_path, channels):
 
 @pytest.mark.parametrize(("colour_type", "channels"), [(0, 1), (2, 3), (4, 2), (6, 4)])
 def test_16_bit_png_keeps_every_bit(tmp_path, colour_type, channels):
-    if colour_type:
-        pytest.importorskip("imagecodecs")
     samples = random_samples("uint16", channels)
     (tmp_path / "a.png").write_bytes(png_bytes(colour_type, samples))
     back = read_picture(tmp_path / "a.png")
@@ -36,8 +34,6 @@ def test_16_bit_png_keeps_every_bit(tmp_path, colour_type, channels):
 
 @pytest.mark.parametrize(("colour_type", "channels"), [(0, 1), (2, 3)])
 def test_16_bit_png_transparent_colour_becomes_alpha(tmp_path, colour_type, channels):
-    if colour_type:
-        pytest.importorskip("imagecodecs")
     samples = random_samples("uint16", channels)
     samples[2, 3] = samples[4, 5]
     (tmp_path / "a.png").write_bytes(png_bytes(colour_type, samples, (b"tRNS", samples[4, 5].astype(">u2").tobytes())))
@@ -53,3 +49,33 @@ def test_absurd_16_bit_png_headers_are_refused_before_allocating(tmp_path):
     (tmp_path / "a.png").write_bytes(data)
     with pytest.raises(PictureError, match="declares more pixels than the limit of 178 million"):
         read_picture(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("filtering", ["NONE", "SUB", "UP", "AVG", "PAETH"])
+@pytest.mark.parametrize("channels", [2, 3, 4])
+def test_16_bit_png_of_every_filter_keeps_every_bit(tmp_path, channels, filtering):
+    imagecodecs = pytest.importorskip("imagecodecs")
+    samples = random_samples("uint16", channels)
+    content = imagecodecs.png_encode(samples, filter=imagecodecs.PNG.FILTER[filtering])
+    (tmp_path / "a.png").write_bytes(content)
+    back = read_picture(tmp_path / "a.png")
+    parts = [back.pixels[..., None] if back.pixels.ndim == 2 else back.pixels]
+    parts += [] if back.alpha is None else [back.alpha[..., None]]
+    assert_same_samples(np.concatenate(parts, axis=2), samples)
+
+
+def test_interlaced_16_bit_png_keeps_every_bit(tmp_path):
+    samples = random_samples("uint16", 3)
+    passes = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
+    rows = b""
+    for row, column, row_step, column_step in passes:  # Adam7: first row and column, steps
+        part = samples[row::row_step, column::column_step]
+        rows += b"".join(b"\0" + line.astype(">u2").tobytes() for line in part if part.size)
+    plain = png_bytes(2, samples)
+    header = bytearray(plain[:33])
+    header[28] = 1
+    struct.pack_into(">I", header, 29, zlib.crc32(header[12:29]))
+    data = zlib.compress(rows)
+    chunk = struct.pack(">I", len(data)) + b"IDAT" + data + struct.pack(">I", zlib.crc32(b"IDAT" + data))
+    (tmp_path / "a.png").write_bytes(bytes(header) + chunk + plain[-12:])
+    assert_same_samples(read_picture(tmp_path / "a.png").pixels, samples)

@@ -2,12 +2,16 @@
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
+
+import numpy as np
 
 from npfuse.commands.console import Commands, Log, add_fusion_options, check_free, progress_bar
 from npfuse.fusion import Order, fuse, under_exposed_first
 from npfuse.images import Picture, check_writable, read_picture, write_picture
+from npfuse.profiles import same_colours, with_profile_of
 from npfuse.weights import load_weights
 
 
@@ -16,11 +20,19 @@ def add(commands: Commands) -> None:
     command = commands.add_parser("fuse", help="fuse two photographs")
     command.add_argument("under", type=Path, metavar="UNDER", help="the under-exposed photograph")
     command.add_argument("over", type=Path, metavar="OVER", help="the over-exposed one, of the same size")
-    command.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help=".jpg, .png, .webp or .tif")
+    command.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="OUT", help=".jpg, .png, .webp, .tif or .exr"
+    )
     add_fusion_options(command)
     command.add_argument(
         "--order", choices=get_args(Order), default="auto", help="auto (default): the darker is the under-exposed"
     )
+    command.add_argument(
+        "--convert-profiles",
+        action="store_true",
+        help="where the pictures have different ICC profiles: convert the second to the first's",
+    )
+    command.add_argument("--clip", action="store_true", help="float pictures: take values beyond 0 and 1 as 0 and 1")
     command.add_argument("--quality", type=int, default=95, help="of JPEG and WebP, 1 to 100 (default 95)")
     command.add_argument(
         "-v", "--verbose", action="store_true", help="say what is read, decided and done, and how long it takes"
@@ -46,6 +58,16 @@ def _fuse(arguments: argparse.Namespace) -> None:
         say(f"  {height}x{width} (height x width), {kind}, {picture.pixels.dtype}", *picture.notes)
     under, over = pictures
     _check_alike(arguments, under, over)
+    if not same_colours(under, over):
+        if not arguments.convert_profiles:
+            raise ValueError(
+                f"{arguments.over}: its ICC profile means other colours than that of {arguments.under}, expected the "
+                "same; convert it with --convert-profiles"
+            )
+        with say.timed(f"converted {arguments.over} to the profile of {arguments.under}"):
+            over = with_profile_of(over, under, str(arguments.over))
+    if arguments.clip and under.pixels.dtype == np.float32:
+        under, over = (replace(picture, pixels=np.clip(picture.pixels, 0, 1)) for picture in (under, over))
     if arguments.order == "auto":
         first = under_exposed_first(under.pixels, over.pixels)
         say(f"under-exposed: {arguments.under if first else arguments.over} (the lower mean)")
@@ -74,7 +96,7 @@ def _fuse(arguments: argparse.Namespace) -> None:
 
 
 def _check_alike(arguments: argparse.Namespace, under: Picture, over: Picture) -> None:
-    """Raise with the files' names where two pictures cannot be fused; warn where their profiles differ."""
+    """Raise with the files' names where two pictures cannot be fused."""
     for thing, a, b in (
         ("size (height, width)", under.pixels.shape[:2], over.pixels.shape[:2]),
         ("kind", *("grey" if p.pixels.ndim == 2 else "RGB" for p in (under, over))),
@@ -82,9 +104,3 @@ def _check_alike(arguments: argparse.Namespace, under: Picture, over: Picture) -
     ):
         if a != b:
             raise ValueError(f"{arguments.over}: {thing} is {b}, expected {a} as in {arguments.under}")
-    if under.icc_profile != over.icc_profile:
-        print(
-            f"npfuse: warning: {arguments.under} and {arguments.over} have different ICC profiles; "
-            "their values are fused as they are, and the first picture's profile is kept",
-            file=sys.stderr,
-        )
