@@ -25,13 +25,17 @@ from npfuse.ops import (
     Conv2DTranspose,
     DepthwiseConv2D,
     DepthwiseConv2DTranspose,
+    Divide,
+    ExposureQuality,
     LeakyReLU,
     Operator,
     PointwiseConv2D,
     ReLU,
     Resize,
     Shape,
+    Subtract,
     Tanh,
+    WeightedSum,
     Window,
 )
 from npfuse.ops.operator import Pair
@@ -118,6 +122,47 @@ def _add_channels(op: AddChannels, inputs: tuple[Shape, ...], output: Shape) -> 
     return _cost(op, inputs, output, Work(additions=prod(output)))
 
 
+def _subtract(op: Subtract, inputs: tuple[Shape, ...], output: Shape) -> OperatorCost:
+    return _cost(op, inputs, output, Work(additions=prod(output)))
+
+
+def _divide(op: Divide, inputs: tuple[Shape, ...], output: Shape) -> OperatorCost:
+    return _cost(op, inputs, output, Work(divisions=prod(output)))
+
+
+def _weighted_sum(op: WeightedSum, inputs: tuple[Shape, ...], output: Shape) -> OperatorCost:
+    pictures = len(inputs) // 2
+    work = Work(multiplications=pictures * prod(output), additions=(pictures - 1) * prod(output))
+    return _cost(op, inputs, output, work)
+
+
+def _exposure_quality(op: ExposureQuality, inputs: tuple[Shape, ...], output: Shape) -> OperatorCost:
+    channels, pixels = inputs[0][2], prod(output)
+    used = [measure for measure in op.measures if measure != "saturation" or channels == 3]
+    additions, multiplications, comparisons, divisions, functions = 1, len(used) - 1, 0, 0, 0  # the floor; the product
+    if "contrast" in used:
+        additions += 7 + (2 if channels == 3 else 0)  # 4 differences and their sum; luma
+        multiplications += 3 if channels == 3 else 0
+        comparisons += 1  # the absolute value
+    if "saturation" in used:
+        additions += 2 + 3 + 2  # the mean, the deviations from it, the sum of their squares
+        multiplications += 3
+        divisions += 1
+        functions += 1
+    if "exposedness" in used:
+        additions += 2 * channels - 1
+        multiplications += channels + 1
+        functions += 1
+    work = Work(
+        additions=additions * pixels,
+        multiplications=multiplications * pixels,
+        comparisons=comparisons * pixels,
+        divisions=divisions * pixels,
+        functions=functions * pixels,
+    )
+    return _cost(op, inputs, output, work)
+
+
 def _concatenate(op: Concatenate, inputs: tuple[Shape, ...], output: Shape) -> OperatorCost:
     return _cost(op, inputs, output, Work())
 
@@ -157,11 +202,15 @@ RULES: Mapping[type[Operator], Rule] = MappingProxyType(
         Conv2DTranspose: _conv2d_transpose,
         DepthwiseConv2D: _depthwise_conv2d,
         DepthwiseConv2DTranspose: _depthwise_conv2d_transpose,
+        Divide: _divide,
+        ExposureQuality: _exposure_quality,
         LeakyReLU: _leaky_relu,
         PointwiseConv2D: _pointwise_conv2d,
         ReLU: _relu,
         Resize: _resize,
+        Subtract: _subtract,
         Tanh: _tanh,
+        WeightedSum: _weighted_sum,
     }
 )
 

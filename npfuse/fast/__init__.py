@@ -13,12 +13,16 @@ from npfuse.fast.conv2d import conv2d
 from npfuse.fast.conv2d_transpose import conv2d_transpose
 from npfuse.fast.depthwise_conv2d import depthwise_conv2d
 from npfuse.fast.depthwise_conv2d_transpose import depthwise_conv2d_transpose
+from npfuse.fast.divide import divide
+from npfuse.fast.exposure_quality import exposure_quality
 from npfuse.fast.leaky_relu import leaky_relu
 from npfuse.fast.pixel_mlp import pixel_mlp
 from npfuse.fast.pointwise_conv2d import pointwise_conv2d
 from npfuse.fast.relu import relu
 from npfuse.fast.resize import resize
+from npfuse.fast.subtract import subtract
 from npfuse.fast.tanh import tanh
+from npfuse.fast.weighted_sum import weighted_sum
 from npfuse.ops import (
     AdaptiveNorm,
     Add,
@@ -28,13 +32,17 @@ from npfuse.ops import (
     Conv2DTranspose,
     DepthwiseConv2D,
     DepthwiseConv2DTranspose,
+    Divide,
+    ExposureQuality,
     Function,
     LeakyReLU,
     Operator,
     PointwiseConv2D,
     ReLU,
     Resize,
+    Subtract,
     Tanh,
+    WeightedSum,
 )
 
 FAST: Mapping[type[Operator], Function] = {
@@ -46,11 +54,15 @@ FAST: Mapping[type[Operator], Function] = {
     Conv2DTranspose: conv2d_transpose,
     DepthwiseConv2D: depthwise_conv2d,
     DepthwiseConv2DTranspose: depthwise_conv2d_transpose,
+    Divide: divide,
+    ExposureQuality: exposure_quality,
     LeakyReLU: leaky_relu,
     PointwiseConv2D: pointwise_conv2d,
     ReLU: relu,
     Resize: resize,
+    Subtract: subtract,
     Tanh: tanh,
+    WeightedSum: weighted_sum,
 }
 
 __all__ = ["FAST", "pixel_mlp"]

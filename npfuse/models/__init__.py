@@ -7,6 +7,7 @@ from npfuse.graph import Graph
 from npfuse.models.deepfuse import deepfuse
 from npfuse.models.lightfuse import lightfuse
 from npfuse.models.mefnet import mefnet
+from npfuse.models.mertens import mertens
 from npfuse.models.t_cnn import t_cnn
 from npfuse.models.tonefuse import tonefuse
 
@@ -16,9 +17,10 @@ MODELS: Mapping[str, Callable[..., Graph]] = {
     "tonefuse": tonefuse,
     "deepfuse": deepfuse,
     "mefnet": mefnet,
+    "mertens": mertens,
 }
 
-__all__ = ["MODELS", "build", "deepfuse", "lightfuse", "mefnet", "t_cnn", "tonefuse"]
+__all__ = ["MODELS", "build", "deepfuse", "lightfuse", "mefnet", "mertens", "t_cnn", "tonefuse"]
 
 
 def build(model: str, height: int, width: int, **arguments: Any) -> Graph:

@@ -17,12 +17,16 @@ from npfuse.ops.conv2d import Conv2D, conv2d
 from npfuse.ops.conv2d_transpose import Conv2DTranspose, conv2d_transpose
 from npfuse.ops.depthwise_conv2d import DepthwiseConv2D, depthwise_conv2d
 from npfuse.ops.depthwise_conv2d_transpose import BOX, TENT, DepthwiseConv2DTranspose, depthwise_conv2d_transpose
+from npfuse.ops.divide import Divide, divide
+from npfuse.ops.exposure_quality import ExposureQuality, exposure_quality
 from npfuse.ops.leaky_relu import LeakyReLU, leaky_relu
 from npfuse.ops.operator import Operator, Shape
 from npfuse.ops.pointwise_conv2d import PointwiseConv2D, pointwise_conv2d
 from npfuse.ops.relu import ReLU, relu
 from npfuse.ops.resize import Resize, resize
+from npfuse.ops.subtract import Subtract, subtract
 from npfuse.ops.tanh import Tanh, tanh
+from npfuse.ops.weighted_sum import WeightedSum, weighted_sum
 from npfuse.ops.window import Window
 
 Function = Callable[..., NDArray[Any]]
@@ -36,11 +40,15 @@ DEFINITIONS: Mapping[type[Operator], Function] = {
     Conv2DTranspose: conv2d_transpose,
     DepthwiseConv2D: depthwise_conv2d,
     DepthwiseConv2DTranspose: depthwise_conv2d_transpose,
+    Divide: divide,
+    ExposureQuality: exposure_quality,
     LeakyReLU: leaky_relu,
     PointwiseConv2D: pointwise_conv2d,
     ReLU: relu,
     Resize: resize,
+    Subtract: subtract,
     Tanh: tanh,
+    WeightedSum: weighted_sum,
 }
 
 __all__ = [
@@ -55,6 +63,8 @@ __all__ = [
     "Conv2DTranspose",
     "DepthwiseConv2D",
     "DepthwiseConv2DTranspose",
+    "Divide",
+    "ExposureQuality",
     "Function",
     "LeakyReLU",
     "Operator",
@@ -62,7 +72,9 @@ __all__ = [
     "ReLU",
     "Resize",
     "Shape",
+    "Subtract",
     "Tanh",
+    "WeightedSum",
     "Window",
     "adaptive_norm",
     "add",
@@ -72,9 +84,13 @@ __all__ = [
     "conv2d_transpose",
     "depthwise_conv2d",
     "depthwise_conv2d_transpose",
+    "divide",
+    "exposure_quality",
     "leaky_relu",
     "pointwise_conv2d",
     "relu",
     "resize",
+    "subtract",
     "tanh",
+    "weighted_sum",
 ]

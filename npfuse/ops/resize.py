@@ -1,8 +1,10 @@
-"""Resize: nearest, bilinear or area resampling to a given size, pixel centres at half positions.
+"""Resize: resampling to a given size by one of six methods, each a weighted sum of a few positions along each axis.
 
-Along each axis an output position is a weighted sum of a few input positions; `resize_taps` computes them once and is
-all there is to a method. Positions follow TensorFlow 2 (half-pixel centres, edges replicated); bilinear does not
-antialias when it shrinks, area does: it averages exactly what each output pixel covers.
+`resize_taps` computes positions and weights once and is all there is to a method. "nearest", "bilinear" and "area"
+follow TensorFlow 2 (half-pixel centres, edges replicated); bilinear does not antialias when it shrinks. "antialiased"
+is bilinear with its tent widened by the factor of shrinking, as Pillow and PyTorch have it; area averages exactly what
+each output pixel covers. "pyramid_down" and "pyramid_up" halve and double as the Gaussian and Laplacian pyramids of
+Burt and Adelson 1983 do, with their kernel (1, 4, 6, 4, 1) / 16 and OpenCV's borders.
 """
 
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 
 from npfuse.ops.operator import Operator, Pair, Shape, check_arrays
 
-Method = Literal["nearest", "bilinear", "area"]
+Method = Literal["nearest", "bilinear", "antialiased", "area", "pyramid_down", "pyramid_up"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +36,16 @@ class Resize(Operator):
     def output_shape(self, *inputs: Shape) -> Shape:
         """Return (height, width, C)."""
         self.require_count(*inputs)
-        return self.height, self.width, inputs[0][2]
+        height, width, channels = inputs[0]
+        if self.method == "pyramid_down":
+            expected = _halved(height), _halved(width)
+            if (self.height, self.width) != expected:
+                raise self.error("size", (self.height, self.width), f"{expected}, half of the input's", *inputs)
+        if self.method == "pyramid_up":
+            expected = _halved(self.height), _halved(self.width)
+            if (height, width) != expected:
+                raise self.error("input (H, W)", (height, width), f"{expected}, half of the output's", *inputs)
+        return self.height, self.width, channels
 
     def arguments(self) -> dict[str, Any]:
         """Return height, width and method."""
@@ -47,18 +58,24 @@ class Resize(Operator):
         return int(read.min()), int(read.max()) + 1
 
 
+def _halved(n: int) -> int:
+    """Return the length of the next coarser level of a pyramid."""
+    return (n + 1) // 2
+
+
 def resize_taps(n: int, out: int, method: Method) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Return which input positions make up each output position, and with what weights.
 
     Parameters
     ----------
     n, out : input and output length
-    method : "nearest", "bilinear" or "area"
+    method : one of `Method`
 
     Returns
     -------
     positions : ndarray (out, T) of intp, in [0, n)
-    weights : ndarray (out, T) of float64, rows summing to 1; T is 1, 2, or what the widest area covers
+    weights : ndarray (out, T) of float64, rows summing to 1; T is 1 for "nearest", 2 for "bilinear", 5 and 3 for
+        "pyramid_down" and "pyramid_up", and what the widest area or tent covers for the others
 
     Examples
     --------
@@ -75,6 +92,18 @@ def resize_taps(n: int, out: int, method: Method) -> tuple[NDArray[np.intp], NDA
         above_weight = centres - below
         positions = np.clip(np.stack([below, below + 1], axis=1), 0, n - 1)
         return positions, np.stack([1 - above_weight, above_weight], axis=1)
+    if method == "antialiased":
+        return _tent_taps(n, out)
+    if method == "pyramid_down":
+        reach = 2 * np.arange(out)[:, np.newaxis] + np.arange(-2, 3)  # (out, 5)
+        return _mirrored(reach, n), np.tile(np.array([1, 4, 6, 4, 1]) / 16, (out, 1))
+    if method == "pyramid_up":
+        # The kernel, doubled, on the positions between which zeros were put: 1, 6, 1 on one of them, 4, 4 between two.
+        # The first position is mirrored, the last one repeated.
+        centre, between = np.divmod(np.arange(out), 2)
+        reach = centre[:, np.newaxis] + np.where(between[:, np.newaxis], [0, 1, 0], [-1, 0, 1])  # (out, 3)
+        weights = np.where(between[:, np.newaxis], [4, 4, 0], [1, 6, 1]) / 8
+        return np.minimum(np.where(reach < 0, min(1, n - 1), reach), n - 1), weights
     # Area, in units of 1/out of an input pixel, so that every overlap is an exact integer.
     starts = np.arange(out) * n
     first = starts // out
@@ -85,14 +114,34 @@ def resize_taps(n: int, out: int, method: Method) -> tuple[NDArray[np.intp], NDA
     return np.minimum(positions, n - 1), np.maximum(overlap, 0) / n
 
 
+def _tent_taps(n: int, out: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Return the taps of a tent as wide as two output pixels, or two input pixels where those are larger."""
+    scale = n / out
+    radius = max(scale, 1.0)
+    centres = (np.arange(out) + 0.5) * scale
+    first = np.floor(centres - radius + 0.5).astype(np.intp)
+    positions = first[:, np.newaxis] + np.arange(int(np.ceil(2 * radius)) + 1)  # (out, T)
+    weights = np.maximum(1 - np.abs(positions + 0.5 - centres[:, np.newaxis]) / radius, 0)
+    weights[(positions < 0) | (positions >= n)] = 0  # no edge is replicated: what is left weighs more
+    return np.clip(positions, 0, n - 1), weights / weights.sum(axis=1, keepdims=True)
+
+
+def _mirrored(positions: NDArray[np.intp], n: int) -> NDArray[np.intp]:
+    """Return positions reflected into [0, n), the outermost one not repeated."""
+    period = max(2 * n - 2, 1)
+    folded = positions % period
+    return np.minimum(folded, period - folded) if n > 1 else np.zeros_like(positions)
+
+
 def resize(x: NDArray[Any], *, height: int, width: int, method: Method) -> NDArray[Any]:
     """Resample pictures to a given size.
 
     Parameters
     ----------
     x : ndarray (N, H, W, C); float32, float64 or object
-    height, width : of the output
-    method : "nearest", "bilinear" or "area"
+    height, width : of the output; for "pyramid_down" half of the input's, rounded up, and for "pyramid_up" of a size
+        of which the input's is that half
+    method : one of `Method`
 
     Returns
     -------
@@ -100,11 +149,12 @@ def resize(x: NDArray[Any], *, height: int, width: int, method: Method) -> NDArr
 
     Raises
     ------
-    ValueError : a size below 1, or an unknown method
+    ValueError : a size below 1 or that the method does not make, or an unknown method
 
     Notes
     -----
-    Source: tf.image.resize of TensorFlow 2 with half-pixel centres ("nearest" and "bilinear", antialias off; "area").
+    Source: tf.image.resize of TensorFlow 2 with half-pixel centres ("nearest" and "bilinear", antialias off; "area";
+    "antialiased", which is "bilinear" with antialias on); pyrDown and pyrUp of OpenCV 4 and 5.
 
     Examples
     --------

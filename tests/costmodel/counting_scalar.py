@@ -39,6 +39,9 @@ class CountingScalar:
     def __truediv__(self, that: Any) -> "CountingScalar":
         return self._result("divisions", self.value / _value(that))
 
+    def __abs__(self) -> "CountingScalar":
+        return self._result("comparisons", abs(self.value))
+
     def __gt__(self, that: Any) -> bool:
         self.tally["comparisons"] += 1
         return self.value > _value(that)

@@ -1,6 +1,7 @@
 """The cost rules, against the definitions run on numbers that count, and against counts made by hand."""
 
 from dataclasses import replace
+from itertools import combinations
 from math import prod
 
 import pytest
@@ -23,14 +24,19 @@ from npfuse.ops import (
     Conv2DTranspose,
     DepthwiseConv2D,
     DepthwiseConv2DTranspose,
+    Divide,
+    ExposureQuality,
     LeakyReLU,
     Operator,
     PointwiseConv2D,
     ReLU,
     Resize,
     Shape,
+    Subtract,
     Tanh,
+    WeightedSum,
 )
+from npfuse.ops.exposure_quality import MEASURES
 from tests.costmodel.counting_scalar import counted_work
 
 Case = tuple[Operator, tuple[Shape, ...]]
@@ -54,6 +60,8 @@ def windows(op_type: type, **attributes: st.SearchStrategy) -> st.SearchStrategy
     )
 
 
+SIZE_FREE = ("nearest", "bilinear", "antialiased", "area")  # a pyramid's sizes follow from the picture's
+
 OPERATORS: dict[type[Operator], st.SearchStrategy[Operator]] = {
     AdaptiveNorm: st.just(AdaptiveNorm()),
     Add: st.just(Add()),
@@ -66,11 +74,18 @@ OPERATORS: dict[type[Operator], st.SearchStrategy[Operator]] = {
     | st.builds(
         DepthwiseConv2DTranspose, kernel_size=st.just((2, 2)), stride=pairs, use_bias=booleans, fixed=st.just(BOX)
     ),
+    Divide: st.just(Divide()),
+    # With contrast always: a square root's or an exponential's result is a plain float, whose product is not counted.
+    ExposureQuality: st.sampled_from(
+        [ExposureQuality(measures=("contrast", *others)) for n in (0, 1, 2) for others in combinations(MEASURES[1:], n)]
+    ),
     LeakyReLU: st.builds(LeakyReLU, slope=st.just(0.1)),
     PointwiseConv2D: st.builds(PointwiseConv2D, features=channels, use_bias=booleans),
     ReLU: st.just(ReLU()),
-    Resize: st.builds(Resize, height=lengths, width=lengths, method=st.sampled_from(["nearest", "bilinear", "area"])),
+    Resize: st.builds(Resize, height=lengths, width=lengths, method=st.sampled_from(SIZE_FREE)),
+    Subtract: st.just(Subtract()),
     Tanh: st.just(Tanh()),
+    WeightedSum: st.just(WeightedSum()),
 }
 
 
@@ -78,10 +93,14 @@ OPERATORS: dict[type[Operator], st.SearchStrategy[Operator]] = {
 def cases(draw: st.DrawFn) -> Case:
     op = draw(OPERATORS[draw(st.sampled_from(sorted(OPERATORS, key=lambda op_type: op_type.__name__)))])
     shape = draw(shapes)
-    if op.input_count == 1:
-        return op, (shape,)
     if isinstance(op, AddChannels):
         return op, (shape, (1, 1, shape[2]))
+    if isinstance(op, ExposureQuality):
+        return op, ((*shape[:2], draw(st.sampled_from([1, 3]))),)
+    if isinstance(op, WeightedSum):
+        return op, (shape, (*shape[:2], 1)) * draw(st.integers(1, 3))
+    if op.input_count is not None:
+        return op, (shape,) * op.input_count
     return op, (shape,) * draw(st.integers(2, 4))
 
 
@@ -171,6 +190,16 @@ HAND_COUNTS = {
         (2, 3, 1),
         4 * 3 * 2 + 4 * 6 * 2,
     ),
+    "pyramid down, rows 5x6 to 3x6 by 5 taps, then columns 3x3": (
+        Resize(height=3, width=3, method="pyramid_down"),
+        (5, 6, 2),
+        3 * 6 * 2 * 5 + 3 * 3 * 2 * 5,
+    ),
+    "pyramid up, rows 3x3 to 5x3 by 3 taps, then columns 5x6": (
+        Resize(height=5, width=6, method="pyramid_up"),
+        (3, 3, 2),
+        5 * 3 * 2 * 3 + 5 * 6 * 2 * 3,
+    ),
     "area, 6x6 to 2x2": (Resize(height=2, width=2, method="area"), (6, 6, 1), 2 * 6 * 3 + 2 * 2 * 3),
 }
 
@@ -179,6 +208,13 @@ HAND_COUNTS = {
 def test_macs_equal_the_hand_count(op: Operator, shape: Shape, macs: int) -> None:
     assert operator_cost(op, shape).work.macs == macs
     assert counted_work(op, shape)["multiplications"] == macs
+
+
+def test_exposure_quality_without_contrast_equals_the_hand_count() -> None:
+    # Saturation: mean 2 + and 1 /, deviations 3 +, squares 3 *, their sum 2 +, root. Exposedness: distances 3 +, 3
+    # squares *, their sum 2 +, 1 *, exponential. Their product 1 *, the floor 1 +.
+    work = operator_cost(ExposureQuality(measures=("saturation", "exposedness")), (2, 5, 3)).work
+    assert work == Work(additions=130, multiplications=80, divisions=10, functions=20)
 
 
 def test_fixed_kernel_is_resizing_and_learned_kernel_is_convolution() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from npfuse.fast import FAST
 from npfuse.ops import DEFINITIONS, Resize, resize
-from tests.arrays import FLOATS, WHOLE, assert_close, fractions, pictures, unlike
+from tests.arrays import FLOATS, WHOLE, Call, assert_close, fractions, lengths, numbers, pictures, unlike
 from tests.checks import (
     both,
     check_fast_equals_definition,
@@ -20,14 +20,15 @@ from tests.checks import (
     check_rejects_pictures,
 )
 
-METHODS = ("nearest", "bilinear", "area")
+METHODS = ("nearest", "bilinear", "antialiased", "area")  # to any size
+PYRAMID = ("pyramid_down", "pyramid_up")
 
 
 @st.composite
-def sizes(draw, most=20):
+def sizes(draw, most=20, methods=METHODS):
     """Draw an output size, height != width."""
     height, width = draw(unlike(most))
-    return {"height": height, "width": width, "method": draw(st.sampled_from(METHODS))}
+    return {"height": height, "width": width, "method": draw(st.sampled_from(methods))}
 
 
 def calls(**kind):
@@ -38,7 +39,9 @@ def weights_exactly(n, out, method):
     """Return the matrix (out, n) of one axis in fractions, from what each method means.
 
     An output pixel covers n / out input pixels. nearest: the input pixel under its centre; bilinear: the two input
-    centres beside its centre, by distance, the outermost again beyond the border; area: every pixel by its share.
+    centres beside its centre, by distance, the outermost again beyond the border; antialiased: the input centres under
+    a tent around its centre, two output pixels wide where those are larger than the input's, by height; area: every
+    pixel by its share.
     """
     matrix = np.full((out, n), Fraction(0))
     for o in range(out):
@@ -51,6 +54,10 @@ def weights_exactly(n, out, method):
             share = centre - Fraction(1, 2) - below
             matrix[o, max(below, 0)] += 1 - share
             matrix[o, min(below + 1, n - 1)] += share
+        elif method == "antialiased":
+            radius = max(Fraction(n, out), Fraction(1))
+            heights = [max(1 - abs(i + Fraction(1, 2) - centre) / radius, Fraction(0)) for i in range(n)]
+            matrix[o] = [height / sum(heights) for height in heights]
         else:
             for i in range(n):
                 matrix[o, i] = max(min(end, i + 1) - max(begin, i), 0) / (end - begin)
@@ -60,11 +67,12 @@ def weights_exactly(n, out, method):
 def rounding(call):
     """Return how far two results may be apart.
 
-    An axis is a sum of at most T = n / out + 2 products with weights that are not negative and add up to 1, themselves
-    rounded: off by at most u (T + 1) max|x|, u = eps / 2. Two results, two axes: eps (T_rows + T_columns + 2) max|x|.
+    An axis is a sum of at most T = 2 n / out + 3 products with weights that are not negative and add up to 1,
+    themselves rounded: off by at most u (T + 1) max|x|, u = eps / 2. Two results, two axes: eps (T_rows + T_columns +
+    2) max|x|.
     """
     _, height, width, _ = call.arrays[0].shape
-    terms = height / call.attributes["height"] + width / call.attributes["width"] + 4
+    terms = 2 * height / call.attributes["height"] + 2 * width / call.attributes["width"] + 6
     return call.eps * (terms + 2) * np.abs(call.arrays[0]).max(initial=0)
 
 
@@ -90,8 +98,8 @@ def test_resize_definition_has_the_exact_weights_on_every_length(method):
         x = np.eye(n).reshape(n, n, 1, 1)
         for out in range(1, 18):
             expected = weights_exactly(n, out, method).astype(float).T
-            # Centres and shares are differences of numbers up to n, rounded: 2 eps n.
-            tolerance = 0 if method == "nearest" else 2 * np.finfo(float).eps * n
+            # Centres and shares are differences of numbers up to n, rounded: 2 eps n; a tent's are divided by a sum.
+            tolerance = {"nearest": 0, "antialiased": 4}.get(method, 2) * np.finfo(float).eps * n
             assert_close(resize(x, height=out, width=1, method=method)[:, :, 0, 0], expected, tolerance)
             assert_close(resize(x.swapaxes(1, 2), height=1, width=out, method=method)[:, 0, :, 0], expected, tolerance)
 
@@ -106,7 +114,8 @@ def test_resize_definition_takes_fractions(call):
     actual = resize(x, **call.attributes)
     assert actual.dtype == object
     most = float(max((abs(v) for v in x.flat), default=0))
-    terms = x.shape[1] / height + x.shape[2] / width + 4 + 2 * sum(x.shape[1:3])  # as in `rounding`; 2 n eps a weight
+    # As in `rounding`; 4 n eps a weight.
+    terms = 2 * x.shape[1] / height + 2 * x.shape[2] / width + 6 + 4 * sum(x.shape[1:3])
     assert_close(actual, expected, 0 if method == "nearest" else np.finfo(float).eps * terms * most)
 
 
@@ -121,7 +130,7 @@ def interpolated(row, out, method):
     return np.diff(np.interp(edges, np.arange(n + 1), np.concatenate([[0], np.cumsum(row)]))) * out / n
 
 
-@given(pictures(Resize, sizes(), dtype=np.float64, exact=True))
+@given(pictures(Resize, sizes(methods=("nearest", "bilinear", "area")), dtype=np.float64, exact=True))
 def test_resize_definition_equals_numpy_interpolation(call):
     x, (height, width, method) = call.arrays[0], call.attributes.values()
     expected = x
@@ -136,7 +145,9 @@ def test_resize_definition_equals_numpy_interpolation(call):
 
 
 def by_tensorflow(tf, x, height, width, method):
-    return np.asarray(tf.image.resize(np.array(x), (height, width), method=method, antialias=False))
+    antialias = method == "antialiased"
+    method = "bilinear" if antialias else method
+    return np.asarray(tf.image.resize(np.array(x), (height, width), method=method, antialias=antialias))
 
 
 def tensorflow_rounding(x, height, width, method):
@@ -147,7 +158,7 @@ def tensorflow_rounding(x, height, width, method):
     """
     if method == "nearest":
         return 0
-    lengths = sum(x.shape[1:3]) if method == "bilinear" else 2 * (height + width)
+    lengths = 2 * (height + width) if method == "area" else sum(x.shape[1:3])
     return np.finfo(np.float32).eps * (2 * lengths + 8) * np.abs(x).max(initial=0)
 
 
@@ -203,5 +214,83 @@ def test_resize_rejects_what_does_not_fit():
             message = f"Resize: size is {size}, expected (height, width) of at least 1 each; "
             check_rejects(function, message, x, height=size[0], width=size[1], method="area")
         for method in ("bicubic", "Nearest", None):
-            message = f"Resize: method is {method!r}, expected one of nearest, bilinear, area; "
+            told = "nearest, bilinear, antialiased, area, pyramid_down, pyramid_up"
+            message = f"Resize: method is {method!r}, expected one of {told}; "
             check_rejects(function, message, x, height=4, width=7, method=method)
+
+
+def halved(n):
+    return (n + 1) // 2
+
+
+def pyramid_weights(n, out, method):
+    """Return the matrix (out, n) of one axis in fractions.
+
+    Down: the kernel (1, 4, 6, 4, 1) / 16 around every other position, the positions mirrored at the border. Up: zeros
+    between the positions, and twice the kernel; the position before the first is the second, the one after the last is
+    the last again.
+    """
+    matrix = np.full((out, n), Fraction(0))
+    mirrored = np.pad(np.arange(n), 2, mode="reflect")
+    extended = np.concatenate([[min(1, n - 1)], np.arange(n), [n - 1]])
+    for o in range(out):
+        for tap, weight in zip(range(-2, 3), (1, 4, 6, 4, 1), strict=True):
+            if method == "pyramid_down":
+                matrix[o, mirrored[2 * o + tap + 2]] += Fraction(weight, 16)
+            elif (o + tap) % 2 == 0:
+                matrix[o, extended[(o + tap) // 2 + 1]] += Fraction(weight, 8)
+    return matrix
+
+
+@both
+@pytest.mark.parametrize("method", PYRAMID)
+def test_resize_has_the_exact_weights_of_a_pyramid_on_every_length(functions, method):
+    for large in range(1, 18):
+        n, out = (large, halved(large)) if method == "pyramid_down" else (halved(large), large)
+        x = np.eye(n).reshape(n, n, 1, 1)
+        expected = pyramid_weights(n, out, method).astype(float).T  # sixteenths: exact
+        rows = functions[Resize](x, height=out, width=1, method=method)
+        columns = functions[Resize](x.swapaxes(1, 2), height=1, width=out, method=method)
+        assert_close(rows[:, :, 0, 0], expected)
+        assert_close(columns[:, 0, :, 0], expected)
+
+
+@st.composite
+def pyramid_calls(draw):
+    height, width = draw(unlike(14))
+    method = draw(st.sampled_from(PYRAMID))
+    small, large = (halved(height), halved(width)), (height, width)
+    before, after = (large, small) if method == "pyramid_down" else (small, large)
+    arrays, exact = draw(numbers((draw(st.integers(0, 2)), *before, draw(lengths(4)))))
+    attributes = {"height": after[0], "width": after[1], "method": method}
+    return Call(op=Resize, arrays=arrays, attributes=attributes, exact=exact)
+
+
+@given(pyramid_calls())
+def test_resize_fast_equals_definition_on_pyramids(call):
+    # Two axes of 5 products at most, of weights that are exact.
+    check_fast_equals_definition(call, call.eps * 12 * np.abs(call.arrays[0]).max(initial=0))
+
+
+def test_resize_definition_equals_opencv_on_pyramids():
+    cv2 = pytest.importorskip("cv2")
+    rng = np.random.default_rng(0)
+    for height in range(1, 12):
+        for width in range(1, 12):
+            x = rng.random((height, width, 3))
+            small = cv2.pyrDown(x)
+            large = cv2.pyrUp(small, dstsize=(width, height))
+            down = {"height": halved(height), "width": halved(width), "method": "pyramid_down"}
+            up = {"height": height, "width": width, "method": "pyramid_up"}
+            # OpenCV computes in float64 too: two axes of 5 products of numbers up to 1.
+            assert_close(resize(x[np.newaxis], **down)[0], small.reshape(halved(height), halved(width), 3), 1e-14)
+            assert_close(resize(small.reshape(1, *small.shape[:2], 3), **up)[0], large.reshape(x.shape), 1e-14)
+
+
+def test_resize_rejects_sizes_that_a_pyramid_does_not_have():
+    x = np.zeros((1, 5, 6, 3))
+    for functions in (DEFINITIONS, FAST):
+        told = "Resize: size is (2, 3), expected (3, 3), half of the input's; input shapes (5, 6, 3)"
+        check_rejects(functions[Resize], told, x, height=2, width=3, method="pyramid_down")
+        told = "Resize: input (H, W) is (5, 6), expected (6, 6), half of the output's; input shapes (5, 6, 3)"
+        check_rejects(functions[Resize], told, x, height=11, width=12, method="pyramid_up")
