@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
-from npfuse.commands import demo, fuse, weights
+from npfuse.commands import check, demo, fuse, weights
 
 USER_ERROR, INTERRUPTED = 2, 130
 
@@ -26,8 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = _parser().parse_args(argv)
     try:
-        run: Callable[[argparse.Namespace], None] = arguments.run
-        run(arguments)
+        run: Callable[[argparse.Namespace], int | None] = arguments.run
+        return run(arguments) or 0
     except BrokenPipeError:  # what read our output has ended: no fault, but nothing more can be written
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
@@ -49,6 +49,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"npfuse {version('npfuse')}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    for command in (fuse, demo, weights):
+    for command in (fuse, check, demo, weights):
         command.add(commands)
     return parser

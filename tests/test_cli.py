@@ -193,7 +193,7 @@ def test_an_interrupt_leaves_nothing_half_written(folder, capsys, monkeypatch):
         raise KeyboardInterrupt
 
     before = sorted(os.listdir())
-    monkeypatch.setattr("npfuse.commands.fuse.fuse", interrupt)
+    monkeypatch.setattr("npfuse.file_fusion.fuse", interrupt)
     assert fuse("-o", "fused.png") == 130
     assert "interrupted" in one_error(capsys)
     assert sorted(os.listdir()) == before
@@ -203,7 +203,7 @@ def test_too_little_memory_is_one_line(folder, capsys, monkeypatch):
     def fail(*args, **kwargs):
         raise MemoryError
 
-    monkeypatch.setattr("npfuse.commands.fuse.fuse", fail)
+    monkeypatch.setattr("npfuse.file_fusion.fuse", fail)
     assert fuse("-o", "fused.png") == 2
     assert "not enough memory" in one_error(capsys)
 

@@ -5,10 +5,11 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TypeAlias, get_args
 
+from npfuse.file_fusion import Progress, Teller
 from npfuse.run import Engine
 from npfuse.weights import bundled_names
 
@@ -33,23 +34,43 @@ def check_free(path: Path, force: bool) -> None:
         raise ValueError(f"{path}: exists already; choose another name, or replace it with --force")
 
 
-class Log:
-    """Lines on stderr, where they were asked for."""
+class ConsoleTeller(Teller):
+    """Lines on stderr: warnings always, the rest where they were asked for."""
 
     def __init__(self, verbose: bool) -> None:
         self.verbose = verbose
 
-    def __call__(self, *lines: str) -> None:
+    def say(self, *lines: str) -> None:
+        """Print lines where they were asked for."""
         if self.verbose:
             for line in lines:
                 print(line, file=sys.stderr)
+
+    def warn(self, line: str) -> None:
+        """Print a warning."""
+        print(f"npfuse: warning: {line}", file=sys.stderr)
 
     @contextmanager
     def timed(self, what: str) -> Iterator[None]:
         """Say what was done and how long it took."""
         start = time.perf_counter()
         yield
-        self(f"{what}: {time.perf_counter() - start:.2f} s")
+        self.say(f"{what}: {time.perf_counter() - start:.2f} s")
+
+    def progress(self) -> AbstractContextManager[Progress | None]:
+        """Draw a bar while pictures are fused."""
+        return progress_bar("fusing")
+
+
+def peak_memory() -> list[str]:
+    """Return a line that says how much memory the process had at most, where the system tells."""
+    if sys.platform == "win32":
+        return []
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
+    peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return [f"peak memory of the process: {peak_bytes / 2**20:.0f} MiB"]
 
 
 @contextmanager

@@ -1,0 +1,50 @@
+"""The command `npfuse check`: what is wrong with a pair of photographs, and what to do about it."""
+
+import argparse
+from pathlib import Path
+
+from npfuse.commands.console import Commands
+from npfuse.diagnosis import Diagnosis, diagnose, findings
+from npfuse.file_fusion import FileOptions, Teller, read_pair
+
+FOUND = 1
+
+
+def add(commands: Commands) -> None:
+    """Add the command's parser."""
+    command = commands.add_parser(
+        "check",
+        help="say what is wrong with two photographs before they are fused",
+        description="Say what is wrong with a pair. Exit status: 0 nothing, 1 something that makes the result worse, "
+        "2 the pair cannot be fused.",
+    )
+    command.add_argument("under", type=Path, metavar="A")
+    command.add_argument("over", type=Path, metavar="B")
+    command.set_defaults(run=_check)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    first, second = read_pair(arguments.under, arguments.over, FileOptions(), Teller())
+    found = diagnose(first.pixels, second.pixels)
+    height, width = first.pixels.shape[:2]
+    print(f"size        {height}x{width} (height x width), {first.pixels.dtype}")
+    for line in _measured(found):
+        print(line)
+    told = findings(found)
+    for finding in told:
+        print(f"warning: {finding}")
+    if not told:
+        print("nothing wrong was found")
+    return FOUND if told else 0
+
+
+def _measured(found: Diagnosis) -> list[str]:
+    """Return what was measured, a line a thing."""
+    stops = "cannot be told: no pixel is exposed in both" if found.stops is None else f"{found.stops:+.1f} stops"
+    shift = found.shift
+    lies = f"{shift.rows:+.1f} rows, {shift.columns:+.1f} columns" if shift.sure else "cannot be told"
+    return [
+        f"exposure    {stops}, of the second picture against the first",
+        f"clipped     {found.black:.1%} black in both, {found.white:.1%} white in both",
+        f"shift       {lies} (score {shift.score:.0f})",
+    ]

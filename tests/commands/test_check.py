@@ -1,0 +1,43 @@
+"""The command `npfuse check`."""
+
+import numpy as np
+import pytest
+
+from npfuse.cli import main
+from npfuse.examples import example_pair
+from npfuse.images import Picture, read_picture, write_picture
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_good_pair_has_status_0(capsys):
+    assert main(["check", *map(str, example_pair("city"))]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    for line in ("size        ", "exposure    +6.0 stops", "clipped     0.", "shift       +0.0 rows", "nothing wrong"):
+        assert line in out
+
+
+def test_what_is_wrong_is_told_with_status_1(folder, capsys):
+    under, over = (read_picture(path).pixels for path in example_pair("forest"))
+    write_picture("under.png", Picture(pixels=under[4:, :-6]))
+    write_picture("over.png", Picture(pixels=over[:-4, 6:]))
+    assert main(["check", "under.png", "over.png"]) == 1
+    assert "warning: the second picture is shifted by +4 rows and -6 columns; use --align" in capsys.readouterr().out
+    assert main(["check", "under.png", "under.png"]) == 1
+    assert "warning: both are the same picture" in capsys.readouterr().out
+
+
+def test_a_pair_that_cannot_be_fused_has_status_2(folder, capsys):
+    for name, size in (("a.png", (20, 30)), ("b.png", (20, 31))):
+        write_picture(name, Picture(pixels=np.zeros(size, np.uint8)))
+    assert main(["check", "a.png", "b.png"]) == 2
+    message = (
+        "npfuse: b.png: size (height, width) is (20, 31), expected (20, 30) as in a.png; crop or resize one of them"
+    )
+    assert message in capsys.readouterr().err
+    assert main(["check", "a.png", "missing.png"]) == 2
