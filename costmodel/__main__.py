@@ -24,7 +24,7 @@ from costmodel.report import (
     work_table,
 )
 from costmodel.tables import FORMATS, Table
-from costmodel.this_machine import this_machine
+from costmodel.this_machine import one_core, this_machine
 
 DEFAULT_SIZE = "1344x896"
 DEFAULT_MODEL = "lightfuse"
@@ -75,6 +75,9 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--format", default="text", help=f"one of {', '.join(FORMATS)} (default: %(default)s)")
     report.add_argument("--machine", help=f"predict the time on: here (measured once), {', '.join(MACHINES)}")
     report.add_argument(
+        "--measure", action="store_true", help="run every method here, on one core, and compare with the prediction"
+    )
+    report.add_argument(
         "--plot",
         metavar="FILE",
         type=Path,
@@ -100,7 +103,9 @@ def _report(arguments: argparse.Namespace) -> str:
             machine or machine_named(PLOT_MACHINE),
             arguments.plot,
         )
-    if arguments.layers:
+    if arguments.measure:
+        tables = [_measured(subject, height, width)]
+    elif arguments.layers:
         tables = [_layers(subject or model_subject(DEFAULT_MODEL, height, width), convention, machine)]
     elif subject:
         tables = _one(subject, convention, machine)
@@ -143,6 +148,15 @@ def _all(height: int, width: int, convention: Convention, machine: Machine | Non
         running_table(subjects, convention, f"What really runs for {size}"),
         resources_table(subjects, machine, f"Memory, energy{' and time' if machine else ''} for {size}"),
     ]
+
+
+def _measured(subject: Subject | None, height: int, width: int) -> Table:
+    from costmodel.measure import example_pixels, measured_table
+
+    subjects = [subject] if subject else [method_subject(method, height, width) for method in METHODS]
+    return measured_table(
+        subjects, one_core(), example_pixels(height, width), lambda name: print(f"running {name}", file=sys.stderr)
+    )
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -239,14 +239,19 @@ def _latex(table: Table) -> str:
     rows = [line(row) for row in table.cells()]
     if table.total:
         rows.insert(-1, r"  \hline")
+    headers = [line([column.header for column in table.columns])]
+    groups = [(group, len(list(columns))) for group, columns in groupby(range(len(table.columns)), _group_of(table))]
+    if any(group for group, _ in groups):
+        spans = [rf"\multicolumn{{{span}}}{{c}}{{{group.translate(_LATEX)}}}" for group, span in groups]
+        headers.insert(0, "  " + " & ".join(spans) + r" \\")
     return "\n".join(
         [
             r"\begin{table}",
-            r"\centering",
+            r"\centering\small\setlength{\tabcolsep}{4pt}",
             rf"\caption{{{table.title.translate(_LATEX)}}}",
             rf"\begin{{tabular}}{{{''.join('l' if column.kind == 'text' else 'r' for column in table.columns)}}}",
             r"  \hline",
-            line([column.full_header for column in table.columns]),
+            *headers,
             r"  \hline",
             *rows,
             r"  \hline",

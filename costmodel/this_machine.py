@@ -9,6 +9,7 @@ import json
 import math
 import os
 import platform
+import subprocess
 import sys
 import tempfile
 import time
@@ -48,6 +49,39 @@ def this_machine(cache: Path | None = None) -> Machine:
     return Machine(
         name="here",
         description=f"this machine, {identity['processor']}: NumPy's float32 matrix product, and copying",
+        peak_gmacs=peak,
+        bandwidth_gb_s=bandwidth,
+        sources=(f"measured, best of {RUNS}; kept in {cache}, delete it to measure anew",),
+    )
+
+
+def one_core(cache: Path | None = None) -> Machine:
+    """Return one core of this machine, from the cache or measured now in a process of its own.
+
+    Parameters
+    ----------
+    cache : as of `this_machine`, beside whose file another one is kept
+
+    Returns
+    -------
+    Machine
+    """
+    cache = (cache_file() if cache is None else cache).with_name("costmodel-one-core.json")
+    alone = dict.fromkeys(_THREAD_SETTINGS, "1")
+    identity = {**_identity(), "threads": "1"}
+    kept = _read(cache, identity)
+    if kept is None:
+        code = "from costmodel.this_machine import measure; print(*measure())"
+        found = subprocess.run(
+            [sys.executable, "-c", code], env=os.environ | alone, capture_output=True, text=True, check=True
+        ).stdout
+        peak, bandwidth = map(float, found.split())
+        kept = peak, bandwidth
+        _write(cache, identity, kept)
+    peak, bandwidth = kept
+    return Machine(
+        name="one core here",
+        description=f"one core of {identity['processor']}: NumPy's float32 matrix product, and copying",
         peak_gmacs=peak,
         bandwidth_gb_s=bandwidth,
         sources=(f"measured, best of {RUNS}; kept in {cache}, delete it to measure anew",),
