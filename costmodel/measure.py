@@ -94,7 +94,9 @@ def example_pixels(height: int, width: int) -> NDArray[np.float32]:
 
 
 def inputs_from(graph: Graph, pair: NDArray[np.float32]) -> Mapping[str, NDArray[Any]]:
-    """Return what fills a graph's inputs from a pair: its first channels, sampled at the input's size.
+    """Return what fills a graph's inputs from a pair, sampled at the input's size.
+
+    An input of six channels gets both pictures in [-1, 1]; of smaller ones, each gets its own picture in [0, 1].
 
     Examples
     --------
@@ -104,10 +106,14 @@ def inputs_from(graph: Graph, pair: NDArray[np.float32]) -> Mapping[str, NDArray
     {'under': (1, 4, 6, 1), 'over': (1, 4, 6, 1)}
     """
     arrays = {}
-    for name, (height, width, channels) in graph.inputs:
+    for i, (name, (height, width, channels)) in enumerate(graph.inputs):
         rows = np.arange(height) * pair.shape[0] // height
         columns = np.arange(width) * pair.shape[1] // width
-        arrays[name] = np.ascontiguousarray(pair[rows][:, columns, :channels])[np.newaxis]
+        part = pair[rows][:, columns]
+        if channels < 6:
+            first = 3 * (i % 2)
+            part = (part[:, :, first : first + channels] + 1) / 2
+        arrays[name] = np.ascontiguousarray(part)[np.newaxis]
     return arrays
 
 

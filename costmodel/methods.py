@@ -1,7 +1,7 @@
 """What really runs when a method fuses a pair of pictures: which graph, on how many pixels, how often.
 
-Counted are the networks. What each method does around its network is named in `left_out`, and its cost is not counted.
-Mertens 2009 has no row: its pyramid has no graph yet.
+Counted are the graphs: networks, and Mertens' pyramids. What each method does around its graph is named in `left_out`,
+and its cost is not counted.
 """
 
 from collections.abc import Callable
@@ -104,6 +104,15 @@ METHODS: tuple[Method, ...] = (
         runs=1,
         difference="Table III has no row for it; the network is built from Table I",
         left_out="minimum and maximum of each picture, and rounding",
+    ),
+    Method(
+        name="Mertens09",
+        model="mertens",
+        grid=same_size,
+        runs=1,
+        difference="Table III has no row for it; it learns nothing, so `paper` counts nothing, and its pyramids weigh "
+        "by fixed kernels (see --convention flops-all)",
+        left_out="conversion from and to bytes",
     ),
     Method(
         name="ToneFuse",

@@ -108,6 +108,7 @@ METHODS: tuple[PublishedMethod, ...] = (
         ),
     ),
     PublishedMethod(name="T_CNN", model="t_cnn", flops_per_pixel=None, parameters=None),
+    PublishedMethod(name="Mertens09", model="mertens", flops_per_pixel=None, parameters=None),
 )
 
 # "1.4 to 20 times FLOP and parameter reduction": the abstract gives one pair of ratios for both.

@@ -159,7 +159,8 @@ def _without_row(name: str) -> str:
     return next(method.difference for method in METHODS if method.name == name)
 
 
-# Per pixel, costs do not depend on the size as long as it is a multiple of 8.
+# Per pixel, costs of networks do not depend on the size as long as it is a multiple of 8; Mertens' pyramids, which have
+# a level more for every doubling, differ in the third digit.
 _TABLE_3_HEIGHT, _TABLE_3_WIDTH = 64, 96
 
 

@@ -38,6 +38,13 @@ def test_inputs_are_samples_of_the_pair():
     assert inputs["thumbnail"].shape[1:] == dict(build("tonefuse", 8, 16).inputs)["thumbnail"]
 
 
+def test_inputs_of_a_method_of_two_pictures_are_its_own():
+    pair = np.linspace(-1, 1, 4 * 6 * 6, dtype=np.float32).reshape(4, 6, 6)
+    inputs = measure.inputs_from(build("mertens", 4, 6), pair)
+    for name, part in (("exposure1", pair[:, :, :3]), ("exposure2", pair[:, :, 3:])):
+        assert np.array_equal(inputs[name][0], (part + 1) / 2)
+
+
 def test_timing_ends_after_enough_seconds_but_not_before_one_run(monkeypatch):
     clock = iter(range(0, 1000, 7))  # every run takes 7 seconds
     monkeypatch.setattr(measure.time, "perf_counter", lambda: next(clock))
