@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from npfuse.graph import Graph
 from npfuse.run import Engine, plan, run
-from npfuse.thumbnail import thumbnail
+from npfuse.survey import Survey, survey
 from npfuse.weights import Normalization, Weights
 
 GRID = 8  # pixels: GlobalNet halves the size three times
@@ -90,22 +90,36 @@ def tile_side(graph: Graph, engine: Engine, itemsize: int = 4, threads: int = 1)
 
 
 def fuse_pair(
-    under: Pixels, over: Pixels, out: Pixels, weights: Weights, *, engine: Engine, threads: int
+    under: Pixels,
+    over: Pixels,
+    out: Pixels,
+    weights: Weights,
+    *,
+    engine: Engine,
+    threads: int,
+    surveys: tuple[Survey, Survey] | None = None,
 ) -> Iterator[Callable[[], None]]:
-    """Yield the work of a pair, tile by tile: each job fills its part of `out`, (H, W, 3) or (H, W)."""
+    """Yield the work of a pair, tile by tile: each job fills its part of `out`, (H, W, 3) or (H, W).
+
+    What the network wants of the whole pictures is in their surveys, of `thumbnail_size`; made here unless given.
+    """
     height, width = (-(-size // GRID) * GRID for size in out.shape[:2])
     whole = weights.graph(height, width)
     side = tile_side(whole, engine, 8 if under.dtype == np.float64 else 4, threads)
-    scales = [_scale(picture, weights.normalization) for picture in (under, over)]
-    # What the network wants of the whole pictures is made once, so that it is the same for every tile.
-    others = {
-        name: _thumbnail((under, over), scales, height, width)
-        for name, (height, width, _) in whole.inputs
-        if name == "thumbnail"
-    }
+    if surveys is None:
+        size = thumbnail_size(whole)
+        surveys = survey(under, *size), survey(over, *size)
+    scales = [_scale(found, under.dtype, weights.normalization) for found in surveys]
+    others = {name: _thumbnail(surveys, scales, under.dtype) for name, _ in whole.inputs if name == "thumbnail"}
     for row in tiles_along(0, height, side, whole):
         for column in tiles_along(1, width, side, whole):
             yield _tile_job(under, over, scales, others, out, weights, engine, row, column)
+
+
+def thumbnail_size(graph: Graph) -> tuple[int, int]:
+    """Return the rows and columns of the thumbnail that a network wants; (1, 1) where it wants none."""
+    height, width, _ = dict(graph.inputs).get("thumbnail", (1, 1, 0))
+    return height, width
 
 
 def _tile_job(
@@ -137,17 +151,15 @@ def _tile_job(
     return job
 
 
-def _scale(picture: Pixels, normalization: Normalization) -> tuple[float, float]:
+def _scale(found: Survey, dtype: np.dtype[Any], normalization: Normalization) -> tuple[float, float]:
     """Return what maps a picture's values to [-1, 1]: black, and 2 / (white - black).
 
     A picture of a single value, or of values too close for floats to tell apart, has no range of its own; it is mapped
     by the full one.
     """
-    black, white = 0.0, WHITE[picture.dtype]
-    if normalization == "min_max":
-        least, most = float(picture.min()), float(picture.max())
-        if most - least > 2 * float(np.finfo(np.float32).tiny):
-            black, white = least, most
+    black, white = 0.0, WHITE[dtype]
+    if normalization == "min_max" and found.most - found.least > 2 * float(np.finfo(np.float32).tiny):
+        black, white = found.least, found.most
     return black, 2 / (white - black)
 
 
@@ -165,14 +177,13 @@ def _window(picture: Pixels, row: Tile, column: Tile, black: float, scale: float
     return np.repeat(mapped[:, :, np.newaxis], 3, axis=2) if mapped.ndim == 2 else mapped
 
 
-def _thumbnail(pictures: tuple[Pixels, Pixels], scales: list[tuple[float, float]], height: int, width: int) -> Pixels:
-    """Average two whole pictures to a few pixels and map them to [-1, 1], (1, height, width, 6)."""
+def _thumbnail(surveys: tuple[Survey, Survey], scales: list[tuple[float, float]], dtype: np.dtype[Any]) -> Pixels:
+    """Map the thumbnails of two whole pictures to [-1, 1], (1, height, width, 6)."""
     means = []
-    for picture, (black, scale) in zip(pictures, scales, strict=True):
-        mapped = (thumbnail(picture, height, width) - black) * scale - 1
+    for found, (black, scale) in zip(surveys, scales, strict=True):
+        mapped = (found.thumbnail - black) * scale - 1
         means.append(np.repeat(mapped[:, :, np.newaxis], 3, axis=2) if mapped.ndim == 2 else mapped)
-    dtype = np.float64 if pictures[0].dtype == np.float64 else np.float32
-    return np.concatenate(means, axis=2)[np.newaxis].astype(dtype)
+    return np.concatenate(means, axis=2)[np.newaxis].astype(np.float64 if dtype == np.float64 else np.float32)
 
 
 def _quantized(fused: Pixels, grey: bool, dtype: np.dtype[Any]) -> Pixels:

@@ -11,36 +11,72 @@ from numpy.typing import NDArray
 
 from npfuse.ops.resize import resize_taps
 
+Run = tuple[int, int, int, int]  # first row, one past the last, row of the thumbnail, and how often it counts
 
-def thumbnail(picture: NDArray[Any], height: int, width: int) -> NDArray[np.float64]:
-    """Average a picture to a given size.
+# What sums of up to 64 rows are made in: as narrow as they fit, which is fastest.
+NARROW = {np.dtype(np.uint8): np.uint16, np.dtype(np.uint16): np.uint32}
+
+
+class Thumbnail:
+    """A thumbnail that is made from bands of up to 64 rows, one after the other.
 
     Parameters
     ----------
-    picture : ndarray (H, W, 3) or (H, W); uint8, uint16, float32 or float64
+    shape : of the picture, (H, W) or (H, W, 3)
     height, width : of the thumbnail
-
-    Returns
-    -------
-    ndarray (height, width, 3) or (height, width), float64, in the picture's own levels
 
     Examples
     --------
-    >>> thumbnail(np.array([[0, 30, 60]], np.uint8), 1, 2)  # the middle pixel counts half for each
-    array([[10., 50.]])
+    >>> taps = Thumbnail((1, 3), 1, 2)
+    >>> taps.add(0, 1, taps.band_sums(np.array([[0, 30, 60]], np.uint8), 0))
+    >>> taps.result()  # the mean of all; the middle pixel counts half for each of the two
+    (30.0, array([[10., 50.]]))
     """
-    rows, columns = picture.shape[:2]
-    total = np.uint64 if picture.dtype.kind == "u" else np.float64
-    strips = np.zeros((height, *picture.shape[1:]), total)
-    for i, (positions, units) in enumerate(zip(*_taps(rows, height), strict=True)):
-        for first, last, unit in _runs(positions, units):
-            strips[i] += picture[first:last].sum(axis=0, dtype=total) * total(unit)
-    strips = strips.reshape(height, columns, -1)  # (height, W, C)
-    cells = np.empty((height, width, strips.shape[2]), np.float64)
-    for j, (positions, units) in enumerate(zip(*_taps(columns, width), strict=True)):
-        cells[:, j] = np.einsum("hwc,w->hc", strips[:, positions], units.astype(total))
-    means: NDArray[np.float64] = (cells / (rows * columns)).reshape(height, width, *picture.shape[2:])
-    return means
+
+    def __init__(self, shape: tuple[int, ...], height: int, width: int) -> None:
+        self.shape, self.height, self.width = shape, height, width
+        self.runs = [
+            (first, last, i, unit)
+            for i, (positions, units) in enumerate(zip(*_taps(shape[0], height), strict=True))
+            for first, last, unit in _runs(positions, units)
+        ]
+        self.strips: NDArray[Any] | None = None
+
+    def band_runs(self, first: int, last: int) -> list[Run]:
+        """Return the runs of rows in a band, each cut to it."""
+        return [
+            (max(start, first), min(stop, last), i, u)
+            for start, stop, i, u in self.runs
+            if start < last and stop > first
+        ]
+
+    def band_sums(self, part: NDArray[Any], first: int) -> NDArray[Any]:
+        """Sum a band over each of its runs of rows; `part` begins with row `first` and may have some columns only."""
+        total = np.uint64 if part.dtype.kind == "u" else np.float64
+        narrow = NARROW.get(part.dtype, np.float64)
+        runs = self.band_runs(first, first + len(part))
+        return np.stack([part[a - first : b - first].sum(axis=0, dtype=narrow).astype(total) for a, b, _, _ in runs])
+
+    def add(self, first: int, last: int, sums: NDArray[Any]) -> None:
+        """Add the sums of the band of rows [first, last)."""
+        if self.strips is None:
+            self.strips = np.zeros((self.height, *self.shape[1:]), sums.dtype)
+        for (_, _, i, unit), values in zip(self.band_runs(first, last), sums, strict=True):
+            self.strips[i] += values * sums.dtype.type(unit)
+
+    def result(self) -> tuple[float, NDArray[np.float64]]:
+        """Return the mean of the picture and the thumbnail (height, width, 3) or (height, width)."""
+        assert self.strips is not None
+        rows, columns = self.shape[:2]
+        strips = self.strips.reshape(self.height, columns, -1)  # (height, W, C)
+        cells = np.empty((self.height, self.width, strips.shape[2]), np.float64)
+        for j, (positions, units) in enumerate(zip(*_taps(columns, self.width), strict=True)):
+            cells[:, j] = np.einsum("hwc,w->hc", strips[:, positions], units.astype(strips.dtype))
+        # Every row counts `height` times in all.
+        total = strips.sum()
+        size = self.height * strips.shape[1] * strips.shape[2] * rows
+        mean = int(total) / size if strips.dtype.kind == "u" else float(total) / size
+        return mean, (cells / (rows * columns)).reshape(self.height, self.width, *self.shape[2:])
 
 
 def _taps(n: int, out: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -1,0 +1,123 @@
+"""What is known of a whole picture before its parts are fused, found in one pass over it.
+
+The pass reads bands of 64 rows, whatever the picture is kept in and however it is cut later, and adds them up in order:
+so the result is the same to the bit for an array, a file read by strips, or chunks on many machines.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from npfuse.thumbnail import Thumbnail
+
+BAND = 64  # rows; sums of as many bytes fit into 16 bits
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Band:
+    """What is known of a band of rows.
+
+    Parameters
+    ----------
+    rows : (first, one past the last) of the picture
+    sums : ndarray (runs, W, 3) or (runs, W), uint64 or float64: sums over the runs of rows that the thumbnail keeps
+        apart
+    least, most : of the values; NaN where one is NaN
+    outside : how many values of a float picture are NaN or outside [0, 1]
+    at : position of the first of those
+    """
+
+    rows: tuple[int, int]
+    sums: NDArray[Any]
+    least: float
+    most: float
+    outside: int
+    at: tuple[int, ...] | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Survey:
+    """What is known of a picture.
+
+    Parameters
+    ----------
+    mean : of all values; exact up to one rounding for integers
+    least, most : of the values
+    outside : how many values of a float picture are NaN or outside [0, 1]
+    at : position of the first of those, or None
+    thumbnail : ndarray (height, width, 3) or (height, width), float64, in the picture's levels
+    """
+
+    mean: float
+    least: float
+    most: float
+    outside: int
+    at: tuple[int, ...] | None
+    thumbnail: NDArray[np.float64]
+
+
+def survey(picture: Any, height: int = 1, width: int = 1) -> Survey:
+    """Read a picture once.
+
+    Parameters
+    ----------
+    picture : (H, W) or (H, W, 3), uint8, uint16, float32 or float64; ndarray, or anything that has `shape` and `dtype`
+        and gives an ndarray for `picture[rows, columns]`
+    height, width : of the thumbnail
+
+    Returns
+    -------
+    Survey
+
+    Examples
+    --------
+    >>> found = survey(np.array([[0, 30, 60]], np.uint8), 1, 2)
+    >>> found.mean, found.least, found.most, found.thumbnail.tolist()
+    (30.0, 0.0, 60.0, [[10.0, 50.0]])
+    """
+    taps = Thumbnail(picture.shape, height, width)
+    return put_together(taps, (band(taps, part, first) for first, part in bands(picture)))
+
+
+def bands(picture: Any) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Yield a picture's bands of rows, each with its first row."""
+    for first in range(0, picture.shape[0], BAND):
+        yield first, np.asarray(picture[first : first + BAND, :])
+
+
+def band(taps: Thumbnail, part: NDArray[Any], first: int, column: int = 0) -> Band:
+    """Look at a band, or at some of its columns.
+
+    Parameters
+    ----------
+    taps : Thumbnail, of the whole picture
+    part : ndarray (rows, columns, 3) or (rows, columns)
+    first, column : where the part begins in the picture
+    """
+    part = np.ascontiguousarray(part)  # numpy's order of summation depends on the layout
+    outside, at = 0, None
+    if part.dtype.kind == "f":
+        bad = ~((part >= 0) & (part <= 1))  # a NaN compares false
+        outside = int(np.count_nonzero(bad))
+        if outside:
+            row, place, *channel = (int(i) for i in np.argwhere(bad)[0])
+            at = first + row, column + place, *channel
+    with np.errstate(invalid="ignore"):
+        least, most = float(part.min()), float(part.max())
+    rows = first, first + len(part)
+    return Band(rows=rows, sums=taps.band_sums(part, first), least=least, most=most, outside=outside, at=at)
+
+
+def put_together(taps: Thumbnail, found: Iterable[Band]) -> Survey:
+    """Add up the bands of a picture, which come in order."""
+    least, most, outside, at = float("inf"), float("-inf"), 0, None
+    for part in found:
+        taps.add(*part.rows, part.sums)
+        least, most = float(np.minimum(least, part.least)), float(np.maximum(most, part.most))
+        outside += part.outside
+        at = at or part.at
+    mean, thumbnail = taps.result()
+    return Survey(mean=mean, least=least, most=most, outside=outside, at=at, thumbnail=thumbnail)
