@@ -1,0 +1,316 @@
+"""The comparison itself: engines take turns on the same pairs, results are compared first, times are kept by round.
+
+In a round every engine fuses the pair once, and npfuse fuses it anew right before each of them, so that a ratio is that
+of neighbours in time. The peers' time does not depend on what a picture shows, so only at the smallest size, and with
+the first number of threads, do they fuse all contents; elsewhere they fuse the first photograph, and npfuse that with
+noise and random bytes too. With further numbers of threads, npfuse with the first one takes part as well.
+
+Each peer fuses the smallest pair whole and in tiles first, and goes on with whatever was fastest; where the whole would
+not fit in memory it takes its fastest tiles.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from bench.engine import NPFUSE
+from bench.machine import available_bytes
+from bench.pictures import Content, pair_of
+from bench.summary import Difference, Summary, ratios, summarized
+from bench.worker import Memory, Run, Worker, WorkerError
+from costmodel.memory import peak
+from npfuse.weights import Weights
+
+SETTLE_S = 0.03  # between two runs: threads that wait busily for more work give up meanwhile
+SIDES = (128, 256)  # of the tiles that a peer tries
+COPIES = 2  # of a graph's largest values that a peer may hold
+
+Size = tuple[int, int]
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seat:
+    """An engine that takes part, with its number of threads."""
+
+    name: str
+    threads: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """What one engine took for one pair.
+
+    Parameters
+    ----------
+    network, content : what was fused
+    height, width : of the pictures
+    engine : "npfuse" or a peer's name
+    threads : that it was allowed
+    side : of its tiles; None for the whole at once, or for npfuse
+    runs : each with its wall time and its CPU time
+    wall_s : quartiles of the wall time
+    busy : median of CPU time / wall time, how many threads worked
+    ratio : its time / npfuse's, run by run; None for npfuse itself
+    apart : from npfuse's result; for npfuse from the definition's; None where that was not computed
+    """
+
+    network: str
+    content: str
+    height: int
+    width: int
+    engine: str
+    threads: int
+    side: int | None
+    runs: tuple[Run, ...]
+    wall_s: Summary
+    busy: float
+    ratio: Summary | None
+    apart: Difference | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is measured.
+
+    Parameters
+    ----------
+    network : name of the weights
+    weights : Weights
+    peers : names
+    sizes : (height, width), smallest first
+    contents : the first one is what the peers fuse at every size
+    threads : numbers of threads, one after the other
+    rounds, large_rounds : at the smallest size, and at the others
+    folder : for the pairs, which all processes read
+    """
+
+    network: str
+    weights: Weights
+    peers: Sequence[str]
+    sizes: Sequence[Size]
+    contents: Sequence[Content]
+    threads: Sequence[int]
+    rounds: int
+    large_rounds: int
+    folder: Path
+
+
+@dataclass
+class Sides:
+    """How long each peer took for each way of cutting the smallest pair, in seconds."""
+
+    seconds: dict[str, dict[int | None, float]] = field(default_factory=dict)
+
+    def of(self, name: str, whole_fits: bool) -> int | None:
+        """Return the fastest of what fits."""
+        if name == NPFUSE:
+            return None
+        fitting = {side: s for side, s in self.seconds[name].items() if side is not None or whole_fits}
+        return min(fitting, key=lambda side: fitting[side])
+
+
+def compare(plan: Plan, sides: Sides, report: Report) -> Iterator[Row]:
+    """Measure everything in a plan.
+
+    Parameters
+    ----------
+    plan : Plan
+    sides : is filled in
+    report : is told in a line what goes on
+
+    Yields
+    ------
+    Row, as each is finished
+
+    Raises
+    ------
+    WorkerError : npfuse itself failed; a peer that fails is reported and left out
+    """
+    for threads in plan.threads:
+        first = threads == plan.threads[0]
+        seats = [Seat(name=name, threads=threads) for name in (NPFUSE, *plan.peers)]
+        if not first:
+            seats.insert(1, Seat(name=NPFUSE, threads=plan.threads[0]))
+        workers = {seat: Worker(seat.name, plan.weights, seat.threads) for seat in seats}
+        try:
+            for size in plan.sizes:
+                for content in plan.contents:
+                    if size != plan.sizes[0] and content.photograph not in (None, plan.contents[0].photograph):
+                        continue
+                    everyone = content == plan.contents[0] or (first and size == plan.sizes[0])
+                    present = {seat: worker for seat, worker in workers.items() if everyone or seat.name == NPFUSE}
+                    yield from _rows(plan, sides, size, content, present, workers, first, report)
+                for worker in workers.values():
+                    worker.forget()
+        finally:
+            for worker in workers.values():
+                worker.stop()
+
+
+def _rows(
+    plan: Plan,
+    sides: Sides,
+    size: Size,
+    content: Content,
+    present: Mapping[Seat, Worker],
+    workers: dict[Seat, Worker],
+    first: bool,
+    report: Report,
+) -> Iterator[Row]:
+    """Measure one pair."""
+    files = pair_files(plan.folder, content, size)
+    smallest = size == plan.sizes[0]
+    fits = whole_fits(plan.weights, size, len(plan.peers))
+    (ours, us), *others = present.items()
+    reference = plan.folder / "reference.npy"
+    us.load(*files)
+    apart: dict[Seat, Difference] = {}
+    if smallest and first:
+        us.define()
+        us.save(reference)
+    us.run(None)
+    if smallest and first:
+        apart[ours] = us.compare(reference)
+    us.save(reference)
+    taking_part: list[tuple[Seat, Worker, int | None]] = []
+    for seat, worker in others:
+        try:
+            if seat.name != NPFUSE and seat.name not in sides.seconds:
+                sides.seconds[seat.name] = _tried(worker, files, fits)
+            side = sides.of(seat.name, fits)
+            worker.load(*files)
+            worker.prepare(side)
+            if smallest:
+                worker.run(side)
+                apart[seat] = worker.compare(reference)
+            taking_part.append((seat, worker, side))
+        except WorkerError as error:
+            _leave(seat, workers, error, report)
+    our_runs: list[Run] = []
+    pairs: dict[Seat, list[tuple[Run, Run]]] = {seat: [] for seat, _, _ in taking_part}
+    quick = smallest or all(seat.name == NPFUSE for seat in pairs)
+    for count in range(plan.rounds if quick else plan.large_rounds):
+        shift = count % max(len(taking_part), 1)  # everyone is first once
+        for seat, worker, side in taking_part[shift:] + taking_part[:shift]:
+            if seat not in workers:
+                continue
+            try:
+                pair = _settled(us, None), _settled(worker, side)
+                if seat not in apart:
+                    apart[seat] = worker.compare(reference)
+            except WorkerError as error:
+                if us.failed:
+                    raise
+                _leave(seat, workers, error, report)
+                continue
+            our_runs.append(pair[0])
+            pairs[seat].append(pair)
+        if not taking_part:
+            our_runs.append(_settled(us, None))
+    yield _row(plan, size, content, ours, None, our_runs, None, apart.get(ours))
+    for seat, _, side in taking_part:
+        if pairs[seat]:
+            ratio = ratios([ours.wall_s for ours, _ in pairs[seat]], [theirs.wall_s for _, theirs in pairs[seat]])
+            runs = [theirs for _, theirs in pairs[seat]]
+            yield _row(plan, size, content, seat, side, runs, ratio, apart.get(seat))
+
+
+def _row(
+    plan: Plan,
+    size: Size,
+    content: Content,
+    seat: Seat,
+    side: int | None,
+    runs: Sequence[Run],
+    ratio: Summary | None,
+    apart: Difference | None,
+) -> Row:
+    return Row(
+        network=plan.network,
+        content=content.label,
+        height=size[0],
+        width=size[1],
+        engine=seat.name,
+        threads=seat.threads,
+        side=side,
+        runs=tuple(runs),
+        wall_s=summarized([run.wall_s for run in runs]),
+        busy=summarized([run.cpu_s / run.wall_s for run in runs]).median,
+        ratio=ratio,
+        apart=apart,
+    )
+
+
+def _settled(worker: Worker, side: int | None) -> Run:
+    """Run after a moment of rest."""
+    time.sleep(SETTLE_S)
+    return worker.run(side)
+
+
+def _leave(seat: Seat, workers: dict[Seat, Worker], error: WorkerError, report: Report) -> None:
+    """Go on without a peer that failed."""
+    report(f"left out from here on: {error}")
+    workers.pop(seat).stop()
+
+
+def _tried(worker: Worker, files: tuple[Path, Path], fits: bool) -> dict[int | None, float]:
+    """Return how long a peer takes for each way of cutting a pair."""
+    seconds: dict[int | None, float] = {}
+    for side in (*SIDES, *((None,) if fits else ())):
+        worker.load(*files)
+        worker.prepare(side)
+        seconds[side] = _settled(worker, side).wall_s
+        worker.forget()
+    return seconds
+
+
+def whole_fits(weights: Weights, size: Size, processes: int) -> bool:
+    """Tell whether so many processes can each hold a whole pair's values, as the cost model counts them, twice."""
+    height, width = (-(-length // 8) * 8 for length in size)
+    needed = COPIES * processes * peak(weights.graph(height, width), merge=False).bytes
+    available = available_bytes()
+    return available is None or needed <= available
+
+
+def pair_files(folder: Path, content: Content, size: Size) -> tuple[Path, Path]:
+    """Return the files of a pair, written when they are first asked for."""
+    stem = f"{content.label.replace('/', ' ')} {size[0]}x{size[1]}"
+    files = folder / f"{stem} under.npy", folder / f"{stem} over.npy"
+    if not all(file.exists() for file in files):
+        for file, picture in zip(files, pair_of(content, *size), strict=True):
+            np.save(file, picture)
+    return files
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryRow:
+    """What one engine took of memory for one pair, with the first number of threads."""
+
+    network: str
+    height: int
+    width: int
+    engine: str
+    side: int | None
+    memory: Memory
+
+
+def measure_memory(plan: Plan, sides: Sides, report: Report) -> Iterator[MemoryRow]:
+    """Measure each engine in a process of its own: the smallest and the largest pair, npfuse all."""
+    for size in plan.sizes:
+        files = pair_files(plan.folder, plan.contents[0], size)
+        everyone = size in (plan.sizes[0], plan.sizes[-1])
+        for name in (NPFUSE, *(peer for peer in plan.peers if everyone and peer in sides.seconds)):
+            side = sides.of(name, whole_fits(plan.weights, size, len(plan.peers)))
+            worker = Worker(name, plan.weights, plan.threads[0])
+            try:
+                found = worker.measure_memory(*files, side)
+            except WorkerError as error:
+                report(f"memory not measured: {error}")
+                continue
+            finally:
+                worker.stop()
+            yield MemoryRow(network=plan.network, height=size[0], width=size[1], engine=name, side=side, memory=found)

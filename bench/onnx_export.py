@@ -1,0 +1,306 @@
+"""Any graph of npfuse as an ONNX model, walked node by node: there is no second description of a network.
+
+`onnx_model` takes and returns floats, as `npfuse.run.run` does. `onnx_bytes_model` takes two 8-bit pictures and returns
+one, so that conversion, normalization and rounding are the runtime's own work too. Values are NHWC at the model's
+borders and NCHW, ONNX's own layout, inside. Left out: dynamic sizes; a model is for one picture size, as a graph is.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from npfuse import padding as pad
+from npfuse.graph import Graph, Node
+from npfuse.ops import (
+    BOX,
+    AdaptiveNorm,
+    Add,
+    AddChannels,
+    Concatenate,
+    Conv2D,
+    Conv2DTranspose,
+    DepthwiseConv2D,
+    DepthwiseConv2DTranspose,
+    LeakyReLU,
+    Operator,
+    PointwiseConv2D,
+    ReLU,
+    Resize,
+    Tanh,
+    Window,
+)
+from npfuse.ops.resize import resize_taps
+from npfuse.weights import Weights
+
+OPSET = 18
+IR_VERSION = 9  # the oldest that has this opset; every runtime reads it
+HALF_WHITE = 127.5
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+@dataclass
+class _Writer:
+    """Collects the nodes and constants of an ONNX graph."""
+
+    nodes: list[onnx.NodeProto] = field(default_factory=list)
+    constants: list[onnx.TensorProto] = field(default_factory=list)
+
+    def constant(self, name: str, value: Any, dtype: Any = np.float32) -> str:
+        """Store an array under a name that is used once, and return the name."""
+        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value, dtype), name))
+        return name
+
+    def add(self, kind: str, name: str, *inputs: str, **attributes: Any) -> str:
+        """Append a node that computes one value, and return the value's name."""
+        self.nodes.append(helper.make_node(kind, list(inputs), [name], name=name, **attributes))
+        return name
+
+    def model(self, name: str, inputs: list[onnx.ValueInfoProto], outputs: list[onnx.ValueInfoProto]) -> bytes:
+        """Return the checked model, serialized."""
+        graph = helper.make_graph(self.nodes, name, inputs, outputs, self.constants)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+        onnx.checker.check_model(model, full_check=True)
+        return model.SerializeToString()
+
+
+def onnx_model(graph: Graph, arrays: Arrays) -> bytes:
+    """Write a graph with its weights as an ONNX model of floats.
+
+    Parameters
+    ----------
+    graph : Graph
+    arrays : ndarray by full weight name, "<weight key>/<name>"
+
+    Returns
+    -------
+    bytes of an ONNX file; its inputs and outputs are float32 (1, H, W, C), under the graph's own names
+
+    Raises
+    ------
+    ValueError : an operator that has no rule here
+    """
+    writer = _Writer()
+    values = {name: _channels_first(writer, name, name) for name, _ in graph.inputs}
+    values = _write_nodes(writer, graph, arrays, values)
+    for name in graph.outputs:
+        writer.add("Transpose", name, values[name], perm=(0, 2, 3, 1))
+    return writer.model(
+        graph.name,
+        [_float_value(name, shape) for name, shape in graph.inputs],
+        [_float_value(name, graph.shapes[name]) for name in graph.outputs],
+    )
+
+
+def onnx_bytes_model(weights: Weights, height: int, width: int) -> bytes:
+    """Write a network of two exposures as an ONNX model from bytes to bytes.
+
+    Parameters
+    ----------
+    weights : Weights, with normalization "full_range"
+    height, width : of the pictures, multiples of 8
+
+    Returns
+    -------
+    bytes of an ONNX file with inputs "under" and "over", uint8 (1, H, W, 3), and where the network has one
+    "thumbnail", float32 (1, h, w, 6) in [-1, 1]; output "fused_bytes", uint8 (1, H, W, 3)
+
+    Raises
+    ------
+    ValueError : other weights than those, or an operator that has no rule here
+    """
+    graph = weights.graph(height, width)
+    (exposures, _), *others = graph.inputs
+    (fused,) = graph.outputs
+    writer = _Writer()
+    pair = writer.add("Concat", "pair_bytes", "under", "over", axis=3)
+    floats = writer.add("Cast", "pair_floats", _channels_first(writer, "pair", pair), to=TensorProto.FLOAT)
+    scaled = writer.add("Mul", "pair_scaled", floats, writer.constant("scale", 1 / HALF_WHITE))
+    values = {exposures: writer.add("Sub", "pair_mapped", scaled, writer.constant("one", 1))}
+    values |= {name: _channels_first(writer, name, name) for name, _ in others}
+    values = _write_nodes(writer, graph, weights.arrays, values)
+    lifted = writer.add("Add", "fused_lifted", values[fused], "one")
+    levels = writer.add("Mul", "fused_levels", lifted, writer.constant("half_white", HALF_WHITE))
+    rounded = writer.add("Cast", "fused_rounded", writer.add("Round", "fused_whole", levels), to=TensorProto.UINT8)
+    writer.add("Transpose", "fused_bytes", rounded, perm=(0, 2, 3, 1))
+    picture = [
+        helper.make_tensor_value_info(name, TensorProto.UINT8, (1, height, width, 3)) for name in ("under", "over")
+    ]
+    return writer.model(
+        graph.name,
+        picture + [_float_value(name, shape) for name, shape in others],
+        [helper.make_tensor_value_info("fused_bytes", TensorProto.UINT8, (1, height, width, 3))],
+    )
+
+
+def _float_value(name: str, shape: tuple[int, ...]) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, *shape))
+
+
+def _channels_first(writer: _Writer, name: str, value: str) -> str:
+    return writer.add("Transpose", f"{name}, channels first", value, perm=(0, 3, 1, 2))
+
+
+def _write_nodes(writer: _Writer, graph: Graph, arrays: Arrays, values: dict[str, str]) -> dict[str, str]:
+    """Write every node; `values` names the ONNX value, NCHW, of each of the graph's inputs."""
+    for node in graph.nodes:
+        if type(node.op) not in RULES:
+            known = ", ".join(sorted(op.__name__ for op in RULES))
+            raise ValueError(f"{graph.name}/{node.name}: operator is {node.op.kind}, expected one of {known}")
+        # An inner name may not be that of a model's input or output.
+        own = {name: arrays[f"{node.weight_key}/{name}"] for name in node.op.weight_shapes(*graph.input_shapes(node))}
+        inputs = tuple(values[name] for name in node.inputs)
+        values[node.name] = RULES[type(node.op)](_Place(writer, graph, node, own), node.op, *inputs)
+    return values
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a rule writes: it names what it adds after the node."""
+
+    writer: _Writer
+    graph: Graph
+    node: Node
+    weights: Arrays
+
+    def add(self, kind: str, *inputs: str, step: str = "value", **attributes: Any) -> str:
+        return self.writer.add(kind, f"{self.node.name}, {step}", *inputs, **attributes)
+
+    def constant(self, name: str, value: Any, dtype: Any = np.float32) -> str:
+        return self.writer.constant(f"{self.node.name}/{name}", value, dtype)
+
+    def bias(self) -> tuple[str, ...]:
+        return (self.constant("bias", self.weights["bias"]),) if "bias" in self.weights else ()
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        return self.graph.input_shapes(self.node)[0]
+
+
+def _pointwise(place: _Place, op: PointwiseConv2D, x: str) -> str:
+    kernel = place.weights["kernel"].T[:, :, np.newaxis, np.newaxis]  # (Cout, Cin, 1, 1)
+    return place.add("Conv", x, place.constant("kernel", kernel), *place.bias(), kernel_shape=(1, 1))
+
+
+def _convolution(place: _Place, op: Window, x: str) -> str:
+    kernel = place.weights["kernel"]
+    depthwise = kernel.ndim == 3
+    kernel = kernel.transpose(2, 0, 1)[:, np.newaxis] if depthwise else kernel.transpose(3, 2, 0, 1)
+    pads = [pad.conv_pads(place.input_shape[axis], *op.axis_arguments(axis)) for axis in (0, 1)]
+    return place.add(
+        "Conv",
+        x,
+        place.constant("kernel", kernel),  # (Cout, Cin / groups, kH, kW)
+        *place.bias(),
+        kernel_shape=op.kernel_size,
+        strides=op.stride,
+        dilations=op.dilation,
+        pads=[before for before, _ in pads] + [after for _, after in pads],
+        group=place.input_shape[2] if depthwise else 1,
+    )
+
+
+def _transposed_convolution(place: _Place, op: Window, x: str) -> str:
+    constants = op.constants(place.input_shape)
+    kernel = (constants | dict(place.weights))["kernel"]
+    depthwise = kernel.ndim == 3
+    kernel = kernel.transpose(2, 0, 1)[:, np.newaxis] if depthwise else kernel.transpose(3, 2, 0, 1)
+    crops, extra = [], []
+    for axis in (0, 1):
+        n = place.input_shape[axis]
+        size, stride, dilation, padding = op.axis_arguments(axis)
+        full = (n - 1) * stride + pad.extent(size, dilation)
+        before = pad.transposed_crop(n, size, stride, dilation, padding)
+        after = full - before - pad.transposed_length(n, size, stride, dilation, padding)
+        crops.append((before, max(after, 0)))
+        extra.append(max(-after, 0))
+    return place.add(
+        "ConvTranspose",
+        x,
+        place.constant("kernel", kernel),  # (Cin, Cout / groups, kH, kW)
+        *place.bias(),
+        kernel_shape=op.kernel_size,
+        strides=op.stride,
+        dilations=op.dilation,
+        pads=[before for before, _ in crops] + [after for _, after in crops],
+        output_padding=extra,
+        group=place.input_shape[2] if depthwise else 1,
+    )
+
+
+def _depthwise_transposed(place: _Place, op: DepthwiseConv2DTranspose, x: str) -> str:
+    if op.fixed == BOX and op.stride == (2, 2) and op.padding == "same" and not op.use_bias:
+        # The box repeats every value twice each way; runtimes have an operator for that.
+        return _resized(place, x, "nearest")
+    return _transposed_convolution(place, op, x)
+
+
+def _resize(place: _Place, op: Resize, x: str) -> str:
+    if op.method != "area":
+        return _resized(place, x, op.method)
+    rows, columns = (_taps_matrix(n, out) for n, out in zip(place.input_shape, (op.height, op.width), strict=False))
+    narrow = place.add("MatMul", x, place.constant("columns", columns.T), step="columns")
+    return place.add("MatMul", place.constant("rows", rows), narrow)
+
+
+def _resized(place: _Place, x: str, method: str) -> str:
+    height, width, channels = place.graph.shapes[place.node.name]
+    sizes = place.constant("sizes", (1, channels, height, width), np.int64)
+    return place.add(
+        "Resize",
+        x,
+        "",
+        "",
+        sizes,
+        mode="nearest" if method == "nearest" else "linear",
+        coordinate_transformation_mode="half_pixel",
+        nearest_mode="round_prefer_ceil",
+    )
+
+
+def _taps_matrix(n: int, out: int) -> NDArray[np.float64]:
+    """Return area resampling along one axis as a matrix (out, n)."""
+    matrix = np.zeros((out, n))
+    positions, weights = resize_taps(n, out, "area")
+    for i in range(out):
+        np.add.at(matrix[i], positions[i], weights[i])
+    return matrix
+
+
+def _adaptive_norm(place: _Place, op: AdaptiveNorm, x: str) -> str:
+    w = place.weights
+    gamma, beta = (place.constant(name, w["w1"] * w[name]) for name in ("gamma", "beta"))
+    normal = place.add("InstanceNormalization", x, gamma, beta, step="normal", epsilon=op.epsilon)
+    return place.add("Add", place.add("Mul", x, place.constant("w0", w["w0"]), step="part"), normal)
+
+
+def _joined(kind: str, **attributes: Any) -> Callable[..., str]:
+    def rule(place: _Place, op: Operator, *inputs: str) -> str:
+        value, *others = inputs
+        for i, other in enumerate(others[:-1]):
+            value = place.add(kind, value, other, step=f"value {i}")
+        return place.add(kind, value, *others[-1:], **attributes)
+
+    return rule
+
+
+RULES: Mapping[type[Operator], Callable[..., str]] = {
+    AdaptiveNorm: _adaptive_norm,
+    Add: _joined("Add"),
+    AddChannels: _joined("Add"),
+    Concatenate: lambda place, op, *inputs: place.add("Concat", *inputs, axis=1),
+    Conv2D: _convolution,
+    Conv2DTranspose: _transposed_convolution,
+    DepthwiseConv2D: _convolution,
+    DepthwiseConv2DTranspose: _depthwise_transposed,
+    LeakyReLU: lambda place, op, x: place.add("LeakyRelu", x, alpha=op.slope),
+    PointwiseConv2D: _pointwise,
+    ReLU: _joined("Relu"),
+    Resize: _resize,
+    Tanh: _joined("Tanh"),
+}

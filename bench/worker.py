@@ -1,0 +1,217 @@
+"""A process for one engine, that does what it is told: load a pair, fuse it, compare, tell its memory.
+
+Each engine has a process of its own, because some take the number of threads only once, because their memory can only
+be told apart that way, and so that none meets another's thread pools. Only one is told to work at a time.
+"""
+
+import multiprocessing
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench import memory
+from bench.engine import NPFUSE, Engine
+from bench.peers import peer
+from bench.summary import Difference, difference
+from bench.tiling import Picture
+from npfuse import fuse
+from npfuse.weights import Weights
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "KERAS_BACKEND": "tensorflow"}
+WARM_SIDE = 64  # pixels, of the picture that is fused before memory is looked at
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What one run took; `cpu_s` is that of all threads, so cpu_s / wall_s tells how many worked."""
+
+    wall_s: float
+    cpu_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """What one run took beyond its inputs and its output, and the whole process at most, in bytes."""
+
+    beyond_bytes: int
+    process_bytes: int
+    exact: bool  # whether the high-water mark could be set back before the run
+
+
+class WorkerError(RuntimeError):
+    """What went wrong in a worker, as it told it."""
+
+
+class Worker:
+    """The caller's end of a process. Every method waits for its answer and raises WorkerError where it failed."""
+
+    def __init__(self, name: str, weights: Weights, threads: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.name = name
+        self.failed = False
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, name, weights, threads), daemon=True)
+        with _environment(threads):
+            self._process.start()
+        theirs.close()
+
+    def load(self, under: Path, over: Path) -> None:
+        """Read a pair from `.npy` files; what was loaded before is dropped."""
+        self._ask("load", under, over)
+
+    def prepare(self, side: int | None) -> None:
+        """Make what is made once for the pair's size, and run it once: on one tile, or the whole."""
+        self._ask("prepare", side)
+
+    def run(self, side: int | None) -> Run:
+        """Fuse the pair."""
+        run: Run = self._ask("run", side)
+        return run
+
+    def define(self) -> None:
+        """Fuse the pair by npfuse's NumPy definitions; the result counts as that of the last run."""
+        self._ask("define")
+
+    def save(self, path: Path) -> None:
+        """Write the last run's result as `.npy`."""
+        self._ask("save", path)
+
+    def compare(self, path: Path) -> Difference:
+        """Compare the last run's result with one that was saved."""
+        found: Difference = self._ask("compare", path)
+        return found
+
+    def measure_memory(self, under: Path, over: Path, side: int | None) -> Memory:
+        """Load a pair and fuse it once; the first thing that a process is asked."""
+        found: Memory = self._ask("measure_memory", under, over, side)
+        return found
+
+    def forget(self) -> None:
+        """Drop networks, pictures and results."""
+        self._ask("forget")
+
+    def stop(self) -> None:
+        """End the process."""
+        if self._process.is_alive():
+            self._pipe.close()
+            self._process.join(10)
+            if self._process.is_alive():
+                self._process.kill()
+        self._process.join()
+
+    def _ask(self, task: str, *arguments: Any) -> Any:
+        try:
+            self._pipe.send((task, *arguments))
+            fine, answer = self._pipe.recv()
+        except (EOFError, OSError):
+            self.failed = True
+            self._process.join(10)
+            raise WorkerError(
+                f"{self.name}: the process ended with status {self._process.exitcode} in {task}"
+            ) from None
+        if not fine:
+            self.failed = True
+            raise WorkerError(f"{self.name}: {answer}")
+        return answer
+
+
+@contextmanager
+def _environment(threads: int) -> Iterator[None]:
+    """Set what libraries read when they are loaded, for a process that is started meanwhile."""
+    settings = dict.fromkeys(THREAD_VARIABLES, str(threads)) | QUIET
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _serve(pipe: Connection, name: str, weights: Weights, threads: int) -> None:
+    """Do what the pipe says until it is closed; the runtime is imported before, while other processes do the same."""
+    for module in peer(name).MODULES if name != NPFUSE else ():
+        import_module(module)
+    desk = _Desk(Engine(name, weights, threads))
+    while True:
+        try:
+            task, *arguments = pipe.recv()
+        except (EOFError, KeyboardInterrupt):
+            return
+        try:
+            pipe.send((True, getattr(desk, task)(*arguments)))
+        except KeyboardInterrupt:
+            return
+        except Exception as error:
+            pipe.send((False, f"{type(error).__name__}: {error}"))
+
+
+class _Desk:
+    """The worker's end: a task a method."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.pair: tuple[Picture, Picture] | None = None
+        self.fused: Picture | None = None
+
+    def load(self, under: Path, over: Path) -> None:
+        self.pair = self.fused = None
+        self.pair = np.load(under), np.load(over)
+
+    def prepare(self, side: int | None) -> None:
+        self.engine.warm(*self._loaded(), side)
+
+    def run(self, side: int | None) -> Run:
+        pair = self._loaded()
+        self.fused = None
+        cpu, wall = time.process_time(), time.perf_counter()
+        self.fused = self.engine.fuse(*pair, side)
+        return Run(wall_s=time.perf_counter() - wall, cpu_s=time.process_time() - cpu)
+
+    def define(self) -> None:
+        self.fused = None
+        self.fused = fuse(*self._loaded(), self.engine.weights, order="given", engine="definition")
+
+    def save(self, path: Path) -> None:
+        np.save(path, self._result())
+
+    def compare(self, path: Path) -> Difference:
+        return difference(self._result(), np.load(path, mmap_mode="r"))
+
+    def measure_memory(self, under: Path, over: Path, side: int | None) -> Memory:
+        self.load(under, over)
+        pair = self._loaded()
+        warm = min(WARM_SIDE, *pair[0].shape[:2])
+        self.engine.fuse(*(picture[:warm, :warm].copy() for picture in pair), None)  # loads and compiles what it needs
+        self.engine.forget()
+        exact = memory.reset_peak()
+        before = memory.resident_bytes()
+        self.fused = self.engine.fuse(*pair, side)
+        peak = memory.peak_bytes()
+        return Memory(beyond_bytes=max(peak - before - self.fused.nbytes, 0), process_bytes=peak, exact=exact)
+
+    def forget(self) -> None:
+        self.engine.forget()
+        self.pair = self.fused = None
+
+    def _loaded(self) -> tuple[Picture, Picture]:
+        if self.pair is None:
+            raise ValueError("no pair is loaded")
+        return self.pair
+
+    def _result(self) -> Picture:
+        if self.fused is None:
+            raise ValueError("nothing was fused yet")
+        return self.fused

@@ -1,0 +1,1 @@
+"""Tests of the benchmark; none of them looks at how long anything takes."""
