@@ -145,7 +145,7 @@ def _exposure_quality(op: ExposureQuality, inputs: tuple[Shape, ...], output: Sh
         multiplications += 3 if channels == 3 else 0
         comparisons += 1  # the absolute value
     if "saturation" in used:
-        additions += 2 + 3 + 2  # the mean, the deviations from it, the sum of their squares
+        additions += 3 + 2  # the differences of the channels, the sum of their squares
         multiplications += 3
         divisions += 1
         functions += 1

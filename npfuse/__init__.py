@@ -9,9 +9,9 @@
 
 from importlib.metadata import version
 
-from npfuse.fusion import fuse
+from npfuse.fusion import fuse, fuse_stack
 from npfuse.graph import Graph
 from npfuse.weights import Weights, WeightsError, bundled_names, load_weights, save_weights
 
 __version__ = version("npfuse")
-__all__ = ["Graph", "Weights", "WeightsError", "bundled_names", "fuse", "load_weights", "save_weights"]
+__all__ = ["Graph", "Weights", "WeightsError", "bundled_names", "fuse", "fuse_stack", "load_weights", "save_weights"]

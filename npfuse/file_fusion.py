@@ -1,9 +1,9 @@
-"""Fuses picture files: reads two, finds out what is wrong with them, fuses them and writes the result.
+"""Fuses picture files: reads two or more, finds out what is wrong with them, fuses them and writes the result.
 
 What the commands `fuse` and `batch` have in common, and what a worker on another machine runs.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 
 from npfuse.diagnosis import diagnose, findings, overlap
-from npfuse.fusion import Order, fuse, under_exposed_first
+from npfuse.fusion import Order, fuse_stack, method_and_weights, under_exposed_first
 from npfuse.images import Picture, check_writable, read_picture, write_picture
 from npfuse.profiles import same_colours, with_profile_of
 from npfuse.run import Engine
-from npfuse.weights import load_weights
 
 Progress = Callable[[int, int], None]
 
@@ -27,7 +26,7 @@ class FileOptions:
 
     Parameters
     ----------
-    weights, order, engine, threads : as of `npfuse.fuse`, weights by name or path
+    weights, method, order, engine, threads : as of `npfuse.fuse`, weights by name or path
     quality : of JPEG and WebP, 1 to 100
     overwrite : whether an existing output may be replaced
     convert_profiles : whether a picture of another ICC profile is converted to the first's
@@ -41,6 +40,7 @@ class FileOptions:
     """
 
     weights: str | None = None
+    method: str | None = None
     order: Order = "auto"
     engine: Engine = "fast"
     threads: int | None = None
@@ -75,8 +75,10 @@ class Teller:
         return nullcontext()
 
 
-def fuse_files(a: Path, b: Path, output: Path, options: FileOptions, tell: Teller | None = None) -> None:
-    """Fuse two picture files into a third, which is whole or not there.
+def fuse_files(
+    a: Path, b: Path, output: Path, options: FileOptions, tell: Teller | None = None, *, more: Sequence[Path] = ()
+) -> None:
+    """Fuse two or more picture files into another, which is whole or not there.
 
     Parameters
     ----------
@@ -84,6 +86,7 @@ def fuse_files(a: Path, b: Path, output: Path, options: FileOptions, tell: Telle
     output : its extension says the format
     options : FileOptions
     tell : what is told on the way
+    more : further exposures; they are neither checked for what makes a bad result nor aligned
 
     Raises
     ------
@@ -92,22 +95,30 @@ def fuse_files(a: Path, b: Path, output: Path, options: FileOptions, tell: Telle
     """
     tell = tell or Teller()
     check_writable(output, overwrite=options.overwrite)
-    weights = load_weights(options.weights)
-    tell.say(f"weights {weights.label}: {weights.model}, {weights.parameter_count:,} parameters")
+    method, weights = method_and_weights(options.method, options.weights)
+    if weights is None:
+        tell.say(f"method {method.title}")
+    else:
+        tell.say(f"weights {weights.label}: {method.title}, {weights.parameter_count:,} parameters")
+    if more and options.align:
+        raise ValueError(f"--align with {2 + len(more)} pictures: expected 2; align them beforehand")
     first, second = read_pair(a, b, options, tell)
-    if options.check or options.align:
+    if not more and (options.check or options.align):
         with tell.timed("checked the pair"):
             first, second = checked_pair(first, second, options, tell)
-    if options.order == "auto":
+    pictures = [first, second, *(_read_alike(path, a, first, options, tell) for path in more)]
+    if more and method.most_exposures == 2:
+        tell.say(f"of {len(pictures)} exposures, {method.title} takes the darkest and the brightest")
+    elif not more and options.order == "auto":
         in_order = under_exposed_first(first.pixels, second.pixels)
         tell.say(f"under-exposed: {a if in_order else b} (the lower mean)")
-    else:
+    elif not more:
         tell.say(f"under-exposed: {a} (as given)")
     with tell.timed("fused"), tell.progress() as progress:
-        pixels = fuse(
-            first.pixels,
-            second.pixels,
+        pixels = fuse_stack(
+            [picture.pixels for picture in pictures],
             weights,
+            method=method.name,
             order=options.order,
             threads=options.threads,
             engine=options.engine,
@@ -121,32 +132,43 @@ def fuse_files(a: Path, b: Path, output: Path, options: FileOptions, tell: Telle
 
 def read_pair(a: Path, b: Path, options: FileOptions, tell: Teller) -> tuple[Picture, Picture]:
     """Read two files and make them fit; ValueError, with the file's name, where they cannot be fused."""
-    pictures = []
-    for path in (a, b):
-        with tell.timed(f"read {path}"):
-            picture = read_picture(path)
-        height, width = picture.pixels.shape[:2]
-        tell.say(f"  {height}x{width} (height x width), {_kind(picture)}, {picture.pixels.dtype}", *picture.notes)
-        pictures.append(picture)
-    first, second = pictures
+    first = _clipped(_read(a, tell), options)
+    return first, _read_alike(b, a, first, options, tell)
+
+
+def _read(path: Path, tell: Teller) -> Picture:
+    with tell.timed(f"read {path}"):
+        picture = read_picture(path)
+    height, width = picture.pixels.shape[:2]
+    tell.say(f"  {height}x{width} (height x width), {_kind(picture)}, {picture.pixels.dtype}", *picture.notes)
+    return picture
+
+
+def _read_alike(path: Path, a: Path, first: Picture, options: FileOptions, tell: Teller) -> Picture:
+    """Read a file that is to be fused with the first, of path `a`, and make it fit."""
+    picture = _read(path, tell)
     for thing, actual, expected, remedy in (
-        ("size (height, width)", second.pixels.shape[:2], first.pixels.shape[:2], "crop or resize one of them"),
-        ("kind", _kind(second), _kind(first), "convert one of them"),
-        ("sample type", second.pixels.dtype, first.pixels.dtype, "export both alike"),
+        ("size (height, width)", picture.pixels.shape[:2], first.pixels.shape[:2], "crop or resize one of them"),
+        ("kind", _kind(picture), _kind(first), "convert one of them"),
+        ("sample type", picture.pixels.dtype, first.pixels.dtype, "export both alike"),
     ):
         if actual != expected:
-            raise ValueError(f"{b}: {thing} is {actual}, expected {expected} as in {a}; {remedy}")
-    if not same_colours(first, second):
+            raise ValueError(f"{path}: {thing} is {actual}, expected {expected} as in {a}; {remedy}")
+    if not same_colours(first, picture):
         if not options.convert_profiles:
             raise ValueError(
-                f"{b}: its ICC profile means other colours than that of {a}, expected the same; "
+                f"{path}: its ICC profile means other colours than that of {a}, expected the same; "
                 "convert it with --convert-profiles"
             )
-        with tell.timed(f"converted {b} to the profile of {a}"):
-            second = with_profile_of(second, first, str(b))
-    if options.clip and first.pixels.dtype == np.float32:
-        first, second = (replace(picture, pixels=np.clip(picture.pixels, 0, 1)) for picture in (first, second))
-    return first, second
+        with tell.timed(f"converted {path} to the profile of {a}"):
+            picture = with_profile_of(picture, first, str(path))
+    return _clipped(picture, options)
+
+
+def _clipped(picture: Picture, options: FileOptions) -> Picture:
+    if options.clip and picture.pixels.dtype == np.float32:
+        return replace(picture, pixels=np.clip(picture.pixels, 0, 1))
+    return picture
 
 
 def checked_pair(first: Picture, second: Picture, options: FileOptions, tell: Teller) -> tuple[Picture, Picture]:

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from npfuse.color import LUMA
+
 Plane = NDArray[np.float64]
 
 K1, K2 = 0.01**2, 0.03**2  # SSIM's constants for a range of 1
@@ -192,7 +194,7 @@ def _either(triangle: "list[list[Plane | None]]", i: int, j: int) -> Plane:
 
 def _luma(rgb: Plane) -> Plane:
     """Return BT.601 luma, (H, W)."""
-    luma: Plane = rgb @ np.array([0.299, 0.587, 0.114])
+    luma: Plane = rgb @ np.array(LUMA)
     return luma
 
 

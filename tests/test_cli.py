@@ -124,7 +124,7 @@ def test_fuse_clips_floats_where_asked(folder, capsys):
 def test_fuse_says_what_it_did_where_asked(folder, capsys):
     assert main(["fuse", "over.png", "under.png", "--weights", "small.npz", "-o", "fused.png", "-v"]) == 0
     err = capsys.readouterr().err
-    for said in ("weights random: lightfuse", "read over.png: ", "21x34 (height x width), RGB, uint8",
+    for said in ("weights random: LightFuse", "read over.png: ", "21x34 (height x width), RGB, uint8",
                  "under-exposed: under.png", "fused: ", "wrote fused.png: "):  # fmt: skip
         assert said in err
 
@@ -193,7 +193,7 @@ def test_an_interrupt_leaves_nothing_half_written(folder, capsys, monkeypatch):
         raise KeyboardInterrupt
 
     before = sorted(os.listdir())
-    monkeypatch.setattr("npfuse.file_fusion.fuse", interrupt)
+    monkeypatch.setattr("npfuse.file_fusion.fuse_stack", interrupt)
     assert fuse("-o", "fused.png") == 130
     assert "interrupted" in one_error(capsys)
     assert sorted(os.listdir()) == before
@@ -203,7 +203,7 @@ def test_too_little_memory_is_one_line(folder, capsys, monkeypatch):
     def fail(*args, **kwargs):
         raise MemoryError
 
-    monkeypatch.setattr("npfuse.file_fusion.fuse", fail)
+    monkeypatch.setattr("npfuse.file_fusion.fuse_stack", fail)
     assert fuse("-o", "fused.png") == 2
     assert "not enough memory" in one_error(capsys)
 
@@ -296,3 +296,25 @@ def test_no_command_prints_the_usage():
     with pytest.raises(SystemExit) as stopped:
         main([])
     assert stopped.value.code == 2
+
+
+def test_fuse_takes_a_method_and_further_exposures(folder, capsys):
+    under, over = (read_picture(name).pixels for name in ("under.png", "over.png"))
+    middle = (under // 2 + over // 2).astype(np.uint8)
+    write_picture(folder / "middle.png", Picture(pixels=middle))
+    stack = ["under.png", "over.png", "middle.png"]
+    assert main(["fuse", *stack, "-o", "mertens.png", "--method", "mertens", "-v"]) == 0
+    assert "method Mertens 2009" in capsys.readouterr().err
+    expected = npfuse.fuse_stack([under, middle, over], method="mertens")
+    assert_close(read_picture(folder / "mertens.png").pixels, expected)
+    assert main(["fuse", *stack, "-o", "pair.png", "--weights", "small.npz", "-v"]) == 0
+    assert "of 3 exposures, LightFuse takes the darkest and the brightest" in capsys.readouterr().err
+    assert_close(read_picture(folder / "pair.png").pixels, npfuse.fuse(under, over, random_weights()))
+
+
+def test_fuse_refuses_methods_without_weights_and_stacks_to_align(folder, capsys):
+    assert main(["fuse", "under.png", "over.png", "over.png", "-o", "fused.png", "--align"]) == 2
+    assert "--align with 3 pictures: expected 2" in one_error(capsys)
+    assert main(["fuse", "under.png", "over.png", "-o", "fused.png", "--method", "deepfuse"]) == 2
+    assert "no weights of DeepFuse ship with npfuse" in one_error(capsys)
+    assert not (folder / "fused.png").exists()

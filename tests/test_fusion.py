@@ -282,6 +282,22 @@ def test_fuse_rejects_bad_pictures(a, b, error, message):
         ({"threads": 0}, ValueError, "threads is 0, expected None or an integer of at least 1"),
         ({"threads": 1.5}, TypeError, "threads is 1.5, expected None or an integer"),
         ({"weights": "no such name"}, ValueError, "weights 'no such name'"),
+        (
+            {"method": "average"},
+            ValueError,
+            "method is 'average', expected one of tonefuse, lightfuse, t_cnn, ",
+        ),
+        (
+            {"method": "t_cnn"},
+            ValueError,
+            "weights random are for lightfuse (channels: exposures of 6), expected",
+        ),
+        ({"method": "mertens"}, ValueError, "weights are given, expected none: Mertens 2009 has no weights"),
+        (
+            {"method": "deepfuse", "weights": None},
+            ValueError,
+            "no weights of DeepFuse ship with npfuse, expected a file of them; the authors' DF_model_Epoch99.npz is at",
+        ),
         ({"weights": 7}, TypeError, "weights is int, expected None, a name, a path or Weights"),
     ],
 )
@@ -296,7 +312,9 @@ def test_fuse_rejects_weights_of_another_kind_of_network(monkeypatch):
     other = b.build(b.add("fused", PointwiseConv2D(features=3), x))
     weights = random_weights()
     monkeypatch.setattr(type(weights), "graph", lambda self, height, width: other)
-    with pytest.raises(ValueError, match="expected a network of two RGB exposures"):
+    with pytest.raises(
+        ValueError, match=re.escape("are for lightfuse (channels: luma of 2), expected weights of LightFuse")
+    ):
         npfuse.fuse(RGB, RGB, weights)
 
 
@@ -332,3 +350,49 @@ def test_24_megapixels_take_less_than_a_gigabyte_beyond_inputs_and_output(model)
     code = textwrap.dedent(MEMORY).replace("MODEL", model)
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=300)
     assert 0 < int(done.stdout) < 1_000_000_000
+
+
+def test_a_stack_of_two_is_a_pair():
+    under, over = random_pair((20, 30, 3))
+    for method, weights in ((None, random_weights()), ("mertens", None)):
+        expected = npfuse.fuse(under, over, weights, method=method)
+        assert_close(npfuse.fuse_stack([over, under], weights, method=method), expected)
+
+
+def test_networks_of_a_pair_take_the_darkest_and_the_brightest_of_a_stack():
+    under, over = random_pair((20, 30, 3))
+    middle = (under // 2 + over // 2).astype(np.uint8)
+    expected = npfuse.fuse(under, over, random_weights())
+    assert_close(npfuse.fuse_stack([middle, over, under], random_weights()), expected)
+    assert_close(npfuse.fuse_stack([under, middle, over], random_weights(), order="given"), expected)
+    swapped = npfuse.fuse_stack([over, middle, under], random_weights(), order="given")
+    assert_close(swapped, npfuse.fuse(over, under, random_weights(), order="given"))
+
+
+def test_every_picture_of_a_stack_counts_where_the_method_takes_them():
+    under, over = random_pair((20, 30, 3))
+    middle = (under // 2 + over // 2).astype(np.uint8)
+    pair = npfuse.fuse(under, over, method="mertens")
+    assert (npfuse.fuse_stack([under, middle, over], method="mertens") != pair).any()
+
+
+def test_a_batch_by_a_method_in_phases_is_its_pictures():
+    batch = [np.stack(pictures) for pictures in zip(*(random_pair((20, 30, 3), seed=n) for n in (0, 1)), strict=True)]
+    calls = []
+    fused = npfuse.fuse(*batch, method="mertens", progress=lambda *call: calls.append(call))
+    for n in range(2):
+        assert_close(fused[n], npfuse.fuse(batch[0][n], batch[1][n], method="mertens"))
+    assert calls == [(1, 2), (2, 2)]
+
+
+@pytest.mark.parametrize(
+    ("stack", "error", "message"),
+    [
+        ([], ValueError, "number of exposures is 0, expected at least 2"),
+        ([RGB], ValueError, "number of exposures is 1, expected at least 2"),
+        ([RGB, RGB, RGB[:3]], ValueError, "shape of exposure 3 is (3, 5, 3), expected (4, 5, 3) as exposure 1"),
+    ],
+)
+def test_fuse_stack_rejects_bad_stacks(stack, error, message):
+    with pytest.raises(error, match=re.escape(message)):
+        npfuse.fuse_stack(stack, random_weights())

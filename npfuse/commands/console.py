@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeAlias, get_args
 
 from npfuse.file_fusion import Progress, Teller
+from npfuse.methods import METHODS
 from npfuse.run import Engine
 from npfuse.weights import bundled_names
 
@@ -20,6 +21,9 @@ def add_fusion_options(command: argparse.ArgumentParser) -> None:
     """Add the options of every command that fuses."""
     command.add_argument(
         "--weights", metavar="W", help=f"a bundled name ({', '.join(bundled_names())}) or a weights file"
+    )
+    command.add_argument(
+        "--method", choices=tuple(METHODS), metavar="M", help=f"{', '.join(METHODS)} (what the weights are for)"
     )
     command.add_argument(
         "--engine", choices=get_args(Engine), default="fast", help="fast (default), or NumPy definitions"

@@ -6,9 +6,8 @@ from pathlib import Path
 from npfuse.commands.console import Commands, add_fusion_options, check_free, progress_bar
 from npfuse.contact_sheet import contact_sheet
 from npfuse.examples import SCENES, example_pair
-from npfuse.fusion import fuse
+from npfuse.fusion import fuse, method_and_weights
 from npfuse.images import Picture, read_picture, write_picture
-from npfuse.weights import load_weights
 
 
 def add(commands: Commands) -> None:
@@ -20,7 +19,7 @@ def add(commands: Commands) -> None:
 
 
 def _demo(arguments: argparse.Namespace) -> None:
-    weights = load_weights(arguments.weights)
+    method, weights = method_and_weights(arguments.method, arguments.weights)
     folder: Path = arguments.output
     sheet = folder / "contact-sheet.png"
     outputs = {scene: folder / f"{scene}_fused.jpg" for scene in SCENES}
@@ -30,11 +29,14 @@ def _demo(arguments: argparse.Namespace) -> None:
     with progress_bar("fusing the examples") as progress:
         for i, scene in enumerate(SCENES, 1):
             under, over = (read_picture(path).pixels for path in example_pair(scene))
-            fused = fuse(under, over, weights, threads=arguments.threads, engine=arguments.engine)
+            options = {"threads": arguments.threads, "engine": arguments.engine}
+            fused = fuse(under, over, weights, method=method.name, **options)
             folder.mkdir(parents=True, exist_ok=True)  # not before something is there to put into it
             write_picture(outputs[scene], Picture(pixels=fused), overwrite=arguments.force)
             rows.append([under, over, fused])
             progress(i, len(SCENES))
-    pixels = contact_sheet(rows, ("under-exposed", "over-exposed", f"fused ({weights.label})"), SCENES)
+    pixels = contact_sheet(
+        rows, ("under-exposed", "over-exposed", f"fused ({weights.label if weights else method.title})"), SCENES
+    )
     write_picture(sheet, Picture(pixels=pixels), overwrite=arguments.force)
     print(f"{len(SCENES)} scenes fused; look at {sheet}")

@@ -1,4 +1,4 @@
-"""The command `npfuse fuse`: two picture files in, one out."""
+"""The command `npfuse fuse`: two picture files in, or more, and one out."""
 
 import argparse
 from pathlib import Path
@@ -11,9 +11,12 @@ from npfuse.fusion import Order
 
 def add(commands: Commands) -> None:
     """Add the command's parser."""
-    command = commands.add_parser("fuse", help="fuse two photographs")
+    command = commands.add_parser("fuse", help="fuse two photographs, or more")
     command.add_argument("under", type=Path, metavar="UNDER", help="the under-exposed photograph")
     command.add_argument("over", type=Path, metavar="OVER", help="the over-exposed one, of the same size")
+    command.add_argument(
+        "more", type=Path, nargs="*", metavar="MORE", help="further exposures; without --order given, in any order"
+    )
     command.add_argument(
         "-o", "--output", type=Path, required=True, metavar="OUT", help=".jpg, .png, .webp, .tif or .exr"
     )
@@ -49,6 +52,7 @@ def file_options(arguments: argparse.Namespace) -> FileOptions:
     """Return what the options say."""
     return FileOptions(
         weights=arguments.weights,
+        method=arguments.method,
         order=arguments.order,
         engine=arguments.engine,
         threads=arguments.threads,
@@ -64,5 +68,5 @@ def file_options(arguments: argparse.Namespace) -> FileOptions:
 def _fuse(arguments: argparse.Namespace) -> None:
     tell = ConsoleTeller(arguments.verbose)
     check_free(arguments.output, arguments.force)
-    fuse_files(arguments.under, arguments.over, arguments.output, file_options(arguments), tell)
+    fuse_files(arguments.under, arguments.over, arguments.output, file_options(arguments), tell, more=arguments.more)
     tell.say(*peak_memory())

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from npfuse.color import LUMA
 from npfuse.fast.compiled import compiled, contiguous
-from npfuse.ops.exposure_quality import FLOOR, LUMA, MEASURES, MIDDLE, SIGMA, ExposureQuality, Measure
+from npfuse.ops.exposure_quality import FLOOR, MEASURES, MIDDLE, SIGMA, ExposureQuality, Measure
 from npfuse.ops.operator import check_arrays
 
 
@@ -43,16 +44,13 @@ def _exposure_quality(x: Any, used: Any, numbers: Any, out: Any) -> None:
                     centre = here[w]
                     quality *= abs(((above[w] - centre) + (below[w] - centre)) + ((left - centre) + (right - centre)))
                 if used[1]:
-                    mean = (x[n, h, w, 0] + x[n, h, w, 1] + x[n, h, w, 2]) * third
-                    total = x.dtype.type(0)
-                    for c in range(channels):
-                        deviation = x[n, h, w, c] - mean
-                        total += deviation * deviation
-                    quality *= math.sqrt(total)
+                    a, b = x[n, h, w, 0] - x[n, h, w, 1], x[n, h, w, 1] - x[n, h, w, 2]
+                    c = x[n, h, w, 2] - x[n, h, w, 0]
+                    quality *= math.sqrt((a * a + b * b + c * c) * third)
                 if used[2]:
                     total = x.dtype.type(0)
-                    for c in range(channels):
-                        distance = x[n, h, w, c] - middle
+                    for channel in range(channels):
+                        distance = x[n, h, w, channel] - middle
                         total += distance * distance
                     quality *= math.exp(total * steepness)
                 out[n, h, w] = quality + floor

@@ -12,12 +12,12 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from npfuse.color import LUMA
 from npfuse.ops.operator import Operator, Pair, Shape, check_arrays
 
 Measure = Literal["contrast", "saturation", "exposedness"]
 
 MEASURES: tuple[Measure, ...] = get_args(Measure)
-LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 MIDDLE, SIGMA = 0.5, 0.2  # of exposedness
 FLOOR = 1e-12
 
@@ -94,9 +94,11 @@ def exposure_quality(x: NDArray[Any], *, measures: tuple[Measure, ...] = MEASURE
         luma = x[..., 0] if grey else x[..., 0] * LUMA[0] + x[..., 1] * LUMA[1] + x[..., 2] * LUMA[2]
         factors.append(abs(_laplacian(luma)))
     if "saturation" in measures and x.shape[3] == 3:
-        deviation = x - x.sum(axis=3, keepdims=True) / 3
+        # The sum of squared deviations from the mean, by differences: exactly 0 for grey.
+        differences = [x[..., i] - x[..., j] for i, j in ((0, 1), (1, 2), (2, 0))]
+        squares = [difference * difference for difference in differences]
         root = np.frompyfunc(math.sqrt, 1, 1) if x.dtype == object else np.sqrt
-        factors.append(root((deviation * deviation).sum(axis=3)))
+        factors.append(root((squares[0] + squares[1] + squares[2]) / 3))
     if "exposedness" in measures:
         distance = x - MIDDLE
         exp = np.frompyfunc(math.exp, 1, 1) if x.dtype == object else np.exp

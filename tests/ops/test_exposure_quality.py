@@ -41,7 +41,7 @@ def rounding(call):
     """Return how far two results may be apart.
 
     No measure is above 4. The Laplacian is a sum of 4 differences of lumas, each right to 3 u: off by at most 8 (3 + 4)
-    u, u = eps / 2. The sum of squared deviations S is off by 12 u S + 8 u sqrt(S), and its root by 10 u. The exponent,
+    u, u = eps / 2. The sum of squared differences S is off by 12 u S + 8 u sqrt(S), and its root by 10 u. The exponent,
     between -9.4 and 0, is off by 10 u times itself, and the exponential by that times itself, at most 4 u, and by its
     own 2 u. A product of the three is off by 4 * 2 * (56 + 10 + 6) u at most, and two results by twice that.
     """
@@ -92,6 +92,13 @@ def test_exposure_quality_of_a_flat_picture_is_the_floor_exactly(functions, dtyp
     for level in np.arange(256, dtype=dtype) / 255:
         weights = functions[ExposureQuality](np.full((1, 3, 4, 3), level, dtype), measures=("contrast",))
         assert_close(weights, np.full((1, 3, 4, 1), 1e-12, dtype))
+
+
+@both
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_exposure_quality_of_a_grey_picture_is_the_floor_exactly(functions, dtype):
+    x = np.random.default_rng(0).random((1, 9, 8, 1)).astype(dtype).repeat(3, axis=3)
+    assert_close(functions[ExposureQuality](x), np.full((1, 9, 8, 1), 1e-12, dtype))
 
 
 def test_exposure_quality_definition_runs_on_fractions():

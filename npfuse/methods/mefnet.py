@@ -1,0 +1,128 @@
+"""MEF-Net: weight maps from small copies, brought to full size by a guided filter; a weighted sum of any exposures.
+
+Luma and chroma are full-range (JFIF). The network sees each exposure's luma at a short side of 128. A guided filter
+takes its map as a linear function of luma, whose coefficients are enlarged; |w| + 1e-8 is made to add up to 1. Chroma
+is averaged with the weights |C - 0.5| + 1e-8.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from npfuse.color import JFIF, luma_of, to_rgb, to_ycbcr
+from npfuse.guided_filter import guided_coefficients
+from npfuse.methods.method import Phases, as_floats, strips, to_levels
+from npfuse.ops import DEFINITIONS, Resize
+from npfuse.ops.resize import resize_taps
+from npfuse.run import Engine, run
+from npfuse.strips import Pixels
+from npfuse.weights import Weights
+
+SHORT_SIDE = 128
+LONG_SIDE = 2048  # at most: a copy of a strip of film is squeezed, so that its size is bounded
+RADIUS, EPSILON = 1, 1e-4  # of the guided filter
+LEAST_WEIGHT = 1e-8
+
+
+def low_resolution(height: int, width: int) -> tuple[int, int]:
+    """Return the size of the network's copy: the short side 128, the other in proportion, rounded down.
+
+    Beyond 16 to 1, which the authors do not provide for, the long side is 2048.
+
+    Examples
+    --------
+    >>> low_resolution(896, 1344), low_resolution(1344, 896), low_resolution(1, 1000)
+    ((128, 192), (192, 128), (128, 2048))
+    """
+    short = min(height, width)
+    return min(height * SHORT_SIDE // short, LONG_SIDE), min(width * SHORT_SIDE // short, LONG_SIDE)
+
+
+def mefnet_phases(
+    exposures: Sequence[Pixels], out: Pixels, weights: Weights | None, *, engine: Engine, threads: int
+) -> Phases:
+    """Return two phases: an exposure's coefficients, each in a job; then the sum, strip by strip.
+
+    Notes
+    -----
+    Source: Ma et al. 2020; https://github.com/makedede/MEFNet, e2emef.py, TrainModel.py and batch_transformers.py,
+    commit 28ed074. The small copy is made of luma as computed, not of RGB bytes.
+    """
+    assert weights is not None
+    network = weights
+    height, width = out.shape[:2]
+    small = low_resolution(height, width)
+    dtype = np.float64 if out.dtype == np.float64 else np.float32
+    coefficients: list[tuple[NDArray[Any], NDArray[Any]]] = [(np.empty(0), np.empty(0))] * len(exposures)
+
+    def fit(k: int) -> None:
+        luma = _luma(exposures[k])
+        guide = _shrunk(luma[np.newaxis, :, :, np.newaxis], *small, engine=engine)
+        arrays = {name: array.astype(dtype, copy=False) for name, array in network.arrays.items()}
+        weight_map = run(network.graph(*small), {"luma": guide}, arrays, engine=engine)["weight_map"]
+        a, b = guided_coefficients(guide[0, :, :, 0], weight_map[0, :, :, 0], radius=RADIUS, epsilon=EPSILON)
+        coefficients[k] = a.astype(dtype), b.astype(dtype)
+
+    def blend(start: int, stop: int) -> None:
+        parts = [as_floats(picture[start:stop]) for picture in exposures]
+        pictures = [to_ycbcr(part, JFIF) if part.ndim == 3 else part[..., np.newaxis] for part in parts]
+        fused = np.empty_like(pictures[0])  # (rows, W, 3), or (rows, W, 1) for grey
+        shares = []
+        for picture, (a, b) in zip(pictures, coefficients, strict=True):
+            slope, offset = (_enlarged_rows(c, start, stop, height, width) for c in (a, b))
+            shares.append(np.abs(slope * picture[..., 0] + offset) + dtype(LEAST_WEIGHT))
+        fused[..., 0] = np.clip(_average([picture[..., 0] for picture in pictures], shares), 0, 1)
+        for channel in range(1, fused.shape[2]):
+            chromas = [picture[..., channel] for picture in pictures]
+            shares = [np.abs(chroma - dtype(JFIF.neutral)) + dtype(LEAST_WEIGHT) for chroma in chromas]
+            fused[..., channel] = _average(chromas, shares)
+        values = to_rgb(fused, JFIF) if fused.shape[2] == 3 else fused[..., 0]
+        out[start:stop] = to_levels(values, out.dtype)
+
+    return [
+        [partial(fit, k) for k in range(len(exposures))],
+        [partial(blend, start, stop) for start, stop in strips(height, width)],
+    ]
+
+
+def _luma(picture: Pixels) -> NDArray[Any]:
+    """Return the luma of a whole picture, (H, W), without a float copy of its colours."""
+    height, width = picture.shape[:2]
+    luma = np.empty((height, width), np.float64 if picture.dtype == np.float64 else np.float32)
+    for start, stop in strips(height, width):
+        part = as_floats(picture[start:stop])
+        luma[start:stop] = luma_of(part, JFIF) if part.ndim == 3 else part
+    return luma
+
+
+def _shrunk(x: NDArray[Any], height: int, width: int, *, engine: Engine) -> NDArray[Any]:
+    """Resample with antialiasing, by either engine."""
+    if engine == "definition":
+        return DEFINITIONS[Resize](x, height=height, width=width, method="antialiased")
+    from npfuse.fast import FAST
+
+    return FAST[Resize](x, height=height, width=width, method="antialiased")
+
+
+def _average(xs: Sequence[NDArray[Any]], shares: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Return the weighted average."""
+    total, weighted = shares[0].copy(), xs[0] * shares[0]
+    for x, share in zip(xs[1:], shares[1:], strict=True):
+        total += share
+        weighted += x * share
+    average: NDArray[Any] = np.divide(weighted, total, out=weighted)
+    return average
+
+
+def _enlarged_rows(x: NDArray[Any], start: int, stop: int, height: int, width: int) -> NDArray[Any]:
+    """Return rows [start, stop) of a small plane, enlarged bilinearly to (height, width)."""
+    for axis, n in ((0, height), (1, width)):
+        positions, weights = resize_taps(x.shape[axis], n, "bilinear")
+        if axis == 0:
+            positions, weights = positions[start:stop], weights[start:stop]
+        low, high = (np.expand_dims(weights[:, t], 1 - axis).astype(x.dtype) for t in (0, 1))
+        x = np.take(x, positions[:, 0], axis=axis) * low + np.take(x, positions[:, 1], axis=axis) * high
+    return x
