@@ -16,7 +16,7 @@ from npfuse.ops import DEFINITIONS, AddChannels, Function, Operator, PointwiseCo
 from npfuse.ops.operator import Pair
 
 if TYPE_CHECKING:
-    from npfuse.fast.pixel_mlp import Layer
+    from npfuse.fast.chains import Layer
 
 Engine = Literal["fast", "definition"]
 

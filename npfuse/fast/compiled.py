@@ -15,13 +15,26 @@ from numpy.typing import NDArray
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
+NOT_FOR_PYTHON: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+
 def compiled(function: F) -> F:
     """Compile a function at its first call, for the types it is called with."""
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
     try:
-        return cast(F, njit(cache=True, **options)(function))
+        return cast(F, njit(cache=True, **OPTIONS)(function))
     except RuntimeError:  # neither the package's folder nor the user's cache folder can be written
-        return cast(F, njit(**options)(function))
+        return cast(F, njit(**OPTIONS)(function))
+
+
+def inner(function: F) -> F:
+    """Compile a function that only compiled functions call: with them, and with nothing that Python could call."""
+    return cast(F, njit(**OPTIONS, **NOT_FOR_PYTHON)(function))
+
+
+def pasted(function: F) -> F:
+    """Paste a function into the one compiled function that calls it, so that it is not compiled on its own before."""
+    return cast(F, njit(inline="always", **OPTIONS, **NOT_FOR_PYTHON)(function))
 
 
 def contiguous(name: str, *arrays: NDArray[Any]) -> tuple[NDArray[Any], ...]:

@@ -1,87 +1,92 @@
-"""One pointwise layer of a block of pixels: the inner loop of everything that `npfuse.fast.pixel_mlp` evaluates.
+"""One pointwise layer at LANES pixels: the inner loop of everything that `npfuse.fast.pixel_mlp` evaluates.
 
-The pixels lie along the vector lanes, a row a channel; weights are scalars. Four rows of input update four rows of
-output at a time, which keeps the multipliers busy rather than the loads. Every pixel's sum is made in the same order
-wherever it lies in a block: bias, then the inputs from first to last.
+The pixels lie along the vector lanes, a row a channel. Sums of up to PANEL outputs at all the pixels stay in registers
+while the inputs go by, each read once and multiplied by PANEL weights: the multipliers are busy, not the loads. For
+that, the weights of PANEL outputs lie together, in a panel of rows: the biases first, then the weights of each input.
+Every pixel's sum is made in the same order wherever it lies: bias, then the inputs from first to last.
 """
 
 from typing import Any
 
-from npfuse.fast.compiled import compiled
+import numpy as np
+from numpy.typing import NDArray
 
-SIDE = 16
-BLOCK = SIDE * SIDE  # pixels; a hidden layer of 256 then takes 256 KiB, half of a common second-level cache
+from npfuse.fast.vectors import Value, Vectors, vector_function
+
+LANES = 16
+PANEL = 6  # outputs; with two vectors of pixels each, 12 of 16 registers hold sums
 
 
-@compiled
-def dense_layer(x: Any, inputs: Any, kernel: Any, bias: Any, rectify: Any, out: Any) -> None:
-    """Compute a layer.
+def packed(kernel: NDArray[Any], bias: NDArray[Any]) -> NDArray[Any]:
+    """Return the weights of a layer as `dense_layer` takes them.
 
     Parameters
     ----------
-    x : ndarray (>= inputs, BLOCK)
-    inputs : how many rows of x there are to read
-    kernel : ndarray (>= inputs, Co)
-    bias : ndarray (>= Co,)
-    rectify : whether ReLU follows; a NaN stays one
-    out : ndarray (>= Co, BLOCK), is written
+    kernel : ndarray (Ci, Co)
+    bias : ndarray (Co,)
+
+    Returns
+    -------
+    ndarray ((Ci + 1) * Co,) : panel by panel; the first ones have an output more than the last, where they must differ
+
+    Examples
+    --------
+    >>> packed(np.array([[2.0, 3.0], [4.0, 5.0]]), np.array([0.0, 1.0]))
+    array([0., 1., 2., 3., 4., 5.])
     """
-    outputs = kernel.shape[1]
-    for o in range(0, outputs - outputs % 4, 4):
-        _four_outputs(x, inputs, kernel, bias, o, out)
-    for o in range(outputs - outputs % 4, outputs):
-        y0, b0 = out[o], bias[o]
-        for p in range(BLOCK):
-            y0[p] = b0
-        for i in range(inputs):
-            x0, k00 = x[i], kernel[i, o]
-            for p in range(BLOCK):
-                y0[p] += x0[p] * k00
-    if rectify:
-        for o in range(outputs):
-            y0 = out[o]
-            for p in range(BLOCK):
-                y0[p] = 0 if y0[p] < 0 else y0[p]  # not max(): a NaN must stay one
+    rows = np.concatenate([bias[np.newaxis], kernel])
+    return np.concatenate([panel.reshape(-1) for panel in np.array_split(rows, -(-rows.shape[1] // PANEL), axis=1)])
 
 
-@compiled
-def _four_outputs(x: Any, inputs: Any, kernel: Any, bias: Any, o: Any, out: Any) -> None:
-    """Compute rows o to o + 3."""
-    y0, y1, y2, y3 = out[o], out[o + 1], out[o + 2], out[o + 3]
-    b0, b1, b2, b3 = bias[o], bias[o + 1], bias[o + 2], bias[o + 3]
-    if inputs < 2:
-        for p in range(BLOCK):
-            y0[p], y1[p], y2[p], y3[p] = b0, b1, b2, b3
-    else:
-        x0, x1 = x[0], x[1]
-        k00, k01, k02, k03 = kernel[0, o], kernel[0, o + 1], kernel[0, o + 2], kernel[0, o + 3]
-        k10, k11, k12, k13 = kernel[1, o], kernel[1, o + 1], kernel[1, o + 2], kernel[1, o + 3]
-        for p in range(BLOCK):
-            v0, v1 = x0[p], x1[p]
-            y0[p] = b0 + v0 * k00 + v1 * k10
-            y1[p] = b1 + v0 * k01 + v1 * k11
-            y2[p] = b2 + v0 * k02 + v1 * k12
-            y3[p] = b3 + v0 * k03 + v1 * k13
-    first = 2 if inputs >= 2 else 0
-    fours = first + (inputs - first) // 4 * 4
-    for i in range(first, fours, 4):
-        x0, x1, x2, x3 = x[i], x[i + 1], x[i + 2], x[i + 3]
-        k00, k01, k02, k03 = kernel[i, o], kernel[i, o + 1], kernel[i, o + 2], kernel[i, o + 3]
-        k10, k11, k12, k13 = kernel[i + 1, o], kernel[i + 1, o + 1], kernel[i + 1, o + 2], kernel[i + 1, o + 3]
-        k20, k21, k22, k23 = kernel[i + 2, o], kernel[i + 2, o + 1], kernel[i + 2, o + 2], kernel[i + 2, o + 3]
-        k30, k31, k32, k33 = kernel[i + 3, o], kernel[i + 3, o + 1], kernel[i + 3, o + 2], kernel[i + 3, o + 3]
-        for p in range(BLOCK):
-            v0, v1, v2, v3 = x0[p], x1[p], x2[p], x3[p]
-            y0[p] = y0[p] + v0 * k00 + v1 * k10 + v2 * k20 + v3 * k30
-            y1[p] = y1[p] + v0 * k01 + v1 * k11 + v2 * k21 + v3 * k31
-            y2[p] = y2[p] + v0 * k02 + v1 * k12 + v2 * k22 + v3 * k32
-            y3[p] = y3[p] + v0 * k03 + v1 * k13 + v2 * k23 + v3 * k33
-    for i in range(fours, inputs):
-        x0 = x[i]
-        k00, k01, k02, k03 = kernel[i, o], kernel[i, o + 1], kernel[i, o + 2], kernel[i, o + 3]
-        for p in range(BLOCK):
-            v0 = x0[p]
-            y0[p] += v0 * k00
-            y1[p] += v0 * k01
-            y2[p] += v0 * k02
-            y3[p] += v0 * k03
+@vector_function()
+def dense_layer(
+    v: Vectors,
+    x: Value,
+    x_at: Value,
+    inputs: Value,
+    weights: Value,
+    weights_at: Value,
+    outputs: Value,
+    rectify: Value,
+    out: Value,
+    out_at: Value,
+) -> None:
+    """Compute a layer at LANES pixels.
+
+    Parameters
+    ----------
+    x : array of rows of LANES, the first at x_at
+    inputs : how many rows of x there are
+    weights : array, in which the `packed` weights begin at weights_at
+    outputs : how many
+    rectify : whether ReLU follows; a NaN stays one
+    out : array of rows of LANES, is written, the first at out_at
+    """
+    x, weights, out = x + x_at, weights + weights_at, out + out_at
+    panels = (outputs + (PANEL - 1)) // PANEL
+    least = outputs // v.where(panels < 1, v.index(1), panels)
+    first = v.index(0)
+    for size in range(PANEL, 0, -1):
+        wider = outputs - least * panels
+        count = v.where(least.equals(size), panels - wider, v.where(least.equals(size - 1), wider, v.index(0)))
+        with v.loop(count) as panel:
+            output = first + panel * size
+            _panel(v, x, inputs, weights + output * (inputs + 1), size, rectify, out + output * LANES)
+        first = first + count * size
+
+
+def _panel(v: Vectors, x: Value, inputs: Value, weights: Value, size: int, rectify: Value, out: Value) -> None:
+    """Compute `size` outputs."""
+    for part in range(0, LANES, 2 * v.width):
+        lanes = (part, part + v.width)
+        sums = [[v.variable(v.spread(v.item(weights + o))) for _ in lanes] for o in range(size)]
+        with v.loop(inputs) as i:
+            pixels = [v.load(x + (i * LANES + lane)) for lane in lanes]
+            for o in range(size):
+                weight = v.spread(v.item(weights + ((i + 1) * size + o)))
+                for total, values in zip(sums[o], pixels, strict=True):
+                    total.set(total.now + weight * values)
+        for o in range(size):
+            for total, lane in zip(sums[o], lanes, strict=True):
+                cut = v.where(total.now < v.number(0), v.number(0), total.now)  # not most(): a NaN must stay one
+                v.store(v.where(rectify, cut, total.now), out + (o * LANES + lane))

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npfuse.fast.dense_layer import SIDE
-from npfuse.fast.pixel_mlp import GROUP_SIDE, pixel_mlp
+from npfuse.fast.pixel_groups import GROUP_SIDE
+from npfuse.fast.pixel_groups import LEAF_SIDE as SIDE
+from npfuse.fast.pixel_mlp import pixel_mlp
 from npfuse.ops import pointwise_conv2d, relu
 from tests.arrays import LAYOUTS, assert_close
 
