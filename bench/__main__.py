@@ -31,7 +31,7 @@ from npfuse.weights import load_weights
 JPEG_QUALITY = 95  # of the files that are written for timing the command, where the photograph has another size
 RANDOM = "random"
 DEFAULTS: dict[str, dict[str, Any]] = {
-    "full": {"sizes": [1.2, 12.0, 24.0], "noise": [2.0, 5.0, 10.0, 20.0, RANDOM], "rounds": 5, "large_rounds": 1},
+    "full": {"sizes": [1.2, 12.0, 24.0], "noise": [2.0, 5.0, 10.0, 20.0, RANDOM], "rounds": 4, "large_rounds": 1},
     "quick": {"sizes": [1.2], "noise": [5.0, RANDOM], "rounds": 3, "large_rounds": 1},
 }
 
@@ -83,6 +83,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     print(f"\n{network}, {tables.threads_text(threads)}\n{tables.HEADER}")
                 print(tables.row_line(row), flush=True)
                 rows.append(row)
+                if options.json:  # at once, so that a run that is broken off leaves what it has
+                    _write_json(options.json, about, rows, memory_rows, shares)
             if not options.no_memory:
                 memory_rows += measure_memory(plan, sides, _note)
             if not options.no_command:
@@ -134,7 +136,7 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--threads", nargs="+", type=_count, default=[1, 2], metavar="N", help="(default 1 2)")
     parser.add_argument("--peers", nargs="*", choices=peers.NAMES, default=list(peers.NAMES), help="(default all)")
-    parser.add_argument("--rounds", type=_count, help="at the smallest size (default 5)")
+    parser.add_argument("--rounds", type=_count, help="at the smallest size (default 4)")
     parser.add_argument("--large-rounds", type=_count, help="at the larger sizes (default 1)")
     parser.add_argument(
         "--weights", nargs="+", default=["lightfuse", "tonefuse"], metavar="W", help="(default lightfuse tonefuse)"
@@ -229,4 +231,9 @@ def _note(text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except (ValueError, OSError, RuntimeError) as error:
+        sys.exit(f"bench: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -20,8 +20,11 @@ from bench.engine import NPFUSE
 from bench.machine import available_bytes
 from bench.pictures import Content, pair_of
 from bench.summary import Difference, Summary, ratios, summarized
+from bench.tiling import GRID
 from bench.worker import Memory, Run, Worker, WorkerError
+from costmodel.counts import count
 from costmodel.memory import peak
+from npfuse.graph import Graph
 from npfuse.weights import Weights
 
 SETTLE_S = 0.03  # between two runs: threads that wait busily for more work give up meanwhile
@@ -51,6 +54,9 @@ class Row:
     engine : "npfuse" or a peer's name
     threads : that it was allowed
     side : of its tiles; None for the whole at once, or for npfuse
+    macs : of the network for the whole pair, as the cost model counts them; npfuse needs fewer
+    first_s : making what is made once for the size (compiling, planning) and running it once, on a tile or the whole;
+        what an earlier pair has left behind is used
     runs : each with its wall time and its CPU time
     wall_s : quartiles of the wall time
     busy : median of CPU time / wall time, how many threads worked
@@ -65,6 +71,8 @@ class Row:
     engine: str
     threads: int
     side: int | None
+    macs: int
+    first_s: float
     runs: tuple[Run, ...]
     wall_s: Summary
     busy: float
@@ -172,6 +180,7 @@ def _rows(
     if smallest and first:
         us.define()
         us.save(reference)
+    first_s = {ours: us.prepare(None)}
     us.run(None)
     if smallest and first:
         apart[ours] = us.compare(reference)
@@ -183,7 +192,7 @@ def _rows(
                 sides.seconds[seat.name] = _tried(worker, files, fits)
             side = sides.of(seat.name, fits)
             worker.load(*files)
-            worker.prepare(side)
+            first_s[seat] = worker.prepare(side)
             if smallest:
                 worker.run(side)
                 apart[seat] = worker.compare(reference)
@@ -193,8 +202,8 @@ def _rows(
     our_runs: list[Run] = []
     pairs: dict[Seat, list[tuple[Run, Run]]] = {seat: [] for seat, _, _ in taking_part}
     quick = smallest or all(seat.name == NPFUSE for seat in pairs)
-    for count in range(plan.rounds if quick else plan.large_rounds):
-        shift = count % max(len(taking_part), 1)  # everyone is first once
+    for turn in range(plan.rounds if quick else plan.large_rounds):
+        shift = turn % max(len(taking_part), 1)  # everyone is first once
         for seat, worker, side in taking_part[shift:] + taking_part[:shift]:
             if seat not in workers:
                 continue
@@ -211,12 +220,12 @@ def _rows(
             pairs[seat].append(pair)
         if not taking_part:
             our_runs.append(_settled(us, None))
-    yield _row(plan, size, content, ours, None, our_runs, None, apart.get(ours))
+    yield _row(plan, size, content, ours, None, first_s[ours], our_runs, None, apart.get(ours))
     for seat, _, side in taking_part:
         if pairs[seat]:
             ratio = ratios([ours.wall_s for ours, _ in pairs[seat]], [theirs.wall_s for _, theirs in pairs[seat]])
             runs = [theirs for _, theirs in pairs[seat]]
-            yield _row(plan, size, content, seat, side, runs, ratio, apart.get(seat))
+            yield _row(plan, size, content, seat, side, first_s[seat], runs, ratio, apart.get(seat))
 
 
 def _row(
@@ -225,6 +234,7 @@ def _row(
     content: Content,
     seat: Seat,
     side: int | None,
+    first_s: float,
     runs: Sequence[Run],
     ratio: Summary | None,
     apart: Difference | None,
@@ -237,6 +247,8 @@ def _row(
         engine=seat.name,
         threads=seat.threads,
         side=side,
+        macs=macs_of(plan.weights, size),
+        first_s=first_s,
         runs=tuple(runs),
         wall_s=summarized([run.wall_s for run in runs]),
         busy=summarized([run.cpu_s / run.wall_s for run in runs]).median,
@@ -268,10 +280,20 @@ def _tried(worker: Worker, files: tuple[Path, Path], fits: bool) -> dict[int | N
     return seconds
 
 
+def padded_graph(weights: Weights, size: Size) -> Graph:
+    """Return the graph for a size, padded to multiples of 8."""
+    height, width = (-(-length // GRID) * GRID for length in size)
+    return weights.graph(height, width)
+
+
+def macs_of(weights: Weights, size: Size) -> int:
+    """Return how many multiply-adds the network takes for a pair, every one of them counted."""
+    return count(padded_graph(weights, size)).work.macs
+
+
 def whole_fits(weights: Weights, size: Size, processes: int) -> bool:
     """Tell whether so many processes can each hold a whole pair's values, as the cost model counts them, twice."""
-    height, width = (-(-length // 8) * 8 for length in size)
-    needed = COPIES * processes * peak(weights.graph(height, width), merge=False).bytes
+    needed = COPIES * processes * peak(padded_graph(weights, size), merge=False).bytes
     available = available_bytes()
     return available is None or needed <= available
 
@@ -299,12 +321,18 @@ class MemoryRow:
 
 
 def measure_memory(plan: Plan, sides: Sides, report: Report) -> Iterator[MemoryRow]:
-    """Measure each engine in a process of its own: the smallest and the largest pair, npfuse all."""
+    """Measure each engine in a process of its own: npfuse for every size, the peers for the smallest.
+
+    A peer is measured whole, where that fits, and in its tiles: what those take does not depend on the picture's size.
+    """
     for size in plan.sizes:
+        fits = whole_fits(plan.weights, size, len(plan.peers))
+        cases: list[tuple[str, int | None]] = [(NPFUSE, None)]
+        if size == plan.sizes[0]:
+            for name in (name for name in plan.peers if name in sides.seconds):
+                cases += [(name, side) for side in ((None,) if fits else ()) + (sides.of(name, False),)]
         files = pair_files(plan.folder, plan.contents[0], size)
-        everyone = size in (plan.sizes[0], plan.sizes[-1])
-        for name in (NPFUSE, *(peer for peer in plan.peers if everyone and peer in sides.seconds)):
-            side = sides.of(name, whole_fits(plan.weights, size, len(plan.peers)))
+        for name, side in cases:
             worker = Worker(name, plan.weights, plan.threads[0])
             try:
                 found = worker.measure_memory(*files, side)

@@ -44,9 +44,11 @@ class Photograph:
 
     @property
     def name(self) -> str:
-        """The folder's name and the common beginning of the files' names, whatever there is of them."""
+        """The folder's name and the common beginning of the files' names without digits, whatever there is of them."""
         stems = self.under.stem, self.over.stem
-        common = "".join(a if a == b else "\0" for a, b in zip(*stems, strict=False)).split("\0")[0].strip("_- ")
+        common = (
+            "".join(a if a == b else "\0" for a, b in zip(*stems, strict=False)).split("\0")[0].rstrip("_- 0123456789")
+        )
         return "/".join(part for part in (self.under.resolve().parent.name, common) if part)
 
 

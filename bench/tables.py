@@ -11,7 +11,7 @@ MIB = 2**20
 
 HEADER = (
     f"{'height x width':>14}  {'content':<22} {'engine':<20} {'as':<9} {'seconds (quartiles)':<27} {'ns/pixel':>8} "
-    f"{'busy':>5}  {'over npfuse (quartiles), runs':<30}  {'differs':<18}"
+    f"{'GMAC/s':>7} {'first':>6} {'busy':>5}  {'over npfuse (quartiles), runs':<30}  {'differs':<18}"
 ).rstrip()
 
 
@@ -24,7 +24,8 @@ def row_line(row: Row) -> str:
     apart = "" if row.apart is None else f"{row.apart.levels} in {100 * row.apart.share:.4f} %"
     return (
         f"{row.height:>6} x {row.width:<5}  {row.content[:22]:<22} {_engine(row):<20} {manner(row):<9} "
-        f"{quartiles(row.wall_s, '.4f'):<27} {1e9 * row.wall_s.median / pixels:>8.1f} {row.busy:>5.2f}  {ratio:<30}  "
+        f"{quartiles(row.wall_s, '.4f'):<27} {1e9 * row.wall_s.median / pixels:>8.1f} "
+        f"{row.macs / row.wall_s.median / 1e9:>7.1f} {row.first_s:>6.2f} {row.busy:>5.2f}  {ratio:<30}  "
         f"{apart:<18}"
     ).rstrip()
 

@@ -68,9 +68,10 @@ class Worker:
         """Read a pair from `.npy` files; what was loaded before is dropped."""
         self._ask("load", under, over)
 
-    def prepare(self, side: int | None) -> None:
-        """Make what is made once for the pair's size, and run it once: on one tile, or the whole."""
-        self._ask("prepare", side)
+    def prepare(self, side: int | None) -> float:
+        """Make what is made once for the pair's size, and run it once, on one tile or the whole; return the seconds."""
+        seconds: float = self._ask("prepare", side)
+        return seconds
 
     def run(self, side: int | None) -> Run:
         """Fuse the pair."""
@@ -151,11 +152,13 @@ def _serve(pipe: Connection, name: str, weights: Weights, threads: int) -> None:
         except (EOFError, KeyboardInterrupt):
             return
         try:
-            pipe.send((True, getattr(desk, task)(*arguments)))
-        except KeyboardInterrupt:
+            try:
+                answer = True, getattr(desk, task)(*arguments)
+            except Exception as error:
+                answer = False, f"{type(error).__name__}: {error}"
+            pipe.send(answer)
+        except (BrokenPipeError, KeyboardInterrupt):  # nobody waits any more
             return
-        except Exception as error:
-            pipe.send((False, f"{type(error).__name__}: {error}"))
 
 
 class _Desk:
@@ -170,8 +173,10 @@ class _Desk:
         self.pair = self.fused = None
         self.pair = np.load(under), np.load(over)
 
-    def prepare(self, side: int | None) -> None:
+    def prepare(self, side: int | None) -> float:
+        start = time.perf_counter()
         self.engine.warm(*self._loaded(), side)
+        return time.perf_counter() - start
 
     def run(self, side: int | None) -> Run:
         pair = self._loaded()

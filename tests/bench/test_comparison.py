@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from bench import comparison
-from bench.comparison import Plan, Sides, compare
+from bench.comparison import Plan, Sides, compare, measure_memory
 from bench.pictures import Content, Photograph
 from bench.summary import Difference
-from bench.worker import Run, WorkerError
+from bench.worker import Memory, Run, WorkerError
 from npfuse.examples import example_pair
 from tests.networks import random_weights
 
@@ -47,10 +47,16 @@ class PretendWorker:
     def load(self, under, over):
         assert np.load(under).shape == np.load(over).shape
 
+    def prepare(self, side):
+        return 0.25
+
+    def measure_memory(self, under, over, side):
+        return Memory(beyond_bytes=len(self.name), process_bytes=100, exact=True)
+
     def nothing(self, *arguments):
         pass
 
-    prepare = define = forget = stop = nothing
+    define = forget = stop = nothing
 
 
 @pytest.fixture
@@ -119,6 +125,14 @@ def test_a_peer_that_fails_is_reported_and_left_out(plan):
     rows = rows_of(replace(plan, peers=["broken", "quick"]), notes.append)
     assert {row.engine for row in rows} == {"npfuse", "quick"}
     assert set(notes) == {"left out from here on: broken: fell over"}
+
+
+def test_memory_is_that_of_npfuse_at_every_size_and_of_peers_whole_and_in_tiles(plan):
+    sides = Sides()
+    list(compare(plan, sides, print))
+    found = [(row.engine, row.height, row.side) for row in measure_memory(plan, sides, print)]
+    peers = [(peer, 16, side) for peer in plan.peers for side in (None, 128)]
+    assert found == [("npfuse", 16, None), *peers, ("npfuse", 32, None)]
 
 
 def test_npfuse_failing_ends_the_comparison(plan, monkeypatch):

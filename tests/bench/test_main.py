@@ -26,6 +26,8 @@ def test_the_json_holds_rows_memory_and_command(tmp_path, capsys):
         assert row["wall_s"]["count"] == len(row["runs"]) == 2
         assert row["apart"]["levels"] <= 1
         assert row["ratio"] is None
+        assert row["first_s"] > 0
+        assert 1300 * 64 * 96 < row["macs"] < 1600 * 64 * 96  # ToneFuse: 6 * 32 + 32 * 32 + 32 * 3, and what is coarse
     (memory,) = found["memory"]
     assert 0 <= memory["memory"]["beyond_bytes"] < memory["memory"]["process_bytes"]
     (command,) = found["command"]
@@ -46,7 +48,16 @@ def test_the_plot_is_drawn(tmp_path):
     def row(engine, content, height, seconds, ratio):
         runs = (Run(wall_s=seconds, cpu_s=seconds),)
         times, lead = summarized([seconds]), summarized([ratio]) if ratio else None
-        kept = {"side": None, "runs": runs, "wall_s": times, "busy": 1.0, "ratio": lead, "apart": None}
+        kept = {
+            "side": None,
+            "macs": 1,
+            "first_s": 1.0,
+            "runs": runs,
+            "wall_s": times,
+            "busy": 1.0,
+            "ratio": lead,
+            "apart": None,
+        }
         return Row(network="n", content=content, height=height, width=30, engine=engine, threads=1, **kept)
 
     rows = [row("npfuse", content, height, 1.0, None) for content in ("a", "b") for height in (20, 40)]

@@ -63,8 +63,8 @@ def test_pairs_are_the_same_every_time():
 
 def test_contents_are_named_after_folder_and_files():
     photograph = Photograph(under=Path("scenes/006/exposure_01.jpg"), over=Path("scenes/006/exposure_07.jpg"))
-    assert Content(photograph=photograph).label == "006/exposure_0"
-    assert Content(photograph=photograph, sigma=2.0).label == "006/exposure_0 + noise 2"
+    assert Content(photograph=photograph).label == "006/exposure"
+    assert Content(photograph=photograph, sigma=2.0).label == "006/exposure + noise 2"
     assert Content(photograph=None).label == "random bytes"
     assert Photograph(under=Path("a/x.jpg"), over=Path("a/y.jpg")).name == "a"
 
