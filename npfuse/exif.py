@@ -8,8 +8,9 @@ a TIFF is laid out anew, by Pillow.
 import struct
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any, BinaryIO
 
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 EXIF_START = b"Exif\0\0"  # of the segment in a JPEG; no part of the block
 TIFF_START = b"II*\0\x08\0\0\0"  # little-endian, the first directory follows
+BIG_TIFF_START = b"II+\0\x08\0\0\0\x10\0\0\0\0\0\0\0"  # the same of a BigTIFF
 # What a TIFF says about its picture and not about its own layout.
 DESCRIPTIVE_TAGS = (
     Base.ImageDescription, Base.Make, Base.Model, Base.Software, Base.DateTime, Base.Artist, Base.Copyright,
@@ -100,9 +102,20 @@ def telling_tags(stream: BinaryIO) -> dict[int, Any]:
     return tags
 
 
-def directory_bytes(tags: dict[int, Any]) -> bytes:
-    """Lay out a directory, with those below it, to stand behind `TIFF_START`; strips are counted from its end."""
-    directory = ImageFileDirectory_v2()
+def directory_bytes(
+    tags: dict[int, Any], start: bytes = TIFF_START, types: Mapping[int, int] = MappingProxyType({})
+) -> bytes:
+    """Lay out a directory, with those below it, to stand behind `start`; strips are counted from its end.
+
+    Parameters
+    ----------
+    tags : values by number
+    start : TIFF_START or BIG_TIFF_START
+    types : of values that are not to be stored as short as they fit
+    """
+    directory = ImageFileDirectory_v2(start)
     for tag, value in tags.items():
         directory[tag] = value
-    return directory.tobytes(len(TIFF_START))
+    for tag, kind in types.items():
+        directory.tagtype[tag] = kind
+    return directory.tobytes(len(start))

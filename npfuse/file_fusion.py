@@ -3,76 +3,28 @@
 What the commands `fuse` and `batch` have in common, and what a worker on another machine runs.
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 
 from npfuse.diagnosis import diagnose, findings, overlap
-from npfuse.fusion import Order, fuse_stack, method_and_weights, under_exposed_first
-from npfuse.images import Picture, check_writable, read_picture, write_picture
+from npfuse.file_options import FileOptions, Progress, Teller
+from npfuse.fusion import fuse_stack, method_and_weights, under_exposed_first
+from npfuse.images import Picture, read_picture, write_picture
+from npfuse.methods.pair_network import pair_phases
+from npfuse.picture_output import KIND_OF_SUFFIX
 from npfuse.profiles import same_colours, with_profile_of
-from npfuse.run import Engine
+from npfuse.stored import ARRAY_SUFFIXES, Part, StoredPicture, opened
+from npfuse.stored_fusion import by_parts, fuse_by_parts, threads_within
+from npfuse.stored_output import SUFFIXES, check_output
 
-Progress = Callable[[int, int], None]
+__all__ = ["FileOptions", "Progress", "Teller", "checked_pair", "fuse_files", "read_pair"]
 
-
-@dataclass(frozen=True, kw_only=True)
-class FileOptions:
-    """How files are fused; plain values, so that they can be sent to another machine.
-
-    Parameters
-    ----------
-    weights, method, order, engine, threads : as of `npfuse.fuse`, weights by name or path
-    quality : of JPEG and WebP, 1 to 100
-    overwrite : whether an existing output may be replaced
-    convert_profiles : whether a picture of another ICC profile is converted to the first's
-    align : whether a second picture that is surely shifted is moved by whole pixels; both lose what only one shows
-    clip : whether float values beyond 0 and 1 are taken as 0 and 1
-    check : whether the pair is looked at for what makes a bad result
-
-    Raises
-    ------
-    ValueError : a quality out of its range
-    """
-
-    weights: str | None = None
-    method: str | None = None
-    order: Order = "auto"
-    engine: Engine = "fast"
-    threads: int | None = None
-    quality: int = 95
-    overwrite: bool = False
-    convert_profiles: bool = False
-    align: bool = False
-    clip: bool = False
-    check: bool = True
-
-    def __post_init__(self) -> None:
-        """Check what nothing further on checks in time."""
-        if not 1 <= self.quality <= 100:
-            raise ValueError(f"--quality is {self.quality}, expected 1 to 100")
-
-
-class Teller:
-    """Is told what is read, decided and done; this one tells nobody."""
-
-    def say(self, *lines: str) -> None:
-        """Take lines for who wants to know everything."""
-
-    def warn(self, line: str) -> None:
-        """Take a line for everybody."""
-
-    def timed(self, what: str) -> AbstractContextManager[Any]:
-        """Surround what takes its time."""
-        return nullcontext()
-
-    def progress(self) -> AbstractContextManager[Progress | None]:
-        """Surround the fusion, yielding what to call with (done, total)."""
-        return nullcontext()
+Some = TypeVar("Some", Picture, StoredPicture)
+OTHER_COLOURS = "its ICC profile means other colours than that of"
 
 
 def fuse_files(
@@ -94,7 +46,7 @@ def fuse_files(
     ValueError, TypeError : the pictures or the weights do not fit; the message names the file
     """
     tell = tell or Teller()
-    check_writable(output, overwrite=options.overwrite)
+    check_output(output, overwrite=options.overwrite)
     method, weights = method_and_weights(options.method, options.weights)
     if weights is None:
         tell.say(f"method {method.title}")
@@ -102,7 +54,30 @@ def fuse_files(
         tell.say(f"weights {weights.label}: {method.title}, {weights.parameter_count:,} parameters")
     if more and options.align:
         raise ValueError(f"--align with {2 + len(more)} pictures: expected 2; align them beforehand")
-    first, second = read_pair(a, b, options, tell)
+    pair_network = method.phases is pair_phases and not more
+    if options.max_memory is not None and not pair_network:
+        raise ValueError("--max-memory: is known of two pictures and tonefuse, lightfuse or t_cnn; leave it out")
+    if pair_network and weights is not None and output.suffix.lower() in SUFFIXES:
+        with opened(a) as stored_a, opened(b) as stored_b:
+            if by_parts(stored_a, stored_b, output, weights, options):
+                stored = (
+                    stored_a or _as_stored(_read(a, options, tell)),
+                    stored_b or _as_stored(_read(b, options, tell)),
+                )
+                _check_alike(b, a, stored[1], stored[0])
+                if not same_colours(*stored):
+                    raise ValueError(f"{b}: {OTHER_COLOURS} {a}, expected the same; convert it elsewhere")
+                if options.check or options.align:
+                    with tell.timed("checked the pair"):
+                        stored = checked_pair(*stored, options, tell)
+                fuse_by_parts(stored, output, weights, options, tell)
+                return
+    if output.suffix.lower() not in KIND_OF_SUFFIX:
+        raise ValueError(f"{output}: only a pair of pictures for tonefuse, lightfuse or t_cnn is written as an array")
+    first = _clipped(_read(a, options, tell), options)
+    if options.max_memory is not None and weights is not None:
+        options = replace(options, threads=threads_within(first.pixels, weights, options, held=3))
+    second = _read_alike(b, a, first, options, tell)
     if not more and (options.check or options.align):
         with tell.timed("checked the pair"):
             first, second = checked_pair(first, second, options, tell)
@@ -132,13 +107,19 @@ def fuse_files(
 
 def read_pair(a: Path, b: Path, options: FileOptions, tell: Teller) -> tuple[Picture, Picture]:
     """Read two files and make them fit; ValueError, with the file's name, where they cannot be fused."""
-    first = _clipped(_read(a, tell), options)
+    first = _clipped(_read(a, options, tell), options)
     return first, _read_alike(b, a, first, options, tell)
 
 
-def _read(path: Path, tell: Teller) -> Picture:
+def _read(path: Path, options: FileOptions, tell: Teller) -> Picture:
     with tell.timed(f"read {path}"):
-        picture = read_picture(path)
+        if path.suffix in ARRAY_SUFFIXES:
+            with opened(path) as stored:
+                assert stored is not None
+                pixels = stored.pixels[:, :]
+            picture = Picture(pixels=pixels.astype(np.float32) if pixels.dtype == np.float64 else pixels)
+        else:
+            picture = read_picture(path, max_bytes=options.max_memory)
     height, width = picture.pixels.shape[:2]
     tell.say(f"  {height}x{width} (height x width), {_kind(picture)}, {picture.pixels.dtype}", *picture.notes)
     return picture
@@ -146,7 +127,18 @@ def _read(path: Path, tell: Teller) -> Picture:
 
 def _read_alike(path: Path, a: Path, first: Picture, options: FileOptions, tell: Teller) -> Picture:
     """Read a file that is to be fused with the first, of path `a`, and make it fit."""
-    picture = _read(path, tell)
+    picture = _read(path, options, tell)
+    _check_alike(path, a, picture, first)
+    if not same_colours(first, picture):
+        if not options.convert_profiles:
+            raise ValueError(f"{path}: {OTHER_COLOURS} {a}, expected the same; convert it with --convert-profiles")
+        with tell.timed(f"converted {path} to the profile of {a}"):
+            picture = with_profile_of(picture, first, str(path))
+    return _clipped(picture, options)
+
+
+def _check_alike(path: Path, a: Path, picture: Some, first: Some) -> None:
+    """Raise ValueError where a picture has another size or other numbers than the first."""
     for thing, actual, expected, remedy in (
         ("size (height, width)", picture.pixels.shape[:2], first.pixels.shape[:2], "crop or resize one of them"),
         ("kind", _kind(picture), _kind(first), "convert one of them"),
@@ -154,15 +146,6 @@ def _read_alike(path: Path, a: Path, first: Picture, options: FileOptions, tell:
     ):
         if actual != expected:
             raise ValueError(f"{path}: {thing} is {actual}, expected {expected} as in {a}; {remedy}")
-    if not same_colours(first, picture):
-        if not options.convert_profiles:
-            raise ValueError(
-                f"{path}: its ICC profile means other colours than that of {a}, expected the same; "
-                "convert it with --convert-profiles"
-            )
-        with tell.timed(f"converted {path} to the profile of {a}"):
-            picture = with_profile_of(picture, first, str(path))
-    return _clipped(picture, options)
 
 
 def _clipped(picture: Picture, options: FileOptions) -> Picture:
@@ -171,7 +154,7 @@ def _clipped(picture: Picture, options: FileOptions) -> Picture:
     return picture
 
 
-def checked_pair(first: Picture, second: Picture, options: FileOptions, tell: Teller) -> tuple[Picture, Picture]:
+def checked_pair(first: Some, second: Some, options: FileOptions, tell: Teller) -> tuple[Some, Some]:
     """Warn of what makes a bad result, and align the pair where that is asked for and sure."""
     found = diagnose(first.pixels, second.pixels)
     align = options.align and found.shifted
@@ -188,7 +171,7 @@ def checked_pair(first: Picture, second: Picture, options: FileOptions, tell: Te
     else:
         rows, columns = found.shift.whole
         parts = overlap(first.pixels.shape, (rows, columns))
-        first, second = (_cropped(picture, part) for picture, part in zip((first, second), parts, strict=True))
+        first, second = _cropped(first, parts[0]), _cropped(second, parts[1])
         height, width = first.pixels.shape[:2]
         tell.say(
             f"aligned: the second picture moved by {-rows:+d} rows and {-columns:+d} columns; "
@@ -197,10 +180,18 @@ def checked_pair(first: Picture, second: Picture, options: FileOptions, tell: Te
     return first, second
 
 
-def _cropped(picture: Picture, part: tuple[slice, slice]) -> Picture:
-    alpha = None if picture.alpha is None else picture.alpha[part]
-    return replace(picture, pixels=picture.pixels[part], alpha=alpha)
+def _as_stored(picture: Picture) -> StoredPicture:
+    """Return a picture that is in memory as one that might be in a file."""
+    return StoredPicture(pixels=picture.pixels, alpha=picture.alpha, exif=picture.exif, icc_profile=picture.icc_profile)
 
 
-def _kind(picture: Picture) -> str:
+def _cropped(picture: Some, part: tuple[slice, slice]) -> Some:
+    if isinstance(picture, Picture):
+        alpha = None if picture.alpha is None else picture.alpha[part]
+        return replace(picture, pixels=picture.pixels[part], alpha=alpha)
+    kept = None if picture.alpha is None else Part(picture.alpha, part)
+    return replace(picture, pixels=Part(picture.pixels, part), alpha=kept)
+
+
+def _kind(picture: Picture | StoredPicture) -> str:
     return "grey" if picture.pixels.ndim == 2 else "RGB"

@@ -138,7 +138,7 @@ def _fused(
         raise ValueError(f"fuse: order is {order!r}, expected one of {', '.join(get_args(Order))}")
     if engine not in get_args(Engine):
         raise ValueError(f"fuse: engine is {engine!r}, expected one of {', '.join(get_args(Engine))}")
-    thread_count = _thread_count(threads)
+    count = thread_count(threads)
     chosen, loaded = method_and_weights(method, weights)
     out = np.empty_like(pictures[0], order="C")
     batch = out.ndim == 4
@@ -147,13 +147,13 @@ def _fused(
         ordered = exposures if order == "given" else sorted(exposures, key=_mean)
         if chosen.most_exposures == 2:
             ordered = [ordered[0], ordered[-1]]
-        phases_of_each.append(chosen.phases(ordered, result, loaded, engine=engine, threads=thread_count))
+        phases_of_each.append(chosen.phases(ordered, result, loaded, engine=engine, threads=count))
     # The first phases of all pictures of a batch, then the second ones.
     phases = [[job for jobs in together for job in jobs] for together in zip_longest(*phases_of_each, fillvalue=[])]
     total = sum(map(len, phases))
     done = 0
     for phase in phases:
-        for _ in _run_all(phase, thread_count):
+        for _ in run_all(phase, count):
             done += 1
             if progress:
                 progress(done, total)
@@ -207,7 +207,7 @@ def method_and_weights(method: str | None, weights: "Weights | str | Path | None
     return chosen, loaded
 
 
-def _run_all(jobs: list[Job], threads: int) -> Iterator[None]:
+def run_all(jobs: list[Job], threads: int) -> Iterator[None]:
     """Run jobs, yielding after each; after an error, those not yet begun are dropped."""
     if threads == 1 or len(jobs) == 1:
         yield from (job() for job in jobs)
@@ -238,7 +238,8 @@ def _mean(x: Pixels) -> float:
     return float(x.mean(dtype=np.float64))
 
 
-def _thread_count(threads: int | None) -> int:
+def thread_count(threads: int | None) -> int:
+    """Return how many threads to work with: None for as many as this process has cores."""
     if threads is None:
         available = getattr(os, "sched_getaffinity", None)
         return len(available(0)) if available else os.cpu_count() or 1

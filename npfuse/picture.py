@@ -59,7 +59,7 @@ class Picture:
             raise ValueError(f"picture: shape of alpha is {self.alpha.shape}, expected {shape[:2]}, that of the pixels")
 
 
-def profile_fits(icc_profile: bytes, pixels: NDArray[Any]) -> bool:
+def profile_fits(icc_profile: bytes, pixels: Any) -> bool:
     """Tell whether an ICC profile describes such pixels: bytes 16 to 19 name its colour space."""
     return icc_profile[16:20] == (b"GRAY" if pixels.ndim == 2 else b"RGB ")
 

@@ -6,6 +6,7 @@ JPEG is written without chroma subsampling; the other formats but WebP are lossl
 import os
 import stat
 import struct
+from collections.abc import Container
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,7 +20,7 @@ from npfuse.exif import EXIF_START
 from npfuse.exr import write_exr
 from npfuse.picture import Picture, PictureError, one_line, profile_fits, shown
 from npfuse.png import write_deep_png
-from npfuse.tiff import write_tiff
+from npfuse.tiff_output import write_tiff
 
 KIND_OF_SUFFIX = {
     ".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WebP", ".tif": "TIFF", ".tiff": "TIFF",
@@ -33,13 +34,16 @@ DEPTHS = {  # the others: uint8
 JPEG_EXIF_BYTES = 65533 - len(EXIF_START)  # one APP1 segment
 
 
-def check_writable(path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+def check_writable(
+    path: str | os.PathLike[str], *, overwrite: bool = False, suffixes: Container[str] = KIND_OF_SUFFIX
+) -> None:
     """Find out early whether `write_picture` could write there.
 
     Parameters
     ----------
     path : str or PathLike
     overwrite : whether an existing file may be replaced
+    suffixes : extensions that are known, all small letters
 
     Raises
     ------
@@ -47,7 +51,7 @@ def check_writable(path: str | os.PathLike[str], *, overwrite: bool = False) -> 
         replaced or is no regular file
     """
     name, file = shown(path), Path(path)
-    if file.suffix.lower() not in KIND_OF_SUFFIX:
+    if file.suffix.lower() not in suffixes:
         raise PictureError(
             f"{name}: extension is {file.suffix!r}, expected one of {', '.join(KIND_OF_SUFFIX)}; change the name of"
             " the output"

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.PngImagePlugin import PngImageFile, putchunk
 
-from npfuse.tiff import DEFLATE_LEVEL, strips
+from npfuse.tiff_output import DEFLATE_LEVEL, strips
 
 # Pillow's raw modes, and which byte of a stored sample each returns; 0 is the high one.
 DEEP_RGB = {"RGB;16B": 0, "RGB;16L": 1}

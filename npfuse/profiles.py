@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from npfuse.picture import Picture, PictureError
+from npfuse.stored import StoredPicture
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 ALIKE = 2  # levels of 255: bytes are coarse near black, where curves are steep
 
 
-def same_colours(a: Picture, b: Picture) -> bool:
+def same_colours(a: Picture | StoredPicture, b: Picture | StoredPicture) -> bool:
     """Tell whether the profiles of two pictures, both grey or both RGB, mean the same colours.
 
     Examples

@@ -1,14 +1,11 @@
-"""TIFF files (TIFF 6.0 and its Adobe supplements): which kinds are read, those beyond 8 bits, and writing.
+"""TIFF files (TIFF 6.0 and its Adobe supplements): which kinds are read, and those beyond 8 bits.
 
 Up to 8 bits Pillow reads them; it makes 8 bits of 16-bit colour without a word, so 16 bits and floats are recognised by
-their tags and read with the packages of the extra `tiff` (tifffile and imagecodecs). Writing needs no extra.
+their tags and read with the packages of the extra `tiff` (tifffile and imagecodecs). `npfuse/tiff_output.py` writes.
 Left out: camera raw files, pages beyond the first, XMP.
 """
 
-import io
-import zlib
 from collections.abc import Callable
-from itertools import accumulate
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -17,8 +14,6 @@ from PIL.ExifTags import Base
 
 from npfuse.exif import TIFF_START, directory_bytes, quiet, read_directory, telling_tags
 
-STRIP_BYTES = 1 << 20  # of pixels compressed at once
-DEFLATE_LEVEL = 4  # on 8-bit differences 4 times as fast as the usual 6, and 9 % longer
 # Tags that are calculated with, or shown, before anything else is known of a file.
 NUMBERS = (
     Base.ImageLength,
@@ -139,55 +134,3 @@ def read_deep_tiff(stream: BinaryIO, notes: list[str]) -> tuple[NDArray[Any], ND
             unmultiplied = np.rint(np.minimum(unmultiplied, full))
         pixels = unmultiplied.astype(samples.dtype)
     return pixels, alpha, orientation, profile
-
-
-def write_tiff(
-    stream: BinaryIO, samples: NDArray[Any], exif: bytes | None, icc_profile: bytes | None, notes: list[str]
-) -> None:
-    """Write uint8, uint16 or float32 samples (H, W) or (H, W, 2 to 4), deflated in strips, integers as differences.
-
-    By hand, because Pillow writes no 16-bit colour and, compressed, no EXIF directory, and tifffile no EXIF directory.
-    """
-    rows, columns = samples.shape[:2]
-    channels = 1 if samples.ndim == 2 else samples.shape[2]
-    is_float = samples.dtype == np.float32
-    contents = []
-    for strip in strips(samples):
-        coded = strip.astype(strip.dtype.newbyteorder("<"))
-        if not is_float:
-            coded[:, 1:] -= strip[:, :-1]  # predictor 2, modulo 2**8 or 2**16
-        contents.append(zlib.compress(coded.tobytes(), DEFLATE_LEVEL))
-    tags: dict[int, Any] = {
-        Base.ImageWidth: columns,
-        Base.ImageLength: rows,
-        Base.BitsPerSample: (8 * samples.dtype.itemsize,) * channels,
-        Base.Compression: 8,
-        Base.PhotometricInterpretation: 1 if channels < 3 else 2,
-        Base.StripOffsets: tuple(accumulate(map(len, contents[:-1]), initial=0)),  # from the end of the directory
-        Base.Orientation: 1,
-        Base.SamplesPerPixel: channels,
-        Base.RowsPerStrip: len(strips(samples)[0]),
-        Base.StripByteCounts: tuple(map(len, contents)),
-        Base.PlanarConfiguration: 1,
-        Base.Predictor: 1 if is_float else 2,
-        Base.SampleFormat: (3 if is_float else 1,) * channels,
-    }
-    if channels in (2, 4):
-        tags[Base.ExtraSamples] = 2  # alpha, not multiplied into the colours
-    if icc_profile:
-        tags[Base.InterColorProfile] = icc_profile
-    directory = directory_bytes(tags)
-    if exif:
-        try:
-            with quiet():
-                directory = directory_bytes(tags | telling_tags(io.BytesIO(exif)))
-        except Exception:  # Pillow raises almost anything on damaged tags
-            notes.append("EXIF dropped: it is broken")
-    stream.write(TIFF_START + directory)
-    stream.writelines(contents)
-
-
-def strips(samples: NDArray[Any]) -> list[NDArray[Any]]:
-    """Cut rows into runs of about a mebibyte."""
-    step = max(1, STRIP_BYTES * len(samples) // samples.nbytes)
-    return [samples[first : first + step] for first in range(0, len(samples), step)]

@@ -1,5 +1,7 @@
 """Files fused: warnings, alignment, and what a picture's companions become."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -34,7 +36,8 @@ def shifted(tmp_path, monkeypatch):
 
 
 def fuse(told, **options):
-    fuse_files("under.png", "over.png", "fused.png", FileOptions(weights="small.npz", **options), told)
+    files = Path("under.png"), Path("over.png"), Path("fused.png")
+    fuse_files(*files, FileOptions(weights="small.npz", **options), told)
     return read_picture("fused.png")
 
 

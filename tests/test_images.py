@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from npfuse import picture_output, tiff
+from npfuse import picture_output, tiff_output
 from npfuse.images import Picture, PictureError, check_writable, read_picture, write_picture
 from tests.pictures import (
     CMYK_PROFILE,
@@ -322,7 +322,7 @@ def whole_files():
     files += [png_bytes(2, random_samples("uint16", 3), (b"eXIf", exif))]
     for dtype in ("uint8", "uint16", "float32"):
         stream = io.BytesIO()
-        tiff.write_tiff(stream, random_samples(dtype, 4), exif, RGB_PROFILE[:200], [])
+        tiff_output.write_tiff(stream, random_samples(dtype, 4), exif, RGB_PROFILE[:200], [])
         files.append(stream.getvalue())
     return files
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from npfuse import tiff
+from npfuse import tiff_output
 from npfuse.images import Picture, PictureError, read_picture, write_picture
 from tests.pictures import HEIGHT, WIDTH, assert_one_line, assert_same_samples, exif_block, random_samples, shown
 
@@ -199,7 +199,7 @@ def test_8_bit_tiff_needs_no_extra(tmp_path, monkeypatch):
 def test_pictures_of_several_strips_return_every_sample(tmp_path, suffix, monkeypatch):
     pytest.importorskip("tifffile")
     pytest.importorskip("imagecodecs")
-    monkeypatch.setattr(tiff, "STRIP_BYTES", 3 * WIDTH * 3 * 2)  # three rows: 11 rows make four strips
+    monkeypatch.setattr(tiff_output, "STRIP_BYTES", 3 * WIDTH * 3 * 2)  # three rows: 11 rows make four strips
     pixels = random_samples("uint16", 3)
     write_picture(tmp_path / f"a{suffix}", Picture(pixels=pixels))
     assert_same_samples(read_picture(tmp_path / f"a{suffix}").pixels, pixels)

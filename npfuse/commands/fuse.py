@@ -7,6 +7,7 @@ from typing import get_args
 from npfuse.commands.console import Commands, ConsoleTeller, add_fusion_options, check_free, peak_memory
 from npfuse.file_fusion import FileOptions, fuse_files
 from npfuse.fusion import Order
+from npfuse.memory_plan import parse_size
 
 
 def add(commands: Commands) -> None:
@@ -18,7 +19,7 @@ def add(commands: Commands) -> None:
         "more", type=Path, nargs="*", metavar="MORE", help="further exposures; without --order given, in any order"
     )
     command.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="OUT", help=".jpg, .png, .webp, .tif or .exr"
+        "-o", "--output", type=Path, required=True, metavar="OUT", help=".jpg, .png, .webp, .tif, .exr, .npy or .zarr"
     )
     add_fusion_options(command)
     add_file_options(command)
@@ -45,6 +46,11 @@ def add_file_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--clip", action="store_true", help="float pictures: take values beyond 0 and 1 as 0 and 1")
     command.add_argument("--no-check", action="store_true", help="do not look for what makes a bad result")
+    command.add_argument(
+        "--max-memory",
+        metavar="SIZE",
+        help="what the process may take, as 1.5G: .tif, .npy and .zarr are then read and written part by part",
+    )
     command.add_argument("--quality", type=int, default=95, help="of JPEG and WebP, 1 to 100 (default 95)")
 
 
@@ -62,6 +68,7 @@ def file_options(arguments: argparse.Namespace) -> FileOptions:
         align=arguments.align,
         clip=arguments.clip,
         check=not arguments.no_check,
+        max_memory=None if arguments.max_memory is None else parse_size(arguments.max_memory),
     )
 
 

@@ -1,0 +1,139 @@
+"""Fuzzes what reads files: pictures and weights. Anything but a picture, weights or a one-line error is a crash.
+
+    pip install atheris
+    python bench/fuzz/loaders.py pictures CORPUS -max_total_time=300 -rss_limit_mb=2048
+
+The first argument is `pictures`, `weights` or `keras`; CORPUS is a folder, which is filled with a small file of every
+kind where it is empty, and grows. The rest are libFuzzer's options; it prints how many inputs it tried.
+"""
+
+import io
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports(include=["npfuse", "PIL", "tifffile", "zipfile", "numpy.lib"]):
+    import h5py
+    import numpy as np
+    from PIL import Image
+
+    from npfuse.images import Picture, PictureError, read_picture, write_picture
+    from npfuse.weights import Weights, WeightsError, load_weights, save_weights
+
+FOLDER = Path(tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
+
+
+def try_picture(data: bytes) -> None:
+    """Read bytes as a picture file."""
+    file = FOLDER / "input"
+    file.write_bytes(data)
+    try:
+        picture = read_picture(file)
+    except PictureError as error:
+        check_message(str(error))
+    else:
+        assert isinstance(picture, Picture)
+
+
+def try_weights(data: bytes, name: str = "input.npz") -> None:
+    """Read bytes as a weights file."""
+    file = FOLDER / name
+    file.write_bytes(data)
+    try:
+        assert isinstance(load_weights(file), Weights)
+    except WeightsError as error:
+        check_message(" ".join(str(error).split()))  # as the command line prints it
+
+
+def try_keras(data: bytes) -> None:
+    """Read bytes as a Keras file: HDF5 by its first bytes, a zip by its name."""
+    try_weights(data, "input.keras" if data[:2] == b"PK" else "input.h5")
+
+
+def check_message(text: str) -> None:
+    """Fail where a message is no single line, or longer than anybody reads."""
+    assert "\n" not in text, text
+    assert len(text) < 2000, text
+
+
+def picture_seeds() -> dict[str, bytes]:
+    """Return a small file of every kind."""
+    rng = np.random.default_rng(0)
+    seeds = {}
+    rgb = rng.integers(0, 256, (6, 7, 4), np.uint8)
+    for kind, options in (
+        ("JPEG", {}),
+        ("PNG", {}),
+        ("WEBP", {"lossless": True}),
+        ("TIFF", {"compression": "tiff_lzw"}),
+    ):
+        stream = io.BytesIO()
+        image = Image.fromarray(rgb[..., :3])
+        image.save(stream, kind, **options)
+        seeds[kind.lower()] = stream.getvalue()
+    stream = io.BytesIO()
+    Image.fromarray(rgb[..., :3]).convert("P").save(stream, "PNG")
+    seeds["palette"] = stream.getvalue()
+    for suffix, dtype in ((".png", np.uint16), (".tif", np.uint16), (".tif", np.float32), (".exr", np.float32)):
+        pixels = rng.random((6, 7, 3)).astype(np.float32) if dtype == np.float32 else rgb[..., :3].astype(dtype) * 257
+        file = FOLDER / f"seed{suffix}"
+        write_picture(file, Picture(pixels=pixels), overwrite=True)
+        seeds[f"{np.dtype(dtype).name}{suffix}"] = file.read_bytes()
+    try:
+        import pillow_heif
+    except ImportError:
+        return seeds
+    stream = io.BytesIO()
+    pillow_heif.from_pillow(Image.fromarray(rgb[..., :3]).resize((32, 32))).save(stream)
+    seeds["heic"] = stream.getvalue()
+    return seeds
+
+
+def weights_seeds() -> dict[str, bytes]:
+    """Return a small weights file."""
+    file = FOLDER / "seed.npz"
+    save_weights(file, load_weights("tonefuse"), overwrite=True)
+    return {"npz": file.read_bytes()}
+
+
+def keras_seeds() -> dict[str, bytes]:
+    """Return HDF5 files with the groups that are looked for, and links."""
+    seeds = {}
+    for name in ("plain", "links"):
+        stream = io.BytesIO()
+        with h5py.File(stream, "w") as file:
+            group = file.create_group("custconv2d/custconv2d")
+            group["w1:0"] = np.zeros((1, 1, 6, 4), np.float32)
+            group["b1:0"] = np.zeros(4, np.float32)
+            file.create_group("layers/depthwise_conv2d/vars")["0"] = np.zeros((3, 3, 6, 1), np.float32)
+            if name == "links":
+                group["again"] = h5py.SoftLink("/custconv2d")
+                group["away"] = h5py.ExternalLink("/etc/passwd", "/")
+        seeds[name] = stream.getvalue()
+    return seeds
+
+
+TARGETS = {
+    "pictures": (try_picture, picture_seeds),
+    "weights": (try_weights, weights_seeds),
+    "keras": (try_keras, keras_seeds),
+}
+
+
+def main() -> None:
+    """Fuzz one of the targets."""
+    target, seeds = TARGETS[sys.argv[1]]
+    corpus = Path(sys.argv[2])
+    corpus.mkdir(parents=True, exist_ok=True)
+    if not any(corpus.iterdir()):
+        for name, content in seeds().items():
+            (corpus / name).write_bytes(content)
+    atheris.Setup([sys.argv[0], *sys.argv[2:]], target)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""How much memory a fusion takes at most, predicted before it begins, and whether that is allowed.
+
+What a network takes for a part of a picture is counted by the cost model, from the graph that is run. What reading and
+writing take follows from how they are done. The rest, the interpreter with its libraries and compiled functions, was
+measured.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from npfuse.run import Engine
+from npfuse.stored import KEPT_ROWS
+from npfuse.strips import tile_side
+from npfuse.weights import Weights
+
+BASE_BYTES = 330 << 20  # resident after two small pictures were fused: NumPy, SciPy, Numba, Pillow, compiled code
+DECODING = 1.4  # of the samples: Pillow keeps four bytes for RGB's three, until they are copied
+UNITS = {"": 1, "k": 10, "m": 20, "g": 30, "t": 40}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demand:
+    """What a fusion takes.
+
+    Parameters
+    ----------
+    shape, dtype : of a picture
+    weights, engine, threads : that it is fused with
+    held : how many of the two inputs and the output are whole in memory
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    weights: Weights
+    engine: Engine
+    threads: int
+    held: int
+
+    @property
+    def picture_bytes(self) -> int:
+        """Of one picture."""
+        size = self.dtype.itemsize
+        for n in self.shape:
+            size *= int(n)
+        return size
+
+    @property
+    def bytes(self) -> int:
+        """In all, at most."""
+        from costmodel.memory import peak  # beside npfuse, which it counts
+
+        element = 8 if self.dtype == np.float64 else 4
+        whole = self.weights.graph(8, 8)
+        side = tile_side(whole, self.engine, element, self.threads)
+        rows, columns = (min(side, -(-n // 8) * 8) for n in self.shape[:2])
+        part = peak(self.weights.graph(rows, columns), merge=self.engine == "fast", element_bytes=element).bytes
+        row_bytes = self.picture_bytes // self.shape[0]
+        kept = min(KEPT_ROWS, self.shape[0]) * row_bytes  # decoded rows of an input, rows of the output to be packed
+        extra = int(self.picture_bytes * (DECODING - 1)) if self.held else 0
+        return BASE_BYTES + self.threads * part + self.held * self.picture_bytes + (3 - self.held) * kept + extra
+
+
+def parse_size(text: str) -> int:
+    """Return the bytes that a text like "1.5G", "800M" or "123456789" says.
+
+    Examples
+    --------
+    >>> parse_size("1.5G"), parse_size("800 MiB"), parse_size("17")
+    (1610612736, 838860800, 17)
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?\s*", text.lower())
+    if not match:
+        raise ValueError(f"--max-memory is {text!r}, expected a size such as 800M or 1.5G")
+    scale = UNITS[match[2]]
+    return int(float(match[1]) * (1 if scale == 1 else 1 << scale))
+
+
+def threads_that_fit(demand: Demand, max_bytes: int) -> int:
+    """Return the most threads, up to those of the demand, that keep to a limit; 0 where none does."""
+    for threads in range(demand.threads, 0, -1):
+        if replace(demand, threads=threads).bytes <= max_bytes:
+            return threads
+    return 0
