@@ -5,8 +5,8 @@ of neighbours in time. The peers' time does not depend on what a picture shows, 
 the first number of threads, do they fuse all contents; elsewhere they fuse the first photograph, and npfuse that with
 noise and random bytes too. With further numbers of threads, npfuse with the first one takes part as well.
 
-Each peer fuses the smallest pair whole and in tiles first, and goes on with whatever was fastest; where the whole would
-not fit in memory it takes its fastest tiles.
+Each peer, with each number of threads, fuses the smallest pair whole and in tiles first, and goes on with whatever was
+fastest; where the whole would not fit in memory it takes its fastest tiles.
 """
 
 import time
@@ -109,15 +109,15 @@ class Plan:
 
 @dataclass
 class Sides:
-    """How long each peer took for each way of cutting the smallest pair, in seconds."""
+    """How long each peer took, by its number of threads, for each way of cutting the smallest pair, in seconds."""
 
-    seconds: dict[str, dict[int | None, float]] = field(default_factory=dict)
+    seconds: dict[Seat, dict[int | None, float]] = field(default_factory=dict)
 
-    def of(self, name: str, whole_fits: bool) -> int | None:
+    def of(self, seat: Seat, whole_fits: bool) -> int | None:
         """Return the fastest of what fits."""
-        if name == NPFUSE:
+        if seat.name == NPFUSE:
             return None
-        fitting = {side: s for side, s in self.seconds[name].items() if side is not None or whole_fits}
+        fitting = {side: s for side, s in self.seconds[seat].items() if side is not None or whole_fits}
         return min(fitting, key=lambda side: fitting[side])
 
 
@@ -188,9 +188,9 @@ def _rows(
     taking_part: list[tuple[Seat, Worker, int | None]] = []
     for seat, worker in others:
         try:
-            if seat.name != NPFUSE and seat.name not in sides.seconds:
-                sides.seconds[seat.name] = _tried(worker, files, fits)
-            side = sides.of(seat.name, fits)
+            if seat.name != NPFUSE and seat not in sides.seconds:
+                sides.seconds[seat] = _tried(worker, files, fits)
+            side = sides.of(seat, fits)
             worker.load(*files)
             first_s[seat] = worker.prepare(side)
             if smallest:
@@ -329,8 +329,9 @@ def measure_memory(plan: Plan, sides: Sides, report: Report) -> Iterator[MemoryR
         fits = whole_fits(plan.weights, size, len(plan.peers))
         cases: list[tuple[str, int | None]] = [(NPFUSE, None)]
         if size == plan.sizes[0]:
-            for name in (name for name in plan.peers if name in sides.seconds):
-                cases += [(name, side) for side in ((None,) if fits else ()) + (sides.of(name, False),)]
+            seats = (Seat(name=name, threads=plan.threads[0]) for name in plan.peers)
+            for seat in (seat for seat in seats if seat in sides.seconds):
+                cases += [(seat.name, side) for side in ((None,) if fits else ()) + (sides.of(seat, False),)]
         files = pair_files(plan.folder, plan.contents[0], size)
         for name, side in cases:
             worker = Worker(name, plan.weights, plan.threads[0])

@@ -151,6 +151,30 @@ def mef_ssim(exposures: Sequence[NDArray[Any]], fused: NDArray[Any]) -> float:
 def _structure(exposures: list[Plane], fused: Plane) -> float:
     """Return the mean over all patches of the covariance term of SSIM with the structure that is wanted."""
     count = len(exposures)
+    mixed = patch_mixture(exposures)
+    blurred, blurred_fused = [_blur(x) for x in exposures], _blur(fused)
+    own = sum(
+        mixed[i] * mixed[j] * (_blur(exposures[i] * exposures[j]) - blurred[i] * blurred[j])
+        for i in range(count)
+        for j in range(count)
+    )
+    shared = sum(mixed[k] * (_blur(exposures[k] * fused) - blurred[k] * blurred_fused) for k in range(count))
+    variance = _blur(fused * fused) - blurred_fused**2
+    return float(np.mean((2 * shared + MEF_C) / (own + variance + MEF_C)))
+
+
+def patch_mixture(exposures: Sequence[Plane]) -> list[Plane]:
+    """Return how much of each exposure's patch, less its mean, makes the patch that MEF-SSIM wants.
+
+    Parameters
+    ----------
+    exposures : ndarrays (H, W), luma in [0, 1]
+
+    Returns
+    -------
+    list of ndarray (H - 10, W - 10), one an exposure: factors of the 11x11 patches
+    """
+    count = len(exposures)
     taps = (2 * RADIUS + 1) ** 2
     boxed = [_box(x) for x in exposures]
     box = [
@@ -172,17 +196,28 @@ def _structure(exposures: list[Plane], fused: Plane) -> float:
     wanted = sum(shares[i] * shares[j] * covariance[i][j] for i in range(count) for j in range(count))
     norm = np.sqrt(np.maximum(taps * wanted, 0))
     scale = np.divide(strongest + floor, norm, out=np.zeros_like(norm), where=norm > 0)
-    mixed = [share * scale for share in shares]
+    return [share * scale for share in shares]
 
-    blurred, blurred_fused = [_blur(x) for x in exposures], _blur(fused)
-    own = sum(
-        mixed[i] * mixed[j] * (_blur(exposures[i] * exposures[j]) - blurred[i] * blurred[j])
-        for i in range(count)
-        for j in range(count)
-    )
-    shared = sum(mixed[k] * (_blur(exposures[k] * fused) - blurred[k] * blurred_fused) for k in range(count))
-    variance = _blur(fused * fused) - blurred_fused**2
-    return float(np.mean((2 * shared + MEF_C) / (own + variance + MEF_C)))
+
+def luma_mixture(exposures: Sequence[Plane]) -> list[Plane]:
+    """Return how much each exposure's mean counts in the mean that MEF-SSIM's luminance term wants; they add up to 1.
+
+    Parameters
+    ----------
+    exposures : ndarrays (H, W), luma in [0, 1]
+
+    Returns
+    -------
+    list of ndarray (H - 10, W - 10), one an exposure
+
+    Notes
+    -----
+    Source: Ma et al. 2020 (MEF-Net), which adds the term to train by: Gaussians of deviation 0.2 around 0.5, of the
+    patch's mean and of the exposure's. `mef_ssim` leaves the term out, as Ma, Zeng and Wang 2015 do.
+    """
+    raised = [np.exp(-((_box(x) - 0.5) ** 2 + (x.mean() - 0.5) ** 2) / (2 * 0.2**2)) for x in exposures]
+    total = sum(raised)
+    return [weight / total for weight in raised]
 
 
 def _either(triangle: "list[list[Plane | None]]", i: int, j: int) -> Plane:

@@ -2,7 +2,8 @@
 
 The file holds one array a weight, under the graph's own names, and `metadata`, the UTF-8 bytes of a JSON object.
 Nothing in it is executed (no pickle), and sizes are checked before anything is read. Keras's own files are read by
-`npfuse.keras_files`. The bundled files lie in `npfuse/bundled`, each with a model card.
+`npfuse.keras_files`, and those of DeepFuse's and MEF-Net's authors by `npfuse.lasagne_files` and `npfuse.torch_files`.
+The bundled files lie in `npfuse/bundled`, each with a model card.
 """
 
 import io
@@ -46,7 +47,7 @@ class Weights:
 
     Parameters
     ----------
-    model : "tonefuse", "lightfuse" or "t_cnn"
+    model : "tonefuse", "lightfuse", "t_cnn", "deepfuse" or "mefnet"
     build : what the model's function is built with besides the size, e.g. {"hidden": [256, 64]}
     arrays : ndarray by full name, "<node>/<weight>"; kept as read-only float32
     normalization : what the network expects its pictures mapped to [-1, 1] from: "full_range" (0 to white) or "min_max"
@@ -123,8 +124,9 @@ def load_weights(source: "str | Path | Weights | None" = None) -> Weights:
 
     Parameters
     ----------
-    source : None for the default ones, a bundled name, the path of an `.npz`, `.h5`, `.weights.h5` or `.keras` file
-        (the Keras ones need the extra `keras`), or weights, which are returned as they are
+    source : None for the default ones, a bundled name, the path of a file, or weights, which are returned as they are
+        Files: this package's `.npz`; Keras's `.h5`, `.weights.h5` and `.keras` (with the extra `keras`); and, as their
+        authors publish them, DeepFuse's `.npz` and MEF-Net's `.pt`.
 
     Returns
     -------
@@ -163,7 +165,25 @@ def load_weights(source: "str | Path | Weights | None" = None) -> Weights:
         from npfuse.keras_files import load_keras_file
 
         return load_keras_file(path)
+    members = member_names(path)
+    if any(name.endswith("/data.pkl") for name in members) or magic.startswith(b"\x80"):
+        from npfuse.torch_files import load_torch_file
+
+        return load_torch_file(path)
+    if "arr_0.npy" in members:
+        from npfuse.lasagne_files import load_lasagne_file
+
+        return load_lasagne_file(path)
     return load_npz(path)
+
+
+def member_names(path: Path) -> list[str]:
+    """Return the names in a zip file; none where it is not one. This package's weights have "metadata.npy"."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.namelist()
+    except Exception:  # `load_npz` says what is wrong
+        return []
 
 
 def load_npz(path: Path) -> Weights:
@@ -218,7 +238,7 @@ def _metadata(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
     if f"{METADATA}.npy" not in archive.namelist():
         raise WeightsError(f"{path}: no {METADATA!r} in the file, expected an npfuse weights file (.npz)")
     try:
-        text = _read_array(path, archive, METADATA, METADATA_MAX_BYTES)
+        text = read_array(path, archive, METADATA, METADATA_MAX_BYTES)
         metadata = json.loads(text.tobytes().decode()) if text.dtype == np.uint8 else None
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
         metadata = None
@@ -246,13 +266,13 @@ def _arrays(path: Path, archive: zipfile.ZipFile) -> dict[str, NDArray[Any]]:
         if key != METADATA:
             if key in arrays:
                 raise WeightsError(f"{path}: {key} is in the file twice, expected once")
-            arrays[key] = _read_array(path, archive, key, left)
+            arrays[key] = read_array(path, archive, key, left)
             left -= arrays[key].nbytes
     return arrays
 
 
-def _read_array(path: Path, archive: zipfile.ZipFile, key: str, max_bytes: int) -> NDArray[Any]:
-    """Read one array without pickle, after checking the size that its header declares."""
+def read_array(path: Path, archive: zipfile.ZipFile, key: str, max_bytes: int) -> NDArray[Any]:
+    """Read one array of an `.npz` without pickle, after checking the size that its header declares."""
     try:
         with archive.open(f"{key}.npy") as file:
             version = np.lib.format.read_magic(file)

@@ -254,11 +254,11 @@ def test_weights_convert_writes_what_fuse_takes(folder, capsys):
     assert main(["weights", "convert", "authors.h5", "authors.npz"]) == 2
     assert "exists already" in one_error(capsys)
     assert main(["weights", "convert", "small.npz", "again.npz"]) == 2
-    assert "small.npz: is an .npz already" in one_error(capsys)
+    assert "small.npz: is an .npz of npfuse already" in one_error(capsys)
     assert main(["weights", "convert", "authors.h5", "missing/again.npz"]) == 2
     assert "missing/again.npz: folder missing does not exist" in one_error(capsys)
     assert main(["weights", "convert", "nothing.h5", "again.npz"]) == 2
-    assert "nothing.h5: no such file" in one_error(capsys)
+    assert "weights 'nothing.h5': No such file or directory" in one_error(capsys)
 
 
 def test_a_demo_that_fails_leaves_no_folder(folder, capsys):
@@ -318,3 +318,15 @@ def test_fuse_refuses_methods_without_weights_and_stacks_to_align(folder, capsys
     assert main(["fuse", "under.png", "over.png", "-o", "fused.png", "--method", "deepfuse"]) == 2
     assert "no weights of DeepFuse ship with npfuse" in one_error(capsys)
     assert not (folder / "fused.png").exists()
+
+
+def test_weights_convert_takes_the_files_of_deepfuse_s_authors(folder, capsys):
+    rng = np.random.default_rng(0)
+    shapes = [(32, 1, 3, 3), (64, 32, 5, 5), (64, 64, 7, 7), (32, 64, 5, 5), (16, 32, 5, 5), (1, 16, 7, 7)]
+    np.savez("DF_model.npz", *(rng.normal(size=shape).astype(np.float32) for shape in shapes))
+    assert main(["weights", "convert", "DF_model.npz", "deepfuse.npz"]) == 0
+    assert capsys.readouterr().out.startswith("deepfuse.npz: deepfuse, defaults, 316,976 parameters")
+    assert main(["weights", "show", "deepfuse.npz"]) == 0
+    assert "conv3/kernel                 7x7x64x64" in capsys.readouterr().out
+    assert main(["fuse", "under.png", "over.png", "--weights", "deepfuse.npz", "-o", "fused.png"]) == 0
+    assert read_picture(folder / "fused.png").pixels.shape == (21, 34, 3)

@@ -7,8 +7,11 @@ from typing import get_args
 import numpy as np
 
 from npfuse.commands.console import Commands, check_free
+from npfuse.methods import METHODS
 from npfuse.models.lightfuse import Decoder
-from npfuse.weights import DEFAULT, Normalization, Weights, bundled_names, load_weights, save_weights
+from npfuse.weights import DEFAULT, Normalization, Weights, bundled_names, load_weights, member_names, save_weights
+
+FILES = "an .npz, Keras's .h5, .weights.h5 or .keras, or DeepFuse's .npz or MEF-Net's .pt as their authors publish them"
 
 
 def add(commands: Commands) -> None:
@@ -18,10 +21,10 @@ def add(commands: Commands) -> None:
     command = actions.add_parser("list", help="the weights that ship with npfuse")
     command.set_defaults(run=_list)
     command = actions.add_parser("show", help="what a weights file holds")
-    command.add_argument("file", metavar="FILE", help="a bundled name, or an .npz, .h5, .weights.h5 or .keras file")
+    command.add_argument("file", metavar="FILE", help=f"a bundled name, or {FILES}")
     command.set_defaults(run=_show)
-    command = actions.add_parser("convert", help="turn a Keras file into npfuse's .npz")
-    command.add_argument("file", type=Path, metavar="IN", help="an .h5, .weights.h5 or .keras file")
+    command = actions.add_parser("convert", help="turn another file into npfuse's .npz")
+    command.add_argument("file", type=Path, metavar="IN", help=FILES)
     command.add_argument("output", type=Path, metavar="OUT.npz")
     command.add_argument(
         "--decoder", choices=get_args(Decoder)[:2], help="which a .weights.h5 or .h5 does not say (nearest)"
@@ -37,7 +40,7 @@ def add(commands: Commands) -> None:
 def _list(arguments: argparse.Namespace) -> None:
     for name in bundled_names():
         weights = load_weights(name)
-        title = {"lightfuse": "LightFuse", "t_cnn": "T_CNN", "tonefuse": "ToneFuse"}.get(weights.model, weights.model)
+        title = METHODS[weights.model].title
         note = " (default)" if name == DEFAULT else ""
         print(f"{name:<12} {title:<12} {weights.parameter_count:,} parameters{note}")
 
@@ -67,9 +70,12 @@ def _convert(arguments: argparse.Namespace) -> None:
     check_free(output, arguments.force)
     if not output.parent.is_dir():
         raise ValueError(f"{output}: folder {output.parent} does not exist; make it, or choose another")
-    if arguments.file.suffix == ".npz":
-        raise ValueError(f"{arguments.file}: is an .npz already, expected a Keras .h5, .weights.h5 or .keras file")
-    weights = load_keras_file(arguments.file, decoder=arguments.decoder, normalization=arguments.normalization)
+    if "metadata.npy" in member_names(arguments.file):
+        raise ValueError(f"{arguments.file}: is an .npz of npfuse already, expected another file to turn into one")
+    if arguments.decoder or arguments.normalization:
+        weights = load_keras_file(arguments.file, decoder=arguments.decoder, normalization=arguments.normalization)
+    else:
+        weights = load_weights(arguments.file)
     named = Weights(
         model=weights.model,
         build=weights.build,
@@ -80,6 +86,6 @@ def _convert(arguments: argparse.Namespace) -> None:
     )
     save_weights(output, named, overwrite=arguments.force)
     print(
-        f"{output}: {named.model}, {', '.join(f'{key}={value}' for key, value in named.build.items())}, "
+        f"{output}: {named.model}, {', '.join(f'{key}={value}' for key, value in named.build.items()) or 'defaults'}, "
         f"{named.parameter_count:,} parameters, normalization {named.normalization}"
     )
