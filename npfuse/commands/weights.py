@@ -7,6 +7,7 @@ from typing import get_args
 import numpy as np
 
 from npfuse.commands.console import Commands, check_free
+from npfuse.evaluation import printable
 from npfuse.methods import METHODS
 from npfuse.models.lightfuse import Decoder
 from npfuse.weights import DEFAULT, Normalization, Weights, bundled_names, load_weights, member_names, save_weights
@@ -47,20 +48,15 @@ def _list(arguments: argparse.Namespace) -> None:
 
 def _show(arguments: argparse.Namespace) -> None:
     weights = load_weights(arguments.file)
-    print(f"name           {_printable(weights.label)}")
+    print(f"name           {printable(weights.label)}")
     print(f"model          {weights.model}")
     print(f"built with     {', '.join(f'{key}={value}' for key, value in weights.build.items()) or 'defaults'}")
     print(f"normalization  {weights.normalization}")
-    print(f"source         {_printable(weights.source)}\n")
+    print(f"source         {printable(weights.source)}\n")
     for name, array in weights.arrays.items():
         shape = "x".join(map(str, array.shape))
         print(f"{name:<28} {shape:<12} {np.min(array):+.4f} to {np.max(array):+.4f}")
     print(f"\nfor a picture of 256x256:\n{weights.graph(256, 256)}")
-
-
-def _printable(text: str) -> str:
-    """Return a file's text without what a terminal would obey."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def _convert(arguments: argparse.Namespace) -> None:

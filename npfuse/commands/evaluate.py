@@ -1,0 +1,88 @@
+"""The command `npfuse evaluate`: every method on a folder of scenes, and a table like the paper's Table II."""
+
+import argparse
+from pathlib import Path
+
+from npfuse.commands.console import Commands, progress_bar
+from npfuse.evaluation import Settings, candidates, evaluate, keep, kept, kept_path
+from npfuse.images import Picture, write_picture
+from npfuse.methods import METHODS
+from npfuse.scenes import find_scenes, read_scene
+from npfuse.score_table import FORMATS, Evaluation, table
+
+FAILED = 1
+
+
+def add(commands: Commands) -> None:
+    """Add the command's parser."""
+    command = commands.add_parser(
+        "evaluate",
+        help="score every method on a folder of scenes",
+        description="Score every method on scenes, DIR/<scene>/<exposures> label.jpg. What is done is kept in OUT and "
+        "not done again. Exit status: 1 where a scene failed.",
+    )
+    command.add_argument("folder", type=Path, metavar="DIR", help="the folder of scenes")
+    command.add_argument(
+        "-o", "--output", type=Path, default=Path("npfuse-evaluation"), metavar="OUT", help="(npfuse-evaluation)"
+    )
+    command.add_argument("--weights", nargs="+", default=[], metavar="W", help="weights files to score as well")
+    command.add_argument("--methods", nargs="+", choices=tuple(METHODS), metavar="M", help=f"of {', '.join(METHODS)}")
+    command.add_argument("--format", choices=FORMATS, default="text")
+    command.add_argument("--long-side", type=int, metavar="N", help="shrink larger pictures to it")
+    command.add_argument("--all-exposures", action="store_true", help="to the methods that take more than two")
+    command.add_argument("--pictures", action="store_true", help="keep the fused pictures in OUT, too, as PNG")
+    command.add_argument("--threads", type=int, metavar="N", help="(as many as cores)")
+    command.add_argument("--again", action="store_true", help="do not take what was kept")
+    command.set_defaults(run=_evaluate)
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    if arguments.long_side is not None and arguments.long_side < 44:
+        raise ValueError(f"--long-side is {arguments.long_side}, expected at least 44, for MEF-SSIM's coarsest window")
+    settings = Settings(long_side=arguments.long_side, all_exposures=arguments.all_exposures, threads=arguments.threads)
+    scored = candidates(arguments.weights, arguments.methods)
+    scenes = find_scenes(arguments.folder)
+    results, failures = {}, {}
+    with progress_bar("evaluating") as progress:
+        for i, files in enumerate(scenes):
+            missing = []
+            for index, candidate in enumerate(scored):
+                path = kept_path(arguments.output, files.name, candidate)
+                picture = path.with_suffix(".png")
+                found = None if arguments.again else kept(path, settings)
+                if found and (picture.exists() or not arguments.pictures):
+                    results[index, files.name] = found
+                else:
+                    missing.append((index, candidate, path, picture))
+            try:
+                scene = read_scene(files, long_side=settings.long_side) if missing else None
+            except (ValueError, OSError, MemoryError) as error:
+                failures[files.name] = _one_line(error)
+                continue
+            for done, (index, candidate, path, picture) in enumerate(missing, len(scored) - len(missing)):
+                progress(i * len(scored) + done, len(scenes) * len(scored))
+                assert scene is not None
+                try:
+                    result, fused = evaluate(scene, candidate, settings)
+                except (ValueError, MemoryError) as error:
+                    failures[f"{files.name}, {candidate.title}"] = _one_line(error)
+                    continue
+                if arguments.pictures:
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    write_picture(picture, Picture(pixels=fused), overwrite=True)
+                keep(path, result, settings)
+                results[index, files.name] = result
+    evaluation = Evaluation(
+        folder=arguments.folder.resolve().name,
+        scenes=[files.name for files in scenes],
+        scored=scored,
+        results=results,
+        failures=failures,
+        settings=settings,
+    )
+    print(table(evaluation, arguments.format))
+    return FAILED if failures else 0
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
