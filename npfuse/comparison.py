@@ -1,0 +1,191 @@
+"""Methods side by side on one sheet, whole and zoomed in; and the paper's figures 3, 5 and 6 on the example pictures.
+
+A sheet is for looking (`npfuse.contact_sheet`): pictures are shrunk to it, and zoomed parts enlarged by whole numbers,
+so that their pixels stay what they are.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from npfuse.contact_sheet import contact_sheet
+from npfuse.evaluation import Candidate, candidates
+from npfuse.examples import SCENES, example_pair
+from npfuse.fusion import fuse_stack
+from npfuse.images import read_picture
+from npfuse.run import run
+from npfuse.scenes import darkest_first
+from npfuse.strips import GRID
+from npfuse.weights import Weights, load_weights
+
+Picture = NDArray[np.uint8]
+Zoom = tuple[int, int, int, int]
+Progress = Callable[[int, int], None]
+
+CELL_HEIGHT = 320
+
+
+def compare(
+    exposures: Sequence[Picture],
+    scored: Sequence[Candidate],
+    *,
+    zooms: Sequence[Zoom] = (),
+    cell_height: int = CELL_HEIGHT,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Picture:
+    """Fuse exposures by every method, and lay the results out beside the darkest and the brightest of them.
+
+    Parameters
+    ----------
+    exposures : ndarrays (H, W, 3) or (H, W), uint8, two or more, in any order
+    scored : the methods
+    zooms : parts (row, column, height, width) that get a row of their own
+    cell_height : of the pictures in the sheet
+    threads : as of `npfuse.fuse`
+    progress : called with how many methods are done and how many there are
+
+    Returns
+    -------
+    ndarray (H', W', 3), uint8
+
+    Raises
+    ------
+    ValueError : a part that is not inside the pictures, or what `npfuse.fuse_stack` refuses
+    """
+    check_zooms(zooms, exposures[0].shape)
+    in_order = darkest_first(exposures)
+    pictures, captions = [in_order[0], in_order[-1]], ["under-exposed", "over-exposed"]
+    if len(exposures) > 2:
+        captions = [f"darkest of {len(exposures)}", "brightest"]
+    for done, candidate in enumerate(scored, 1):
+        options: dict[str, Any] = {"method": candidate.method.name, "threads": threads, "order": "given"}
+        pictures.append(fuse_stack(in_order, candidate.weights, **options))
+        captions.append(candidate.title)
+        if progress:
+            progress(done, len(scored))
+    rows = [pictures, *([zoomed(picture, zoom, cell_height) for picture in pictures] for zoom in zooms)]
+    labels = ["", *(f"{row},{column}" for row, column, _, _ in zooms)] if zooms else None
+    return contact_sheet(rows, captions, labels, cell_height=cell_height)
+
+
+def check_zooms(zooms: Sequence[Zoom], shape: tuple[int, ...]) -> None:
+    """Raise ValueError where a part (row, column, height, width) does not lie inside a picture."""
+    for row, column, height, width in zooms:
+        inside = min(row, column) >= 0 and min(height, width) >= 1
+        if not inside or row + height > shape[0] or column + width > shape[1]:
+            raise ValueError(
+                f"zoom is {row},{column},{height},{width} (row, column, height, width), expected a part of pictures "
+                f"of {shape[0]}x{shape[1]} (height x width)"
+            )
+
+
+def zoomed(picture: Picture, zoom: Zoom, cell_height: int) -> Picture:
+    """Return a part of a picture, each pixel repeated until it is as high as a cell.
+
+    Examples
+    --------
+    >>> zoomed(np.arange(6, dtype=np.uint8).reshape(2, 3), (0, 1, 1, 2), 2)
+    array([[1, 1, 2, 2],
+           [1, 1, 2, 2]], dtype=uint8)
+    """
+    row, column, height, width = zoom
+    factor = -(-cell_height // height)
+    part = picture[row : row + height, column : column + width]
+    return np.repeat(np.repeat(part, factor, axis=0), factor, axis=1)
+
+
+def figure_3(cell_height: int, progress: Progress | None = None) -> Picture:
+    """T_CNN beside LightFuse, as in Figure 3, which shows what the plain network does to an extreme pair."""
+    return _examples(candidates([], ["t_cnn", "lightfuse"]), cell_height, progress)
+
+
+def figure_6(cell_height: int, progress: Progress | None = None) -> Picture:
+    """Every method there is, as in Figure 6."""
+    return _examples(candidates([]), cell_height, progress)
+
+
+def figure_5(cell_height: int, progress: Progress | None = None) -> Picture:
+    """What DetailNet and GlobalNet add to the picture, and the gradients of both, as in Figure 5."""
+    weights = load_weights("lightfuse")
+    rows = []
+    for done, scene in enumerate(SCENES, 1):
+        under, over = (read_picture(path).pixels for path in example_pair(scene))
+        detail, coarse = parts_of_lightfuse(under, over, weights)
+        fused = np.tanh(detail + coarse)
+        shown = [_levels((part + 1) / 2) for part in (fused, np.tanh(detail))]
+        shown.append(_levels((coarse - coarse.min()) / (float(np.ptp(coarse)) or 1.0)))
+        steep = [gradient(part) for part in (detail, coarse)]
+        rows.append([*shown, *(_levels(part / _white(part)) for part in steep)])
+        if progress:
+            progress(done, len(SCENES))
+    captions = ["LightFuse", "D alone", "G, stretched", "gradient of D", "gradient of G"]
+    return contact_sheet(rows, captions, SCENES, cell_height=cell_height)
+
+
+FIGURES: dict[int, Callable[..., Picture]] = {3: figure_3, 5: figure_5, 6: figure_6}
+
+
+def parts_of_lightfuse(under: Picture, over: Picture, weights: Weights) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Run LightFuse on a whole pair, and return what its two networks add up to the argument of tanh.
+
+    Parameters
+    ----------
+    under, over : ndarray (H, W, 3), uint8
+    weights : of LightFuse, mapped by the full range
+
+    Returns
+    -------
+    detail, coarse : ndarray (H, W, 3), float32, of DetailNet and of GlobalNet
+    """
+    height, width = under.shape[:2]
+    pads = [(0, -height % GRID), (0, -width % GRID), (0, 0)]
+    exposures = np.concatenate([np.pad(x, pads, mode="edge") / np.float32(127.5) - 1 for x in (under, over)], axis=2)
+    graph = weights.graph(*exposures.shape[:2])
+    total = next(node for node in graph.nodes if node.name == "sum")
+    inputs = {"exposures": exposures[np.newaxis].astype(np.float32)}
+    values = run(replace(graph, outputs=total.inputs), inputs, weights.arrays)
+    detail, coarse = (values[name][0, :height, :width] for name in total.inputs)
+    return detail, coarse
+
+
+def gradient(x: NDArray[Any]) -> NDArray[Any]:
+    """Return the length of the gradient of each pixel's mean over the channels, (H, W).
+
+    Examples
+    --------
+    >>> gradient(np.array([[[0.0], [3.0]], [[4.0], [7.0]]]))
+    array([[5., 5.],
+           [5., 5.]])
+    """
+    rows, columns = np.gradient(x.mean(axis=2))
+    length: NDArray[Any] = np.hypot(rows, columns)
+    return length
+
+
+def _white(x: NDArray[Any]) -> float:
+    """Return the level that is shown white: all but a hundredth of the pixels are below it."""
+    return float(np.quantile(x, 0.99)) or 1.0
+
+
+def _levels(x: NDArray[Any]) -> Picture:
+    levels: Picture = np.rint(np.clip(x, 0, 1) * 255).astype(np.uint8)
+    return levels
+
+
+def _examples(scored: Sequence[Candidate], cell_height: int, progress: Progress | None) -> Picture:
+    """Fuse every example pair by every method, a scene a row."""
+    rows = []
+    for i, scene in enumerate(SCENES):
+        pair = [read_picture(path).pixels for path in example_pair(scene)]
+        fused = []
+        for j, candidate in enumerate(scored, 1):
+            fused.append(fuse_stack(pair, candidate.weights, method=candidate.method.name))
+            if progress:
+                progress(i * len(scored) + j, len(SCENES) * len(scored))
+        rows.append([*pair, *fused])
+    captions = ["under-exposed", "over-exposed", *(candidate.title for candidate in scored)]
+    return contact_sheet(rows, captions, SCENES, cell_height=cell_height)
