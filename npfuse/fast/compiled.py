@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
+
 
 OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
 NOT_FOR_PYTHON: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
@@ -59,10 +61,13 @@ def contiguous(name: str, *arrays: NDArray[Any]) -> tuple[NDArray[Any], ...]:
     Traceback (most recent call last):
     TypeError: relu: dtypes are float16, expected all float32 or all float64
     """
-    dtypes = sorted({str(array.dtype) for array in arrays})
-    if dtypes not in (["float32"], ["float64"]):
+    if {array.dtype for array in arrays} not in ({_FLOAT32}, {_FLOAT64}):
+        dtypes = sorted({str(array.dtype) for array in arrays})
         raise TypeError(f"{name}: dtypes are {', '.join(dtypes)}, expected all float32 or all float64")
-    return tuple(np.require(array, requirements=["C", "W"]) for array in arrays)
+    return tuple(
+        array if array.flags.c_contiguous and array.flags.writeable else np.require(array, requirements=["C", "W"])
+        for array in arrays
+    )
 
 
 def bias_or_zeros(bias: NDArray[Any] | None, features: int, dtype: Any) -> NDArray[Any]:

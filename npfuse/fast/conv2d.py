@@ -1,4 +1,4 @@
-"""Conv2D, compiled: for every output pixel, each padded input value scales a row of output channels."""
+"""Conv2D, compiled: sums over a window of the padded picture (`npfuse.fast.window_sums`)."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfuse import padding as pad
-from npfuse.fast.compiled import bias_or_zeros, compiled, contiguous
+from npfuse.fast.compiled import bias_or_zeros, contiguous
+from npfuse.fast.window_sums import Frame, Grid, panels_of, sum_padded_windows, sum_windows, terms_of
 from npfuse.ops.conv2d import Conv2D
 from npfuse.ops.operator import Pair
-from npfuse.ops.window import padded_input
 
 
 def conv2d(
@@ -25,24 +25,22 @@ def conv2d(
     op = Conv2D.of(x, kernel, bias, stride, dilation, padding)
     x, kernel, bias = contiguous("conv2d", x, kernel, bias_or_zeros(bias, op.features, x.dtype))
     out = np.empty((x.shape[0], *op.output_shape(x.shape[1:])), x.dtype)
-    _conv2d(padded_input(op, x), kernel, bias, stride, dilation, out)
+    _, height, width, features = out.shape
+    rows, columns, channels, _ = kernel.shape
+    (top, bottom), (left, right) = (pad.conv_pads(x.shape[1 + a], *op.axis_arguments(a)) for a in (0, 1))
+    frame = Frame(*x.shape[1:], top, left, right)
+    along = (left + x.shape[2] + right) * channels
+    # Without dilation the taps of a row lie side by side: one run.
+    runs, length = (1, columns * channels) if dilation[1] == 1 else (columns, channels)
+    starts = (i * dilation[0] * along + j * dilation[1] * channels for i in range(rows) for j in range(runs))
+    terms = terms_of(((start, length) for start in starts), features)
+    panels = panels_of(kernel.reshape(-1, features), bias, terms)
+    read, write = Grid(0, stride[0] * along, stride[1] * channels), Grid(0, width * features, features)
+    for picture, result in zip(x, out, strict=True):
+        if top or bottom or left or right:
+            sum_padded_windows(
+                picture.reshape(-1), frame, read, terms, panels, result.reshape(-1), write, height, width
+            )
+        else:
+            sum_windows(picture.reshape(-1), read, terms, panels, result.reshape(-1), write, height, width)
     return out
-
-
-@compiled
-def _conv2d(x: Any, kernel: Any, bias: Any, stride: Any, dilation: Any, out: Any) -> None:
-    batch, height, width, features = out.shape
-    for n in range(batch):
-        for oh in range(height):
-            for ow in range(width):
-                total = out[n, oh, ow]
-                for co in range(features):
-                    total[co] = bias[co]
-                for i in range(kernel.shape[0]):
-                    for j in range(kernel.shape[1]):
-                        pixel = x[n, oh * stride[0] + i * dilation[0], ow * stride[1] + j * dilation[1]]
-                        for ci in range(kernel.shape[2]):
-                            weights = kernel[i, j, ci]
-                            value = pixel[ci]
-                            for co in range(features):
-                                total[co] += value * weights[co]

@@ -1,4 +1,9 @@
-"""Conv2DTranspose, compiled: every input pixel adds its stamp to the output pixels that are kept."""
+"""Conv2DTranspose, compiled: output pixels of one phase of the stride are convolutions with some of the taps.
+
+Output position o gets, from every tap k, the input position (o + crop - k * dilation) / stride, where that is whole.
+Which taps these are depends on o modulo the stride only, its phase, and for the next o of the same phase the input
+positions are the next ones: `npfuse.fast.window_sums` sums each phase of rows and columns.
+"""
 
 from typing import Any
 
@@ -6,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfuse import padding as pad
-from npfuse.fast.compiled import bias_or_zeros, compiled, contiguous
+from npfuse.fast.compiled import bias_or_zeros, contiguous
+from npfuse.fast.window_sums import Grid, panels_of, sum_windows, terms_of
 from npfuse.ops.conv2d_transpose import Conv2DTranspose
 from npfuse.ops.operator import Pair
 from npfuse.ops.window import crop_start
@@ -27,26 +33,52 @@ def conv2d_transpose(
         "conv2d_transpose", x, kernel.swapaxes(2, 3), bias_or_zeros(bias, op.features, x.dtype)
     )
     out = np.empty((x.shape[0], *op.output_shape(x.shape[1:])), x.dtype)
-    out[...] = bias
-    _conv2d_transpose(x, kernel, stride, dilation, crop_start(op, x), out)
+    _, height, width, features = out.shape
+    _, in_height, in_width, channels = x.shape
+    crop = crop_start(op, x)
+    tap_rows = [phase_taps(phase, kernel.shape[0], stride[0], dilation[0], crop[0]) for phase in range(stride[0])]
+    tap_columns = [phase_taps(phase, kernel.shape[1], stride[1], dilation[1], crop[1]) for phase in range(stride[1])]
+    top, bottom = _reach(tap_rows, in_height, height, stride[0])
+    left, right = _reach(tap_columns, in_width, width, stride[1])
+    padded = pad.pad_zeros(x, (top, bottom), (left, right))
+    along = padded.shape[2]
+    for a, (i, h) in enumerate(tap_rows):
+        for b, (j, w) in enumerate(tap_columns):
+            starts = ((h[:, np.newaxis] + top) * along + w + left).reshape(-1) * channels
+            terms = terms_of(((int(start), channels) for start in starts), features)
+            panels = panels_of(kernel[np.ix_(i, j)].reshape(-1, features), bias, terms)
+            read = Grid(0, along * channels, channels)
+            write = Grid((a * width + b) * features, stride[0] * width * features, stride[1] * features)
+            rows, columns = -((a - height) // stride[0]), -((b - width) // stride[1])
+            for picture, result in zip(padded, out, strict=True):
+                sum_windows(picture.reshape(-1), read, terms, panels, result.reshape(-1), write, rows, columns)
     return out
 
 
-@compiled
-def _conv2d_transpose(x: Any, kernel: Any, stride: Any, dilation: Any, crop: Any, out: Any) -> None:
-    batch, height, width, features = out.shape
-    for n in range(batch):
-        for h in range(x.shape[1]):
-            for i in range(kernel.shape[0]):
-                oh = h * stride[0] + i * dilation[0] - crop[0]
-                if 0 <= oh < height:
-                    for w in range(x.shape[2]):
-                        for j in range(kernel.shape[1]):
-                            ow = w * stride[1] + j * dilation[1] - crop[1]
-                            if 0 <= ow < width:
-                                total = out[n, oh, ow]
-                                for ci in range(kernel.shape[2]):
-                                    weights = kernel[i, j, ci]
-                                    value = x[n, h, w, ci]
-                                    for co in range(features):
-                                        total[co] += value * weights[co]
+def phase_taps(phase: int, kernel: int, stride: int, dilation: int, crop: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return what the output positions of a phase are made of, along one axis.
+
+    Returns
+    -------
+    taps : ndarray of intp, those that meet this phase
+    inputs : ndarray of intp, the input position that each multiplies for output position `phase`; it may be negative
+
+    Examples
+    --------
+    >>> phase_taps(1, kernel=4, stride=2, dilation=1, crop=1)  # position 1: input 1 by tap 0 and input 0 by tap 2
+    (array([0, 2]), array([1, 0]))
+    """
+    taps = np.arange(kernel)
+    inputs, rest = np.divmod(phase + crop - taps * dilation, stride)
+    return taps[rest == 0], inputs[rest == 0]
+
+
+def _reach(phases: list[tuple[NDArray[Any], NDArray[Any]]], n: int, out: int, stride: int) -> Pair:
+    """Return how many positions before and after n input positions the taps of all phases read."""
+    before = after = 0
+    for phase, (_, inputs) in enumerate(phases):
+        count = -((phase - out) // stride)  # output positions of this phase
+        if len(inputs) and count:
+            before = max(before, -int(inputs.min()))
+            after = max(after, int(inputs.max()) + count - n)
+    return before, after

@@ -1,4 +1,7 @@
-"""DepthwiseConv2DTranspose, compiled: every input pixel adds its stamp, channel by channel, where it is kept."""
+"""DepthwiseConv2DTranspose, compiled: each phase of the stride is a depthwise convolution with some of the taps.
+
+`npfuse.fast.conv2d_transpose` says which; `npfuse.fast.channel_sums` sums them.
+"""
 
 from typing import Any
 
@@ -6,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfuse import padding as pad
-from npfuse.fast.compiled import bias_or_zeros, compiled, contiguous
+from npfuse.fast.channel_sums import NOWHERE, sum_channels
+from npfuse.fast.compiled import bias_or_zeros, contiguous
 from npfuse.ops.depthwise_conv2d_transpose import DepthwiseConv2DTranspose
 from npfuse.ops.operator import Pair
 from npfuse.ops.window import crop_start
@@ -25,22 +29,16 @@ def depthwise_conv2d_transpose(
     op = DepthwiseConv2DTranspose.of(x, kernel, bias, stride, dilation, padding)
     x, kernel, bias = contiguous("depthwise_conv2d_transpose", x, kernel, bias_or_zeros(bias, x.shape[3], x.dtype))
     out = np.empty((x.shape[0], *op.output_shape(x.shape[1:])), x.dtype)
-    out[...] = bias
-    _depthwise_conv2d_transpose(x, kernel, stride, dilation, crop_start(op, x), out)
+    crop = crop_start(op, x)
+    rows, columns = (
+        _inputs(count, kernel.shape[axis], stride[axis], dilation[axis], crop[axis])
+        for axis, count in enumerate((out.shape[1], stride[1]))
+    )
+    sum_channels(x, kernel, bias, rows, columns, 1, out)
     return out
 
 
-@compiled
-def _depthwise_conv2d_transpose(x: Any, kernel: Any, stride: Any, dilation: Any, crop: Any, out: Any) -> None:
-    batch, height, width, channels = out.shape
-    for n in range(batch):
-        for h in range(x.shape[1]):
-            for i in range(kernel.shape[0]):
-                oh = h * stride[0] + i * dilation[0] - crop[0]
-                if 0 <= oh < height:
-                    for w in range(x.shape[2]):
-                        for j in range(kernel.shape[1]):
-                            ow = w * stride[1] + j * dilation[1] - crop[1]
-                            if 0 <= ow < width:
-                                for c in range(channels):
-                                    out[n, oh, ow, c] += x[n, h, w, c] * kernel[i, j, c]
+def _inputs(count: int, kernel: int, stride: int, dilation: int, crop: int) -> NDArray[np.int64]:
+    """Return which input position each tap meets for the first `count` output positions, (count, kernel)."""
+    whole, rest = np.divmod(np.arange(count)[:, np.newaxis] + crop - np.arange(kernel) * dilation, stride)
+    return np.where(rest == 0, whole, NOWHERE)
