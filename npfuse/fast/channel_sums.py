@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from npfuse.fast.compiled import compiled
 from npfuse.fast.lanes import LANES, add_scaled_lanes, load_tile, store_tile
 
-PIXELS = 6
+PIXELS = 8
 NOWHERE = -(2**40)  # the input position of a tap that meets none
 
 
@@ -141,12 +141,17 @@ def _pixel(
 @compiled
 def _interleave(dealt: Any, phases: Any, along: Any, channels: Any, out: Any, at: Any, width: Any) -> None:
     """Write the pixels of several rows in turn."""
-    for w in range(width):
+    vectors = -(-channels // LANES)
+    safe = (len(out) - at - (phases - 1) * channels - vectors * LANES) // (phases * channels) + 1
+    safe = max(0, min(width // phases, safe))
+    for w in range(safe):
+        target = at + w * phases * channels
+        for phase in range(phases):
+            source = phase * along + w * channels
+            for v in range(vectors):
+                tile = load_tile(1, 1, dealt, source + v * LANES, 0)
+                store_tile(tile, out, target + phase * channels + v * LANES, 0)
+    for w in range(safe * phases, width):
         source = w % phases * along + w // phases * channels
-        target = at + w * channels
-        for c in range(0, channels, LANES):
-            if target + c + LANES <= len(out):
-                store_tile(load_tile(1, 1, dealt, source + c, 0), out, target + c, 0)
-            else:
-                for d in range(c, channels):
-                    out[target + d] = dealt[source + d]
+        for c in range(channels):
+            out[at + w * channels + c] = dealt[source + c]
