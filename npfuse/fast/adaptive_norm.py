@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from npfuse.fast.compiled import compiled, contiguous
+from npfuse.fast.compiled import aligned_empty, compiled, contiguous
 from npfuse.ops.adaptive_norm import AdaptiveNorm
 from npfuse.ops.operator import check_arrays
 
@@ -22,7 +22,7 @@ def adaptive_norm(
     """Mix pictures with their instance normalisation; see `npfuse.ops.adaptive_norm`. All float32 or all float64."""
     check_arrays(AdaptiveNorm(epsilon=epsilon), x, w0=w0, w1=w1, gamma=gamma, beta=beta)
     x, w0, w1, gamma, beta = contiguous("adaptive_norm", x, w0, w1, gamma, beta)
-    out = np.empty_like(x)
+    out = aligned_empty(x.shape, x.dtype)
     pixels = (x.shape[0], x.shape[1] * x.shape[2], x.shape[3])
     _adaptive_norm(x.reshape(pixels), w0, w1, gamma, beta, epsilon, out.reshape(pixels))
     return out

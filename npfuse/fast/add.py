@@ -2,10 +2,9 @@
 
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from npfuse.fast.compiled import compiled, contiguous
+from npfuse.fast.compiled import aligned_empty, compiled, contiguous
 from npfuse.ops.add import Add
 from npfuse.ops.operator import check_arrays
 
@@ -14,7 +13,7 @@ def add(*xs: NDArray[Any]) -> NDArray[Any]:
     """Add pictures, from left to right; see `npfuse.ops.add`. All float32 or all float64."""
     check_arrays(Add(), *xs)
     first, *others = contiguous("add", *xs)
-    out = np.empty_like(first)
+    out = aligned_empty(first.shape, first.dtype)
     _add(first.reshape(-1), others[0].reshape(-1), out.reshape(-1))
     for x in others[1:]:
         _add(out.reshape(-1), x.reshape(-1), out.reshape(-1))

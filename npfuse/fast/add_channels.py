@@ -2,10 +2,9 @@
 
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from npfuse.fast.compiled import compiled, contiguous
+from npfuse.fast.compiled import aligned_empty, compiled, contiguous
 from npfuse.ops.add_channels import AddChannels
 from npfuse.ops.operator import check_arrays
 
@@ -14,7 +13,7 @@ def add_channels(x: NDArray[Any], v: NDArray[Any]) -> NDArray[Any]:
     """Add one number a channel to every pixel; see `npfuse.ops.add_channels`. Both float32 or both float64."""
     check_arrays(AddChannels(), x, v)
     x, v = contiguous("add_channels", x, v)
-    out = np.empty_like(x)
+    out = aligned_empty(x.shape, x.dtype)
     n, height, width, channels = x.shape
     flat = n, height * width, channels
     _add_channels(x.reshape(flat), v.reshape(n, channels), out.reshape(flat))

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from npfuse import padding as pad
-from npfuse.fast.compiled import bias_or_zeros, contiguous
+from npfuse.fast.compiled import aligned_empty, bias_or_zeros, contiguous
 from npfuse.fast.window_sums import Frame, Grid, panels_of, sum_padded_windows, sum_windows, terms_of
 from npfuse.ops.conv2d import Conv2D
 from npfuse.ops.operator import Pair
@@ -24,11 +23,11 @@ def conv2d(
     """Convolve pictures with a kernel over all channels; see `npfuse.ops.conv2d`. All arrays float32 or all float64."""
     op = Conv2D.of(x, kernel, bias, stride, dilation, padding)
     x, kernel, bias = contiguous("conv2d", x, kernel, bias_or_zeros(bias, op.features, x.dtype))
-    out = np.empty((x.shape[0], *op.output_shape(x.shape[1:])), x.dtype)
+    out = aligned_empty((x.shape[0], *op.output_shape(x.shape[1:])), x.dtype)
     _, height, width, features = out.shape
     rows, columns, channels, _ = kernel.shape
     (top, bottom), (left, right) = (pad.conv_pads(x.shape[1 + a], *op.axis_arguments(a)) for a in (0, 1))
-    frame = Frame(*x.shape[1:], top, left, right)
+    frame = Frame(x.shape[1], x.shape[2], x.shape[3], top, left, right)
     along = (left + x.shape[2] + right) * channels
     # Without dilation the taps of a row lie side by side: one run.
     runs, length = (1, columns * channels) if dilation[1] == 1 else (columns, channels)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfuse import padding as pad
-from npfuse.fast.compiled import bias_or_zeros, contiguous
+from npfuse.fast.compiled import aligned_empty, bias_or_zeros, contiguous
 from npfuse.fast.window_sums import Grid, panels_of, sum_windows, terms_of
 from npfuse.ops.conv2d_transpose import Conv2DTranspose
 from npfuse.ops.operator import Pair
@@ -32,7 +32,7 @@ def conv2d_transpose(
     x, kernel, bias = contiguous(
         "conv2d_transpose", x, kernel.swapaxes(2, 3), bias_or_zeros(bias, op.features, x.dtype)
     )
-    out = np.empty((x.shape[0], *op.output_shape(x.shape[1:])), x.dtype)
+    out = aligned_empty((x.shape[0], *op.output_shape(x.shape[1:])), x.dtype)
     _, height, width, features = out.shape
     _, in_height, in_width, channels = x.shape
     crop = crop_start(op, x)

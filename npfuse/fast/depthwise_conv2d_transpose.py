@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from npfuse import padding as pad
 from npfuse.fast.channel_sums import NOWHERE, sum_channels
-from npfuse.fast.compiled import bias_or_zeros, contiguous
+from npfuse.fast.compiled import aligned_empty, bias_or_zeros, contiguous
 from npfuse.ops.depthwise_conv2d_transpose import DepthwiseConv2DTranspose
 from npfuse.ops.operator import Pair
 from npfuse.ops.window import crop_start
@@ -28,7 +28,7 @@ def depthwise_conv2d_transpose(
     """Stamp each channel's kernel; see `npfuse.ops.depthwise_conv2d_transpose`. All arrays of one float dtype."""
     op = DepthwiseConv2DTranspose.of(x, kernel, bias, stride, dilation, padding)
     x, kernel, bias = contiguous("depthwise_conv2d_transpose", x, kernel, bias_or_zeros(bias, x.shape[3], x.dtype))
-    out = np.empty((x.shape[0], *op.output_shape(x.shape[1:])), x.dtype)
+    out = aligned_empty((x.shape[0], *op.output_shape(x.shape[1:])), x.dtype)
     crop = crop_start(op, x)
     rows, columns = (
         _inputs(count, kernel.shape[axis], stride[axis], dilation[axis], crop[axis])

@@ -2,8 +2,8 @@
 
 A tile is `pixels` times `vectors` vectors of LANES numbers. The functions here are for compiled code only. They emit
 the vector instructions themselves, so that the sums of a tile stay in registers whatever the compiler would make of a
-loop; the loops around them are plain Python. All arrays are one-dimensional and in C order, positions count numbers, and
-nothing is checked: a position outside of an array crashes the process. As everywhere, a product and a sum may be
+loop; the loops around them are plain Python. All arrays are one-dimensional and in C order, positions count numbers,
+and nothing is checked: a position outside of an array crashes the process. As everywhere, a product and a sum may be
 rounded once ("contract"); each lane is a sum of its own, so results do not depend on the shape of the tile.
 """
 
@@ -19,7 +19,12 @@ from numba.extending import intrinsic, models, register_model
 LANES = 8  # numbers; two registers in float64, one with AVX in float32, two with SSE or NEON
 
 
-class _Vector(types.Type):  # type: ignore[misc]
+def _emitted(typed: Callable[..., Any]) -> Any:
+    """Make a function for compiled code of one that returns its signature and what emits it; constants are told."""
+    return intrinsic(prefer_literal=True)(typed)
+
+
+class _Vector(types.Type):
     """LANES numbers of one dtype."""
 
     def __init__(self, dtype: Any) -> None:
@@ -29,7 +34,7 @@ class _Vector(types.Type):  # type: ignore[misc]
 
 
 @register_model(_Vector)
-class _VectorModel(models.PrimitiveModel):  # type: ignore[misc]
+class _VectorModel(models.PrimitiveModel):
     """A vector of the compiler's."""
 
     def __init__(self, manager: Any, fe_type: Any) -> None:
@@ -70,7 +75,7 @@ def _moved(builder: Any, at: Any, step: Any, times: int, lanes: int) -> Any:
     return builder.add(position, ir.Constant(at.type, lanes))
 
 
-@intrinsic(prefer_literal=True)
+@_emitted
 def load_tile(typingctx: Any, pixels: Any, vectors: Any, array: Any, at: Any, step: Any) -> Any:
     """Return a tile: the vectors at `at`, at `at + step`, … of as many pixels; both counts are constants."""
     p, v = pixels.literal_value, vectors.literal_value
@@ -88,7 +93,7 @@ def load_tile(typingctx: Any, pixels: Any, vectors: Any, array: Any, at: Any, st
     return tile_type(pixels, vectors, array, types.intp, types.intp), emit
 
 
-@intrinsic
+@_emitted
 def store_tile(typingctx: Any, tile: Any, array: Any, at: Any, step: Any) -> Any:
     """Write a tile's vectors, pixel after pixel, to `at`, `at + step`, …; where they overlap the later one stays."""
 
@@ -98,6 +103,27 @@ def store_tile(typingctx: Any, tile: Any, array: Any, at: Any, step: Any) -> Any
             for j in range(tile.dtype.count):
                 place = memory.at(_moved(builder, arguments[2], arguments[3], i, j * LANES))
                 builder.store(builder.extract_value(arguments[0], [i, j]), place, align=memory.alignment)
+        return context.get_dummy_value()
+
+    return types.none(tile, array, types.intp, types.intp), emit
+
+
+@_emitted
+def store_lane_sums(typingctx: Any, tile: Any, array: Any, at: Any, step: Any) -> Any:
+    """Write the sum of the lanes of each pixel's vector (a tile has one) to `at`, `at + step`, …"""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        memory = _Memory(context, builder, array, arguments[1])
+        index = ir.IntType(32)
+        for i in range(tile.count):
+            total = builder.extract_value(arguments[0], [i, 0])
+            half = LANES // 2
+            while half:
+                moved = ir.Constant(ir.VectorType(index, LANES), [(lane + half) % LANES for lane in range(LANES)])
+                total = builder.fadd(total, builder.shuffle_vector(total, total, moved))
+                half //= 2
+            number = builder.extract_element(total, ir.Constant(index, 0))
+            builder.store(number, memory.at(_moved(builder, arguments[2], arguments[3], i, 0), vector=False))
         return context.get_dummy_value()
 
     return types.none(tile, array, types.intp, types.intp), emit
@@ -135,5 +161,5 @@ def _multiply_add(broadcast: bool) -> Callable[..., Any]:
     return typed
 
 
-add_scaled = intrinsic(_multiply_add(broadcast=True))
-add_scaled_lanes = intrinsic(_multiply_add(broadcast=False))
+add_scaled = _emitted(_multiply_add(broadcast=True))
+add_scaled_lanes = _emitted(_multiply_add(broadcast=False))

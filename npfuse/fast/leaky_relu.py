@@ -2,10 +2,9 @@
 
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from npfuse.fast.compiled import compiled, contiguous
+from npfuse.fast.compiled import aligned_empty, compiled, contiguous
 from npfuse.ops.leaky_relu import LeakyReLU
 from npfuse.ops.operator import check_arrays
 
@@ -14,7 +13,7 @@ def leaky_relu(x: NDArray[Any], *, slope: float) -> NDArray[Any]:
     """Scale negative values by a slope; see `npfuse.ops.leaky_relu`. float32 or float64."""
     check_arrays(LeakyReLU(slope=slope), x)
     (x,) = contiguous("leaky_relu", x)
-    out = np.empty_like(x)
+    out = aligned_empty(x.shape, x.dtype)
     _leaky_relu(x.reshape(-1), x.dtype.type(slope), out.reshape(-1))
     return out
 

@@ -1,14 +1,21 @@
-"""PointwiseConv2D, compiled: a chain of pointwise convolutions with one member."""
+"""PointwiseConv2D, compiled: sums over the channels of one pixel (`npfuse.fast.window_sums`)."""
 
 from typing import Any
 
 from numpy.typing import NDArray
 
-from npfuse.fast.pixel_mlp import pixel_mlp
+from npfuse.fast.compiled import aligned_empty, bias_or_zeros, contiguous
+from npfuse.fast.window_sums import Grid, panels_of, sum_windows, terms_of
 from npfuse.ops.pointwise_conv2d import PointwiseConv2D
 
 
 def pointwise_conv2d(x: NDArray[Any], kernel: NDArray[Any], bias: NDArray[Any] | None = None) -> NDArray[Any]:
     """Map the channels of every pixel by a matrix; see `npfuse.ops.pointwise_conv2d`. All arrays of one float dtype."""
-    PointwiseConv2D.of(x, kernel, bias)
-    return pixel_mlp(x, [(kernel, bias, False)])
+    op = PointwiseConv2D.of(x, kernel, bias)
+    x, kernel, bias = contiguous("pointwise_conv2d", x, kernel, bias_or_zeros(bias, op.features, x.dtype))
+    n, height, width, channels = x.shape
+    out = aligned_empty((n, height, width, op.features), x.dtype)
+    terms = terms_of([(0, channels)], op.features)
+    read, write = Grid(0, width * channels, channels), Grid(0, width * op.features, op.features)
+    sum_windows(x.reshape(-1), read, terms, panels_of(kernel, bias, terms), out.reshape(-1), write, n * height, width)
+    return out

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from npfuse.fast.compiled import compiled, contiguous
+from npfuse.fast.compiled import aligned_empty, compiled, contiguous
 from npfuse.ops.operator import check_arrays
 from npfuse.ops.relu import ReLU
 
@@ -14,7 +13,7 @@ def relu(x: NDArray[Any]) -> NDArray[Any]:
     """Replace negative values by 0; see `npfuse.ops.relu`. float32 or float64."""
     check_arrays(ReLU(), x)
     (x,) = contiguous("relu", x)
-    out = np.empty_like(x)
+    out = aligned_empty(x.shape, x.dtype)
     _relu(x.reshape(-1), out.reshape(-1))
     return out
 

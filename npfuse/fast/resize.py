@@ -1,11 +1,16 @@
-"""Resize, compiled: rows first, then columns, each output a weighted sum over the taps of `npfuse.ops.resize`."""
+"""Resize, compiled: columns first, then rows, each output a weighted sum over the taps of `npfuse.ops.resize`.
+
+Channels lie along the vector lanes while columns are resampled; where they do not fill the last vector, it reaches into
+the next pixel, which is written afterwards. A row of the result is a sum of rows.
+"""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from npfuse.fast.compiled import compiled, contiguous
+from npfuse.fast.compiled import aligned_empty, compiled, contiguous
+from npfuse.fast.lanes import LANES, add_scaled, load_tile, store_tile
 from npfuse.ops.operator import check_arrays
 from npfuse.ops.resize import Method, Resize, resize_taps
 
@@ -14,35 +19,58 @@ def resize(x: NDArray[Any], *, height: int, width: int, method: Method) -> NDArr
     """Resample pictures to a given size; see `npfuse.ops.resize`. float32 or float64."""
     check_arrays(Resize(height=height, width=width, method=method), x)
     (x,) = contiguous("resize", x)
-    n, _, in_width, channels = x.shape
-    tall = np.empty((n, height, in_width, channels), x.dtype)
-    positions, weights = resize_taps(x.shape[1], height, method)
-    _resize_rows(x, positions, weights.astype(x.dtype), tall)
-    out = np.empty((n, height, width, channels), x.dtype)
+    n, in_height, in_width, channels = x.shape
+    wide = aligned_empty((n, in_height, width, channels), x.dtype)
     positions, weights = resize_taps(in_width, width, method)
-    _resize_columns(tall, positions, weights.astype(x.dtype), out)
+    _resize_columns(
+        x.reshape(-1),
+        n * in_height,
+        in_width * channels,
+        channels,
+        positions,
+        weights.astype(x.dtype),
+        wide.reshape(-1),
+    )
+    out = aligned_empty((n, height, width, channels), x.dtype)
+    positions, weights = resize_taps(in_height, height, method)
+    flat = n, -1, width * channels
+    _resize_rows(wide.reshape(flat), positions, weights.astype(x.dtype), out.reshape(flat))
     return out
+
+
+@compiled
+def _resize_columns(x: Any, rows: Any, x_row: Any, channels: Any, positions: Any, weights: Any, out: Any) -> None:
+    width, taps = positions.shape
+    scales = weights.reshape(-1)
+    zeros = np.zeros(LANES, x.dtype)
+    for h in range(rows):
+        at = h * width * channels
+        if (h + 1) * x_row + LANES <= len(x) and at + width * channels + LANES <= len(out):
+            for w in range(width):
+                for c in range(0, channels, LANES):
+                    one = load_tile(1, 1, zeros, 0, 0)
+                    for t in range(taps):
+                        one = add_scaled(one, scales, w * taps + t, 0, x, h * x_row + positions[w, t] * channels + c)
+                    store_tile(one, out, at + w * channels + c, 0)
+        else:  # here a vector might reach beyond the array
+            for w in range(width):
+                for c in range(channels):
+                    total = zeros[0]
+                    for t in range(taps):
+                        total += x[h * x_row + positions[w, t] * channels + c] * weights[w, t]
+                    out[at + w * channels + c] = total
 
 
 @compiled
 def _resize_rows(x: Any, positions: Any, weights: Any, out: Any) -> None:
     for n in range(out.shape[0]):
         for h in range(out.shape[1]):
-            for w in range(out.shape[2]):
-                for c in range(out.shape[3]):
-                    total = x[n, positions[h, 0], w, c] * weights[h, 0]
-                    for t in range(1, positions.shape[1]):
-                        total += x[n, positions[h, t], w, c] * weights[h, t]
-                    out[n, h, w, c] = total
-
-
-@compiled
-def _resize_columns(x: Any, positions: Any, weights: Any, out: Any) -> None:
-    for n in range(out.shape[0]):
-        for h in range(out.shape[1]):
-            for w in range(out.shape[2]):
-                for c in range(out.shape[3]):
-                    total = x[n, h, positions[w, 0], c] * weights[w, 0]
-                    for t in range(1, positions.shape[1]):
-                        total += x[n, h, positions[w, t], c] * weights[w, t]
-                    out[n, h, w, c] = total
+            row = out[n, h]
+            for t in range(positions.shape[1]):
+                values, weight = x[n, positions[h, t]], weights[h, t]
+                if t == 0:
+                    for q in range(len(row)):
+                        row[q] = values[q] * weight
+                else:
+                    for q in range(len(row)):
+                        row[q] += values[q] * weight

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from npfuse.fast.compiled import compiled, contiguous
+from npfuse.fast.compiled import aligned_empty, compiled, contiguous
 from npfuse.ops.operator import check_arrays
 from npfuse.ops.tanh import Tanh
 
@@ -30,7 +30,7 @@ def tanh(x: NDArray[Any]) -> NDArray[Any]:
     """Apply the hyperbolic tangent; see `npfuse.ops.tanh`. float32 (to 4 units in the last place) or float64."""
     check_arrays(Tanh(), x)
     (x,) = contiguous("tanh", x)
-    out = np.empty_like(x)
+    out = aligned_empty(x.shape, x.dtype)
     (_tanh_float32 if x.dtype == np.float32 else _tanh_float64)(x.reshape(-1), out.reshape(-1))
     return out
 

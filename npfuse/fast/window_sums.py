@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from npfuse.fast.compiled import compiled
-from npfuse.fast.lanes import LANES, add_scaled, add_scaled_lanes, load_tile, store_tile
+from npfuse.fast.compiled import aligned_empty, compiled
+from npfuse.fast.lanes import LANES, add_scaled, add_scaled_lanes, load_tile, store_lane_sums, store_tile
 
 CHUNK = 4096  # weights that are used on a whole row before the next ones: in float32 half of a common L1 cache
 WIDEST = 4  # vectors of a panel
@@ -64,7 +64,9 @@ class Frame(NamedTuple):
 def terms_of(runs: Iterable[tuple[int, int]], features: int) -> Terms:
     """Cut runs of terms, (distance in the input, how many), into chunks for so many output channels."""
     chunk = CHUNK // (LANES * min(-(-features // LANES), WIDEST))
-    distances, begins, chunks, count = [], [], [0], 0
+    distances: list[int] = []
+    begins: list[int] = []
+    chunks, count = [0], 0
     for distance, length in runs:
         end = count + length
         while count < end:
@@ -80,18 +82,17 @@ def terms_of(runs: Iterable[tuple[int, int]], features: int) -> Terms:
 def panels_of(kernel: NDArray[Any], bias: NDArray[Any], terms: Terms) -> Panels:
     """Cut a kernel (terms, Cout) and its bias (Cout,) into panels."""
     count, features = kernel.shape
-    if features == 1 and not (terms.begins % LANES).any():
-        return Panels(kernel.reshape(-1), bias, np.zeros(1, np.int64), 1)
     lanes = -(-features // LANES) * LANES
     full = lanes // LANES
     vectors, left = [], full
     while left:
         vectors.append(3 if left == WIDEST + 1 else min(left, WIDEST))
         left -= vectors[-1]
-    if lanes == features and len(vectors) == 1:
-        return Panels(kernel.reshape(-1), bias, np.array(vectors), features)
-    weights, wide_bias = np.zeros(count * lanes, kernel.dtype), np.zeros(lanes, bias.dtype)
+    weights, wide_bias = aligned_empty((count * lanes,), kernel.dtype), np.zeros(lanes, bias.dtype)
+    weights[:] = 0
     wide_bias[:features] = bias
+    if features == 1 and not (terms.begins % LANES).any():
+        return Panels(kernel.reshape(-1), wide_bias, np.zeros(1, np.int64), 1)
     first = 0
     for vector_count in vectors:
         last = first + vector_count * LANES
@@ -115,7 +116,7 @@ def sum_windows(x: Any, read: Any, terms: Any, panels: Any, out: Any, write: Any
     """
     lanes = len(panels.bias)
     # Where the last vector is not full, a row is summed elsewhere, and what counts is copied.
-    whole = panels.features == lanes
+    whole = panels.features == lanes or panels.vectors[0] == 0
     sums = out if whole else np.empty(width * lanes, out.dtype)
     step = write.column if whole else lanes
     for h in range(height):
@@ -213,35 +214,24 @@ def _row(pixels: int, vectors: int) -> Callable[..., None]:
 # As many sums as hide the multiplier's latency; and with their operands no more than the 16 registers of AVX2.
 _row_of_one, _row_of_two, _row_of_three, _row_of_four = _row(8, 1), _row(6, 2), _row(4, 3), _row(3, 4)
 
-PIXELS = 8
-
 
 @compiled
 def _row_of_products(
     x: Any, x_at: Any, x_step: Any, terms: Any, weights: Any, bias: Any, out: Any, at: Any, step: Any, width: Any
 ) -> None:
-    """Sum a row for one output channel: lane by lane, then the lanes."""
-    lanes = np.zeros(PIXELS * LANES, out.dtype)
-    zeros = np.zeros(LANES, out.dtype)
-    for first in range(0, width, PIXELS):
-        count = min(PIXELS, width - first)
-        if count == PIXELS:
-            tile = load_tile(PIXELS, 1, zeros, 0, 0)
-            for run in range(len(terms.distances)):
-                values_at = x_at + first * x_step + terms.distances[run]
-                for t in range(terms.begins[run], terms.begins[run + 1], LANES):
-                    tile = add_scaled_lanes(tile, x, values_at + t, x_step, weights, t)
-            store_tile(tile, lanes, 0, LANES)
-        else:
-            for w in range(count):
-                one = load_tile(1, 1, zeros, 0, 0)
-                for run in range(len(terms.distances)):
-                    values_at = x_at + (first + w) * x_step + terms.distances[run]
-                    for t in range(terms.begins[run], terms.begins[run + 1], LANES):
-                        one = add_scaled_lanes(one, x, values_at + t, 0, weights, t)
-                store_tile(one, lanes, w * LANES, 0)
-        for w in range(count):
-            total = bias[0]
-            for lane in range(LANES):
-                total += lanes[w * LANES + lane]
-            out[at + (first + w) * step] = total
+    """Sum a row for one output channel: lane by lane, the bias in the first one; then the lanes."""
+    tiled = width - width % 8
+    for w in range(0, tiled, 8):
+        tile = load_tile(8, 1, bias, 0, 0)
+        for run in range(len(terms.distances)):
+            values_at = x_at + w * x_step + terms.distances[run]
+            for t in range(terms.begins[run], terms.begins[run + 1], LANES):
+                tile = add_scaled_lanes(tile, x, values_at + t, x_step, weights, t)
+        store_lane_sums(tile, out, at + w * step, step)
+    for w in range(tiled, width):
+        one = load_tile(1, 1, bias, 0, 0)
+        for run in range(len(terms.distances)):
+            values_at = x_at + w * x_step + terms.distances[run]
+            for t in range(terms.begins[run], terms.begins[run + 1], LANES):
+                one = add_scaled_lanes(one, x, values_at + t, 0, weights, t)
+        store_lane_sums(one, out, at + w * step, 0)
