@@ -33,8 +33,8 @@ def resize(x: NDArray[Any], *, height: int, width: int, method: Method) -> NDArr
     )
     out = aligned_empty((n, height, width, channels), x.dtype)
     positions, weights = resize_taps(in_height, height, method)
-    flat = n, -1, width * channels
-    _resize_rows(wide.reshape(flat), positions, weights.astype(x.dtype), out.reshape(flat))
+    along = width * channels
+    _resize_rows(wide.reshape(n, in_height, along), positions, weights.astype(x.dtype), out.reshape(n, height, along))
     return out
 
 
