@@ -69,12 +69,10 @@ def _sum_channels(x: Any, kernel: Any, bias: Any, rows: Any, columns: Any, step:
                         positions[count] = columns[phase, j]
                         count += 1
             pixels = -((phase - width) // phases)
-            if phases == 1:
-                _row(values, kernel, bias, places[:count], weights, positions, (in_width, channels, step), results,
-                     h * width * channels, pixels)  # fmt: skip
-            else:
-                _row(values, kernel, bias, places[:count], weights, positions, (in_width, channels, step), dealt,
-                     phase * along, pixels)  # fmt: skip
+            target, at = (dealt, phase * along) if phases > 1 else (results, h * width * channels)
+            _row(
+                values, kernel, bias, places[:count], weights, positions, (in_width, channels, step), target, at, pixels
+            )
         if phases > 1:
             _interleave(dealt, phases, along, channels, results, h * width * channels, width)
 
@@ -103,8 +101,6 @@ def _row(
         farthest = max(farthest, places[t])
     last = min(last, (len(x) - beyond - farthest) // (step * channels) + 1, (len(out) - beyond - at) // channels + 1)
     first, last = (first, last) if first < last else (pixels, pixels)
-    for w in range(first):
-        _pixel(x, kernel, bias, places, weights, positions, sizes, out, at, w)
     tiled = last - (last - first) % PIXELS
     for w in range(first, tiled, PIXELS):
         for c in range(beyond - LANES, -1, -LANES):  # the last first: it may reach into the next pixel
@@ -120,8 +116,9 @@ def _row(
             for t in range(taps):
                 one = add_scaled_lanes(one, x, here + places[t], 0, kernel, weights[t] + c)
             store_tile(one, out, at + w * channels + c, 0)
-    for w in range(last, pixels):
-        _pixel(x, kernel, bias, places, weights, positions, sizes, out, at, w)
+    for begin, end in ((0, first), (last, pixels)):
+        for w in range(begin, end):
+            _pixel(x, kernel, bias, places, weights, positions, sizes, out, at, w)
 
 
 @compiled
