@@ -116,6 +116,7 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Parse and check the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m bench",
+        usage="python -m bench [UNDER OVER ...] [options]",  # after an option, they would be taken for its values
         description="Compare npfuse with other runtimes on the same weights and pictures, in one run.",
     )
     parser.add_argument(
