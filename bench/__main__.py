@@ -2,8 +2,8 @@
 
 Every engine gets two 8-bit pictures and returns one; padding, conversion, normalization and rounding are part of its
 time. Results are compared before a time counts. Needs the extra `bench`; a peer that is not installed is left out.
-PyTorch is not in the extra: plain `pip install torch` brings gigabytes for graphics cards on Linux, so install the
-CPU-only build from PyTorch's own index.
+On Linux, plain `pip install torch` brings gigabytes for graphics cards; to avoid that, install PyTorch's CPU-only build
+before the extra.
 """
 
 import argparse

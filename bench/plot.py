@@ -50,6 +50,9 @@ def plot(rows: Sequence[Row], path: Path) -> None:
         seconds.set_ylabel("seconds")
         seconds.set_title(f"{network}, {mine[0].content}, {threads_text(threads)}")
         seconds.legend(fontsize=8)
+    for axis in (axis for pair in panels for axis in (pair[0].yaxis, pair[1].xaxis, pair[1].yaxis)):
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter("{x:g}")
     figure.tight_layout()
     with written_in_place(path, overwrite=True) as file:
         figure.savefig(file, format=path.suffix.lstrip(".") or "png", dpi=120)
