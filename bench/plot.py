@@ -21,6 +21,7 @@ def plot(rows: Sequence[Row], path: Path) -> None:
     figure, panels = pyplot.subplots(len(networks), 2, figsize=(12, 4.5 * len(networks)), squeeze=False)
     for network, (lead, seconds) in zip(networks, panels, strict=True):
         mine = [row for row in rows if row.network == network and row.threads == threads]
+        mine = [row for row in mine if row.engine != NPFUSE or not row.ratio]  # npfuse again, beside more threads
         engines = list(dict.fromkeys(row.engine for row in mine))
         smallest = min(row.height * row.width for row in mine)
         small = [row for row in mine if row.height * row.width == smallest]
@@ -46,13 +47,15 @@ def plot(rows: Sequence[Row], path: Path) -> None:
             seconds.plot(list(found), list(found.values()), "o-", label=title(engine), **style)
         seconds.set_xscale("log")
         seconds.set_yscale("log")
+        sizes = sorted({row.height * row.width / 1e6 for row in mine})
+        seconds.set_xticks(sizes, [f"{size:.3g}" for size in sizes])
+        seconds.set_xticks([], minor=True)
         seconds.set_xlabel("megapixels")
         seconds.set_ylabel("seconds")
         seconds.set_title(f"{network}, {mine[0].content}, {threads_text(threads)}")
         seconds.legend(fontsize=8)
-    for axis in (axis for pair in panels for axis in (pair[0].yaxis, pair[1].xaxis, pair[1].yaxis)):
+    for axis in (panel.yaxis for pair in panels for panel in pair):
         axis.set_major_formatter("{x:g}")
-        axis.set_minor_formatter("{x:g}")
     figure.tight_layout()
     with written_in_place(path, overwrite=True) as file:
         figure.savefig(file, format=path.suffix.lstrip(".") or "png", dpi=120)
