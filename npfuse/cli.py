@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
 from npfuse.commands import batch, check, compare, demo, evaluate, fuse, weights
+from npfuse.picture import one_line
 
 USER_ERROR, INTERRUPTED = 2, 130
 
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("npfuse: not enough memory for pictures of this size", file=sys.stderr)
         return USER_ERROR
     except (ValueError, TypeError, OSError) as error:
-        print(f"npfuse: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"npfuse: {one_line(str(error), 2000)}", file=sys.stderr)
         return USER_ERROR
     return 0
 

@@ -12,7 +12,9 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from npfuse.dask_arrays import fuse_dask, is_dask
 from npfuse.methods import METHODS, Job, Method
+from npfuse.methods.pair_network import pair_phases
 from npfuse.run import Engine
 from npfuse.strips import GRID, WHITE, Pixels
 from npfuse.weights import Weights, bundled_names, load_weights
@@ -37,7 +39,8 @@ def fuse(
     Parameters
     ----------
     a, b : ndarray (H, W, 3), (H, W) or (N, H, W, 3); uint8, uint16, or float32 or float64 in [0, 1]
-        RGB, grey, or a batch of RGB. Any H and W of at least 1, both pictures alike.
+        RGB, grey, or a batch of RGB. Any H and W of at least 1, both pictures alike. Or dask arrays of such pictures,
+        no batches; the result is one then, of the same values (`npfuse.dask_arrays`).
     weights : None, str, Path or Weights
         None for the method's own, the name of bundled ones, the path of a weights file, or weights already loaded.
     method : str, optional
@@ -81,6 +84,12 @@ def fuse(
     >>> fuse(under, over, method="mertens").shape
     (9, 10)
     """
+    if is_dask(a) or is_dask(b):
+        chosen, loaded = method_and_weights(method, weights)
+        if chosen.phases is not pair_phases or loaded is None:
+            raise ValueError(f"fuse: {chosen.title} takes no dask arrays, expected tonefuse, lightfuse or t_cnn")
+        fused: Pixels = fuse_dask(a, b, loaded, order=order, engine=engine)
+        return fused
     pictures = _checked({"a": a, "b": b})
     return _fused(pictures, weights, method=method, order=order, threads=threads, engine=engine, progress=progress)
 

@@ -70,8 +70,8 @@ def shown(path: str | os.PathLike[str]) -> str:
     return text if text.isprintable() and text else repr(text)
 
 
-def one_line(error: BaseException) -> str:
-    """Return what a library's error says, in one line that is not too long."""
+def one_line(error: BaseException | str, most: int = 120) -> str:
+    """Return what a library's error says, or a text, in one line that is not too long."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     text = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
-    return text[:120] or type(error).__name__
+    return text[:most] or type(error).__name__

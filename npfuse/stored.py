@@ -5,6 +5,7 @@ whose parts cannot be had one by one (turned by its EXIF orientation, a palette,
 these, and is read whole by `npfuse.images`.
 """
 
+import io
 import os
 import threading
 from collections import OrderedDict
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,12 +81,12 @@ class FilePixels:
 
     Parameters
     ----------
-    stream : binary file
+    stream : binary file without a buffer
     offset : of the first sample
     shape, dtype : of the array
     """
 
-    def __init__(self, stream: BinaryIO, offset: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    def __init__(self, stream: io.RawIOBase, offset: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         self.stream, self.offset, self.shape, self.stored = stream, offset, shape, dtype
         self.dtype, self.ndim = dtype.newbyteorder("="), len(shape)
         self.lock = threading.Lock()
@@ -93,16 +94,25 @@ class FilePixels:
     def __getitem__(self, place: tuple[slice, slice]) -> NDArray[Any]:
         """Return a part as an array."""
         (first, last, _), (left, right, _) = (part.indices(n) for part, n in zip(place, self.shape, strict=False))
-        row_shape = self.shape[1:]
-        count = max(0, last - first) * int(np.prod(row_shape))
-        start = self.offset + first * int(np.prod(row_shape)) * self.stored.itemsize
+        rows, columns = max(0, last - first), max(0, right - left)
+        pixel_bytes = self.stored.itemsize * int(np.prod(self.shape[2:]))
+        row_bytes = self.shape[1] * pixel_bytes
+        start = self.offset + first * row_bytes + left * pixel_bytes
+        part = np.empty((rows, columns, *self.shape[2:]), self.stored)
+        if part.size == 0:
+            return part.astype(self.dtype)
+        # Whole rows lie in one run; of others, only the columns asked for are read, row by row.
+        runs = part.reshape(1, -1) if columns == self.shape[1] else part.reshape(rows, -1)
         with self.lock:
-            self.stream.seek(start)
-            flat = np.fromfile(self.stream, self.stored, count)
-        if len(flat) < count:
-            raise OSError("the file ends too early")
-        rows = flat.reshape(-1, *row_shape)
-        return np.ascontiguousarray(rows[:, left:right], self.dtype)
+            for i, run in enumerate(runs):
+                self.stream.seek(start + i * row_bytes)
+                left_over = run.data.cast("B")
+                while left_over:  # a system reads so much at once and no more
+                    count = self.stream.readinto(left_over)
+                    if not count:
+                        raise OSError("the file ends too early")
+                    left_over = left_over[count:]
+        return part.astype(self.dtype, copy=False)
 
 
 class TiffPixels:
@@ -238,7 +248,7 @@ class Part:
 def _npy(stack: ExitStack, path: Path, name: str) -> StoredPicture:
     """Open an array file; its numbers are not looked at yet."""
     try:
-        stream = stack.enter_context(open(path, "rb"))  # noqa: SIM115 (the stack closes it)
+        stream = stack.enter_context(open(path, "rb", buffering=0))  # noqa: SIM115 (the stack closes it)
         version = np.lib.format.read_magic(stream)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, fortran, dtype = read(stream)
@@ -298,7 +308,7 @@ def _tiff(stack: ExitStack, path: Path) -> StoredPicture | None:
             if os.path.getsize(path) < page.dataoffsets[0] + page.nbytes:
                 return None
             stored = np.dtype(page.dtype).newbyteorder(page.parent.byteorder)
-            samples = stack.enter_context(open(path, "rb"))  # noqa: SIM115 (the stack closes it)
+            samples = stack.enter_context(open(path, "rb", buffering=0))  # noqa: SIM115 (the stack closes it)
             pixels = FilePixels(samples, page.dataoffsets[0], pixels.shape, stored)
         colours = {1: 1, 2: 3}.get(int(page.photometric), 0)  # black is zero, RGB
         extra = [int(meaning) for meaning in page.extrasamples]

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from npfuse import models
 from npfuse.atomic import written_in_place
 from npfuse.graph import Graph
+from npfuse.picture import one_line
 from npfuse.run import check_weights
 
 Normalization = Literal["full_range", "min_max"]
@@ -38,7 +39,10 @@ METADATA_MAX_BYTES = 1 << 16
 
 
 class WeightsError(ValueError):
-    """A weights file or name that cannot be used; the message says which, why, and what was expected."""
+    """A weights file or name that cannot be used; the message says which, why, and what was expected, in one line."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message, 1000))  # damaged files put their bytes into libraries' messages
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
