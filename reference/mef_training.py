@@ -17,10 +17,11 @@ import tensorflow as tf
 from keras import layers
 
 from npfuse.color import luma_of
+from npfuse.fast import FAST
 from npfuse.fusion import fuse
 from npfuse.methods.mefnet import EPSILON, LEAST_WEIGHT, RADIUS, low_resolution
 from npfuse.metrics import MEF_C, luma_mixture, mef_ssim, patch_mixture
-from npfuse.ops import resize
+from npfuse.ops import Resize
 from npfuse.weights import Weights, save_weights
 from reference.errors import InputError
 from reference.sice import read_scenes
@@ -37,12 +38,14 @@ class Schedule:
     Attributes
     ----------
     steps : each of one stack of exposures
+    crop : height and width of what is cut out of the small copies; 0 for all of them
     pairs : share of the stacks that are a scene's darkest and brightest exposure; the others are 2 to 4 drawn ones
     learning_rate, final_rate : of Adam, falling along a cosine
     average : momentum of the moving average of the weights that is kept as the result
     """
 
-    steps: int = 2000
+    steps: int = 300
+    crop: int = 96
     pairs: float = 0.5
     learning_rate: float = 1e-3
     final_rate: float = 1e-5
@@ -166,18 +169,19 @@ def quality(lumas, mixture, brightness, fused):
     return tf.reduce_mean(structure * luminance)
 
 
-def draw_stack(rng, stacks, pairs):
-    """Draw a scene's stack of exposures, turned and flipped at random.
+def draw_stack(rng, stacks, pairs, crop=0):
+    """Draw a scene's stack of exposures, cropped and flipped at random.
 
     Parameters
     ----------
     rng : Generator
     stacks : list of ndarray (K, H, W), darkest first
     pairs : share of the stacks that are the extremes
+    crop : height and width of the part that is taken; 0 for all
 
     Returns
     -------
-    ndarray (2 to 4, H, W), float64
+    ndarray (2 to 4, H', W'), float64
     """
     stack = stacks[rng.integers(len(stacks))]
     if rng.random() < pairs:
@@ -185,6 +189,9 @@ def draw_stack(rng, stacks, pairs):
     else:
         count = int(rng.integers(2, min(4, len(stack)) + 1))
         stack = stack[np.sort(rng.choice(len(stack), count, replace=False))]
+    if crop:
+        top, left = (int(rng.integers(max(n - crop, 0) + 1)) for n in stack.shape[1:])
+        stack = stack[:, top : top + crop, left : left + crop]
     if rng.random() < 0.5:
         stack = stack[:, ::-1]
     return stack[:, :, ::-1] if rng.random() < 0.5 else stack
@@ -195,7 +202,7 @@ def small_stack(scene):
     height, width, _ = scene.label.shape
     small = dict(zip(("height", "width"), low_resolution(height, width), strict=True))
     lumas = np.stack([luma_of(exposure / 255.0) for exposure in scene.exposures])
-    return resize(lumas[..., np.newaxis], **small, method="antialiased")[..., 0]
+    return FAST[Resize](lumas[..., np.newaxis], **small, method="antialiased")[..., 0]
 
 
 def train(scenes, schedule, seed, say=print):
@@ -230,18 +237,24 @@ def train(scenes, schedule, seed, say=print):
         optimizer.apply(tape.gradient(loss, variables), variables)
         return loss
 
-    recent, started = [], time.perf_counter()
+    recent, first, started = [], {}, time.perf_counter()
     for done in range(1, schedule.steps + 1):
-        stack = draw_stack(rng, stacks, schedule.pairs)
+        stack = draw_stack(rng, stacks, schedule.pairs, schedule.crop)
         planes = list(stack)
         arrays = stack, patch_mixture(planes), luma_mixture(planes)
         recent.append(float(step(*(tf.constant(np.stack(a)[..., np.newaxis], tf.float32) for a in arrays))))
+        if done == 1:
+            first = export_arrays(model)
         if done % 100 == 0 or done == schedule.steps:
             seconds = time.perf_counter() - started
             say(f"step {done}/{schedule.steps}: loss {np.mean(recent):.4f}, {seconds:.0f} s")
             recent = []
+    last = export_arrays(model)
     optimizer.finalize_variable_values(model.trainable_variables)
-    return export_arrays(model)
+    # Keras begins the average with the weights after the first step, which still have this share of it.
+    share = schedule.average ** (schedule.steps - 1)
+    average = export_arrays(model)
+    return last if share == 1 else {name: (average[name] - share * first[name]) / (1 - share) for name in last}
 
 
 def main(argv):
@@ -279,7 +292,8 @@ def main(argv):
     source = (
         f"Data: {len(trained_on)} scenes of the folder {options.data.resolve().name}, all exposures; "
         f"held out: {', '.join(held) or 'none'}.\n"
-        f"Recipe: {schedule.steps} steps of one stack at a short side of 128, {schedule.pairs:.0%} the extremes "
+        f"Recipe: {schedule.steps} steps of one stack at a short side of 128, crops of {schedule.crop}, "
+        f"{schedule.pairs:.0%} the extremes "
         f"of a scene, Adam {rates}, moving average {schedule.average:g}, "
         f"loss 1 - MEF-SSIM with its luminance term, seed {options.seed}; Keras {keras.__version__}, "
         f"TensorFlow {tf.__version__}.\n"

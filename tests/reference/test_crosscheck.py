@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("keras")
 
-from npfuse.weights import bundled_names, load_weights, save_weights
+from npfuse.weights import load_weights, save_weights
 from reference import crosscheck, keras_models
 from reference.__main__ import main
 from tests.networks import random_weights
@@ -44,7 +44,7 @@ def test_random_tonefuse_equals_keras(hidden):
     check(crosscheck.random_weights("tonefuse", hidden=hidden, seed=2), [(16, 24), (37, 52), (1, 1)])
 
 
-@pytest.mark.parametrize("name", bundled_names())
+@pytest.mark.parametrize("name", crosscheck.bundled_pair_networks())
 def test_bundled_weights_equal_keras(name):
     check(load_weights(name))
 

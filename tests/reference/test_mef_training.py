@@ -15,6 +15,7 @@ tf = pytest.importorskip("tensorflow")
 
 from reference import mef_training  # noqa: E402
 from reference.__main__ import main  # noqa: E402
+from reference.sice import read_scene  # noqa: E402
 
 
 def constants(*planes_of_each):
@@ -54,13 +55,24 @@ def test_luma_mixture_favours_the_well_exposed():
     assert_close(shares[0], shares[2], 1e-12)
 
 
-def test_draw_stack_takes_the_extremes_or_two_to_four(monkeypatch):
+def test_draw_stack_takes_the_extremes_or_two_to_four():
     stacks = [np.arange(7.0).reshape(7, 1, 1)]
     rng = np.random.default_rng(0)
     assert {tuple(mef_training.draw_stack(rng, stacks, 1.0).ravel()) for _ in range(20)} == {(0, 6)}
     drawn = [mef_training.draw_stack(rng, stacks, 0.0).ravel() for _ in range(100)]
     assert {len(stack) for stack in drawn} == {2, 3, 4}
     assert all((np.diff(stack) > 0).all() for stack in drawn)
+
+
+def test_draw_stack_cuts_the_same_part_out_of_every_exposure():
+    picture = np.arange(20.0 * 30).reshape(1, 20, 30)
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        first, second = mef_training.draw_stack(rng, [np.concatenate([picture, picture + 0.5])], 1.0, crop=8)
+        assert first.shape == (8, 8)
+        assert_close(second, first + 0.5)
+        assert {abs(step) for step in np.diff(first, axis=0).ravel()} == {30}
+        assert {abs(step) for step in np.diff(first, axis=1).ravel()} == {1}
 
 
 @pytest.fixture
@@ -85,3 +97,15 @@ def test_training_writes_weights_that_fuse(tmp_path, small, capsys):
     assert "the file is there already, --force overwrites it" in capsys.readouterr().err
     assert main([*argv[:-1], "c", "--force"]) == 2
     assert "no scene named c in" in capsys.readouterr().err
+
+
+def test_the_average_is_of_the_steps_alone(tmp_path, small):
+    """After two steps Keras's average still has `momentum` of the first: without it, the second is left."""
+    write_scene(tmp_path / "a", 64, 96)
+    scenes = [read_scene(tmp_path / "a")]
+    averaged, last = (
+        mef_training.train(scenes, mef_training.Schedule(steps=2, average=average), 1, say=lambda line: None)
+        for average in (0.9, 0.0)
+    )
+    for name, array in last.items():
+        assert_close(averaged[name], array, 1e-5)
