@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from PIL.ExifTags import Base
 
 from npfuse.exif import quiet, turned, upright
@@ -122,9 +122,9 @@ def read_picture(path: str | os.PathLike[str], *, max_bytes: int | None = None) 
         except MemoryError as error:
             raise PictureError(f"{name}: does not fit into the free memory; use a smaller picture") from error
         except Exception as error:  # decoders raise almost anything on damaged bytes
+            why = "its header makes no sense" if isinstance(error, UnidentifiedImageError) else one_line(error)
             raise PictureError(
-                f"{name}: is a damaged or unusual {kind} ({one_line(error)}), expected a whole picture; copy or"
-                " export it anew"
+                f"{name}: is a damaged or unusual {kind} ({why}), expected a whole picture; copy or export it anew"
             ) from error
 
 

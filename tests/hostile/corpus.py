@@ -1,0 +1,233 @@
+"""Files that are broken, absurd or meant to do harm, each with what is to be said of it.
+
+`python -m tests.hostile.corpus FOLDER` writes them all, fuses or loads each by the command line, and prints a line of
+JSON each: its name, the exit status, what was printed, and the peak memory of the process up to then.
+"""
+
+import io
+import json
+import re
+import struct
+import sys
+import zipfile
+import zlib
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from tests.pictures import encoded, exif_block, png_bytes
+
+HEIGHT, WIDTH = 24, 32
+DAMAGED = "damaged or unusual"
+
+
+def noise(dtype=np.uint8, shape=(HEIGHT, WIDTH, 3)):
+    rng = np.random.default_rng(0)
+    return rng.random(shape).astype(dtype) if np.dtype(dtype).kind == "f" else rng.integers(9, 250, shape).astype(dtype)
+
+
+def picture(kind, **options):
+    return encoded(Image.fromarray(noise()), kind, **options)
+
+
+def written(suffix, pixels):
+    """Bytes of a picture as npfuse itself writes it."""
+    import tempfile
+
+    from npfuse.images import Picture, write_picture
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / f"a{suffix}"
+        write_picture(file, Picture(pixels=pixels))
+        return file.read_bytes()
+
+
+def png_of(height, width, rows=b""):
+    """A PNG that declares a size, with other rows than that."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", rows), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)) for name, body in chunks
+    )
+
+
+def zeros(size):
+    """So many zeros, deflated: a thousandth of them."""
+    packer = zlib.compressobj(9)
+    parts = [packer.compress(bytes(1 << 20)) for _ in range(size >> 20)]
+    return b"".join([*parts, packer.flush()])
+
+
+def tiff_of(height, width, strip):
+    """A TIFF of one deflated strip that declares a size."""
+    tags = [(256, 4, width), (257, 4, height), (258, 3, 8), (259, 3, 8), (262, 3, 1), (273, 4, 122), (277, 3, 1),
+            (278, 4, height), (279, 4, len(strip))]  # fmt: skip
+    directory = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", t, k, 1, v) for t, k, v in tags)
+    return b"II*\0\x08\0\0\0" + directory + struct.pack("<I", 0) + strip
+
+
+def webp_of_the_largest_size():
+    content = bytearray(encoded(Image.fromarray(noise()), "WEBP", lossless=True))
+    at = content.index(b"VP8L") + 9
+    content[at : at + 4] = b"\xff\xff\xff" + bytes([content[at + 3] | 0x0F])  # 16384 x 16384
+    return bytes(content)
+
+
+def exr_of_a_huge_window():
+    content = bytearray(written(".exr", noise(np.float32)))
+    for name in (b"dataWindow\0box2i\0", b"displayWindow\0box2i\0"):
+        at = content.index(name) + len(name) + 4
+        struct.pack_into("<4i", content, at, 0, 0, 99_999, 99_999)
+    return bytes(content)
+
+
+def weights_file(change: Callable[[dict], None]) -> bytes:
+    """A weights file whose members were changed: name to bytes."""
+    from npfuse.weights import BUNDLED
+
+    with zipfile.ZipFile(BUNDLED / "tonefuse.npz") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    change(members)
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return stream.getvalue()
+
+
+def npy(array=None, shape=None):
+    """An array file, or the header of one that declares a shape."""
+    stream = io.BytesIO()
+    if shape is None:
+        np.lib.format.write_array(stream, array, allow_pickle=True)
+    else:
+        np.lib.format.write_array_header_1_0(stream, {"descr": "<f4", "fortran_order": False, "shape": shape})
+    return stream.getvalue()
+
+
+def put(name, content):
+    return lambda members: members.__setitem__(name, content)
+
+
+def h5_with(kind):
+    import h5py
+
+    stream = io.BytesIO()
+    with h5py.File(stream, "w") as file:
+        group = file.create_group("a")
+        if kind == "loop":
+            group["b"] = group
+            file["c"] = h5py.SoftLink("/c")
+        elif kind == "external":
+            group["passwords"] = h5py.ExternalLink("/etc/passwd", "/")
+        else:
+            file.create_dataset("huge", (10**6, 10**6), "f4", chunks=(1000, 1000), compression="gzip")
+    return stream.getvalue()
+
+
+PICTURES: dict[str, tuple[Callable[[], bytes], str]] = {
+    "empty.jpg": (lambda: b"", "is empty, expected"),
+    "text.png": (lambda: b"not a picture at all, just words", "is not a picture known here"),
+    "page.jpg": (lambda: b"<!DOCTYPE html><html>404</html>", "is not a picture known here"),
+    "cut.jpg": (lambda: picture("JPEG")[:400], DAMAGED),
+    "cut.png": (lambda: picture("PNG")[:400], DAMAGED),
+    "cut16.png": (lambda: png_bytes(2, noise(np.uint16))[:400], DAMAGED),
+    "cut.webp": (lambda: picture("WEBP")[:300], DAMAGED),
+    "cut.tif": (lambda: picture("TIFF", compression="tiff_lzw")[:400], DAMAGED),
+    "cut16.tif": (lambda: written(".tif", noise(np.uint16))[:600], DAMAGED),
+    "cut.exr": (lambda: written(".exr", noise(np.float32))[:900], DAMAGED),
+    "bomb.png": (lambda: png_of(100_000, 100_000, zeros(1 << 26)), "declares more pixels than the limit"),
+    "inflating.png": (lambda: png_of(HEIGHT, WIDTH, zeros(1 << 30)), "size (height, width)|" + DAMAGED + "|^$"),
+    "bomb.tif": (lambda: tiff_of(100_000, 100_000, zeros(1 << 26)), "declares more pixels than the limit"),
+    "inflating.tif": (lambda: tiff_of(HEIGHT, WIDTH, zeros(1 << 30)), "kind is|" + DAMAGED),
+    "bomb.webp": (webp_of_the_largest_size, "declares more pixels than the limit|" + DAMAGED),
+    "bomb.exr": (exr_of_a_huge_window, "declares more pixels than the limit"),
+    "bomb.npy": (lambda: npy(shape=(10**6, 10**6)), "declares 4000000000000 bytes of samples and holds 0"),
+    "pickle.npy": (lambda: npy(np.array([{"a": 1}], object)), "holds object, expected"),
+    "shape.npy": (lambda: npy(np.zeros((3, 4, 5, 6), np.uint8)), r"shape is \(3, 4, 5, 6\), expected"),
+    "nan.tif": (lambda: written(".tif", np.full((HEIGHT, WIDTH, 3), np.nan, np.float32)), "are NaN or outside"),
+    "nan.exr": (lambda: written(".exr", np.full((HEIGHT, WIDTH, 3), np.nan, np.float32)), "are NaN or outside"),
+    "zero.png": (lambda: png_of(0, 0), DAMAGED),
+    "negative.bmp": (lambda: b"BM" + bytes(60), "is a BMP, expected"),
+}
+# These are fused: strange, and no fault.
+ABSURD: dict[str, Callable[[], bytes]] = {
+    "jpeg named.png": lambda: picture("JPEG", quality=100),
+    "exif of nonsense.jpg": lambda: picture("JPEG", exif=b"Exif\0\0" + bytes(range(256)) * 200),
+    "exif that ends.jpg": lambda: picture("JPEG", exif=b"Exif\0\0" + exif_block()[:30]),
+    "exif of 65535 entries.jpg": lambda: picture("JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + bytes(50_000)),
+    "exif orientation 99.jpg": lambda: picture("JPEG", exif=b"Exif\0\0" + exif_block(99)),
+    "exif loop.jpg": lambda: picture(
+        "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\1\x87\x69\0\4\0\0\0\1\0\0\0\x08\0\0\0\x08"
+    ),
+    "ünïcödé 夜景.png": lambda: picture("PNG"),
+    "new\nline.png": lambda: picture("PNG"),
+    " spaces .png": lambda: picture("PNG"),
+    "quote'\"$(x);.png": lambda: picture("PNG"),
+}
+WEIGHTS: dict[str, tuple[Callable[[], bytes], str]] = {
+    "empty.npz": (lambda: b"", "expected an npfuse weights file"),
+    "text.npz": (lambda: b"weights", "expected an npfuse weights file"),
+    "cut.npz": (lambda: weights_file(lambda members: None)[:3000], "expected an npfuse weights file"),
+    "pickle.npz": (lambda: weights_file(put("tone1/bias.npy", npy(np.array([{}], object)))), "Python objects"),
+    "code.npz": (lambda: weights_file(put("tone1/bias.npy", b"cos\nsystem\n(S'true'\ntR.")), "is damaged"),
+    "shape.npz": (lambda: weights_file(put("tone1/bias.npy", npy(np.zeros(3, np.float32)))), "has shape"),
+    "huge.npz": (lambda: weights_file(put("tone1/bias.npy", npy(shape=(10**6, 10**6)))), "more than the file"),
+    "inflating.npz": (
+        lambda: weights_file(put("tone1/bias.npy", npy(shape=(1 << 26,)) + bytes(1 << 28))), "more than the file",
+    ),
+    "nan.npz": (lambda: weights_file(put("tone1/bias.npy", npy(np.full(16, np.nan, np.float32)))), "no finite float32"),
+    "loop.h5": (lambda: h5_with("loop"), "loop.h5"),
+    "external.h5": (lambda: h5_with("external"), "external.h5"),
+    "huge.h5": (lambda: h5_with("huge"), "huge.h5"),
+    "cut.h5": (lambda: h5_with("loop")[:700], "cut.h5"),
+}  # fmt: skip
+
+
+def peak_bytes():
+    with open("/proc/self/status") as status:
+        return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", status.read())[1])
+
+
+def run(arguments):
+    """Run the command line; return its exit status and what it printed on stderr."""
+    from npfuse.cli import main
+
+    told = io.StringIO()
+    with redirect_stderr(told), redirect_stdout(io.StringIO()):
+        status = main(arguments)
+    return status, told.getvalue()
+
+
+def run_all(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    good, out = folder / "good.png", folder / "out"
+    good.write_bytes(encoded(Image.fromarray(255 - noise() // 3), "PNG"))
+    out.mkdir(exist_ok=True)
+    run(["fuse", str(good), str(good), "-o", str(out / "first.png"), "--no-check"])
+    (out / "first.png").unlink()
+    cases = [("fused", name, make) for name, make in ABSURD.items()]
+    cases += [(message, name, make) for name, (make, message) in (PICTURES | WEIGHTS).items()]
+    for expected, name, make in cases:
+        file = folder / name
+        try:
+            file.write_bytes(make())
+        except ImportError:  # an extra that this corpus needs is not there
+            continue
+        weights = file.suffix in (".npz", ".h5")
+        pair = [str(file), str(file if name.startswith("nan.") else good)]
+        if weights:
+            pair = [str(good), str(good), "--weights", str(file)]
+        status, told = run(["fuse", *pair, "-o", str(out / "fused.png"), "--no-check"])
+        left = sorted(path.name for path in out.iterdir())
+        for path in out.iterdir():
+            path.unlink()
+        line = {"name": name, "status": status, "told": told, "left": left, "peak": peak_bytes(), "expected": expected}
+        print(json.dumps(line), flush=True)
+
+
+if __name__ == "__main__":
+    run_all(Path(sys.argv[1]))
