@@ -70,7 +70,7 @@ def opened(path: Path) -> Iterator[StoredPicture | None]:
             yield _zarr(path, name)
         else:
             try:
-                picture = _tiff(stack, path)
+                picture = _tiff(stack, path, name)
             except (OSError, ImportError):  # reading it whole says what is wrong
                 picture = None
             yield picture
@@ -81,13 +81,16 @@ class FilePixels:
 
     Parameters
     ----------
+    name : of the file, for messages
     stream : binary file without a buffer
     offset : of the first sample
     shape, dtype : of the array
     """
 
-    def __init__(self, stream: io.RawIOBase, offset: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-        self.stream, self.offset, self.shape, self.stored = stream, offset, shape, dtype
+    def __init__(
+        self, name: str, stream: io.RawIOBase, offset: int, shape: tuple[int, ...], dtype: np.dtype[Any]
+    ) -> None:
+        self.name, self.stream, self.offset, self.shape, self.stored = name, stream, offset, shape, dtype
         self.dtype, self.ndim = dtype.newbyteorder("="), len(shape)
         self.lock = threading.Lock()
 
@@ -110,7 +113,7 @@ class FilePixels:
                 while left_over:  # a system reads so much at once and no more
                     count = self.stream.readinto(left_over)
                     if not count:
-                        raise OSError("the file ends too early")
+                        raise PictureError(f"{self.name}: ends too early, expected all of its rows; copy it anew")
                     left_over = left_over[count:]
         return part.astype(self.dtype, copy=False)
 
@@ -120,11 +123,12 @@ class TiffPixels:
 
     Parameters
     ----------
+    name : of the file, for messages
     page : TiffPage
     """
 
-    def __init__(self, page: Any) -> None:
-        self.page = page
+    def __init__(self, name: str, page: Any) -> None:
+        self.name, self.page = name, page
         self.shape = (page.imagelength, page.imagewidth, page.samplesperpixel)
         self.dtype, self.ndim = np.dtype(page.dtype).newbyteorder("="), 3
         # Segments lie in rows and columns; planes of their own, where channels are apart, come one after the other.
@@ -175,7 +179,13 @@ class TiffPixels:
             handle = self.page.parent.filehandle
             handle.seek(self.page.dataoffsets[index])
             data = handle.read(self.page.databytecounts[index])
-        decoded: Any = self.page.decode(data or None, index)[0]
+        try:
+            decoded: Any = self.page.decode(data or None, index)[0]
+        except Exception as error:  # decoders raise almost anything on damaged bytes
+            raise PictureError(
+                f"{self.name}: is a damaged or unusual TIFF ({one_line(error)}), expected a whole picture; copy or"
+                " export it anew"
+            ) from error
         # A segment that is left out is of zeros (GDAL's sparse files).
         empty = (*self.segment, self.shape[2] // self.planes)
         samples: NDArray[Any] = np.zeros(empty, self.dtype) if decoded is None else decoded[0]
@@ -261,7 +271,7 @@ def _npy(stack: ExitStack, path: Path, name: str) -> StoredPicture:
     there = os.fstat(stream.fileno()).st_size - stream.tell()
     if there < size:
         raise PictureError(f"{name}: declares {size} bytes of samples and holds {there}; copy it anew")
-    return StoredPicture(pixels=FilePixels(stream, stream.tell(), shape, dtype))
+    return StoredPicture(pixels=FilePixels(name, stream, stream.tell(), shape, dtype))
 
 
 def _zarr(path: Path, name: str) -> StoredPicture:
@@ -287,7 +297,7 @@ def _check_array(name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Non
         raise PictureError(f"{name}: shape is {shape}, expected (H, W, 3) or (H, W), H and W at least 1")
 
 
-def _tiff(stack: ExitStack, path: Path) -> StoredPicture | None:
+def _tiff(stack: ExitStack, path: Path, name: str) -> StoredPicture | None:
     """Open a TIFF whose segments can be read by themselves; None for another kind of file or of TIFF."""
     with open(path, "rb") as stream:
         if stream.read(4) not in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
@@ -303,13 +313,13 @@ def _tiff(stack: ExitStack, path: Path) -> StoredPicture | None:
     try:
         file = stack.enter_context(tifffile.TiffFile(path))
         page = file.pages.first
-        pixels: FilePixels | TiffPixels = TiffPixels(page)
+        pixels: FilePixels | TiffPixels = TiffPixels(name, page)
         if page.planarconfig == 1 and not page.is_tiled and page.is_memmappable:  # one run of rows, unpacked
             if os.path.getsize(path) < page.dataoffsets[0] + page.nbytes:
                 return None
             stored = np.dtype(page.dtype).newbyteorder(page.parent.byteorder)
             samples = stack.enter_context(open(path, "rb", buffering=0))  # noqa: SIM115 (the stack closes it)
-            pixels = FilePixels(samples, page.dataoffsets[0], pixels.shape, stored)
+            pixels = FilePixels(name, samples, page.dataoffsets[0], pixels.shape, stored)
         colours = {1: 1, 2: 3}.get(int(page.photometric), 0)  # black is zero, RGB
         extra = [int(meaning) for meaning in page.extrasamples]
         plain = (

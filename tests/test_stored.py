@@ -176,7 +176,7 @@ def test_an_array_file_that_shrinks_meanwhile_is_an_error(tmp_path):
     with opened(tmp_path / "a.npy") as picture:
         with open(tmp_path / "a.npy", "r+b") as stream:
             stream.truncate(150)
-        with pytest.raises(OSError, match="the file ends too early"):
+        with pytest.raises(PictureError, match=r"a\.npy: ends too early, expected all of its rows; copy it anew"):
             picture.pixels[:, :]
 
 
@@ -189,3 +189,14 @@ def test_views_of_views_are_what_numpy_makes_of_them():
         assert_same_samples(view[place], expected[place])
         assert_same_samples(Clipped(view)[place], np.clip(expected[place], 0, 1))
     assert_same_samples(Channels(samples, 3)[1:4, :], samples[1:4, :, 3])
+
+
+def test_a_damaged_segment_is_told_when_it_is_read(tmp_path):
+    write_tiff_of("deflate", tmp_path / "a.tif", random_samples("uint8", 3))
+    content = bytearray((tmp_path / "a.tif").read_bytes())
+    content[-60:-30] = bytes(30)
+    (tmp_path / "a.tif").write_bytes(content)
+    message = r"a\.tif: is a damaged or unusual TIFF \(.*\), expected a whole picture"
+    with opened(tmp_path / "a.tif") as picture, pytest.raises(PictureError, match=message) as error:
+        picture.pixels[:, :]
+    assert_one_line(error)
