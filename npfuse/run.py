@@ -170,13 +170,13 @@ def _run_chain(
 
     x = values[step[0].inputs[0]]
     if not any(isinstance(node.op, AddChannels) for node in step):
-        return pixel_mlp(x, _layers(step, values, weights, 0), origin=origin)
+        return pixel_mlp(x, chain_layers(step, values, weights, 0), origin=origin)
     # The added numbers, and with them the biases, are each picture's own.
-    pictures = [pixel_mlp(x[n : n + 1], _layers(step, values, weights, n), origin=origin) for n in range(len(x))]
-    return np.concatenate(pictures) if pictures else pixel_mlp(x, _layers(step, {}, weights, 0))
+    pictures = [pixel_mlp(x[n : n + 1], chain_layers(step, values, weights, n), origin=origin) for n in range(len(x))]
+    return np.concatenate(pictures) if pictures else pixel_mlp(x, chain_layers(step, {}, weights, 0))
 
 
-def _layers(
+def chain_layers(
     step: Step, values: Mapping[str, NDArray[Any]], weights: Mapping[str, NDArray[Any]], n: int
 ) -> "list[Layer]":
     """Return the layers of a chain for one picture of a batch."""

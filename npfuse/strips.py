@@ -1,15 +1,17 @@
 """Cuts a pair of pictures into parts and runs a network over them, part by part.
 
 A part is a tile that is aligned with the network's coarsest grid and surrounded by as much of the picture as its result
-depends on, so that memory stays small and the result is that of the whole. Sizes that are no multiple of 8 are
-edge-replicated at the bottom and right and cropped afterwards. Pictures are only read as `picture[rows, columns]` and
-results only written as `out[rows, columns] = values`.
+depends on, so that memory stays small and the result is that of the whole. Networks of LightFuse's form run over strips
+of the picture in one pass (`npfuse.fast.strip_pass`), others operator by operator over squares. Sizes that are no
+multiple of 8 are edge-replicated at the bottom and right and cropped afterwards. Pictures are only read as
+`picture[rows, columns]` and results only written as `out[rows, columns] = values`.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from math import isqrt
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +24,14 @@ from npfuse.weights import Normalization, Weights
 GRID = 8  # pixels: GlobalNet halves the size three times
 TILE_GRID = 64  # pixels: where tiles meet, so that the groups of blocks of `npfuse.fast.pixel_mlp` are whole
 TILE_BYTES = 16 << 20  # of the widest value that is kept of a tile
+STRIP_ROWS = 128  # of a strip that is computed in one pass
+STRIP_COLUMNS = 8192
+JOBS_A_THREAD = 4  # at least, where the picture is large enough, so that no thread waits long for another's last one
 ALL_TILES_BYTES = 128 << 20  # the same, of all tiles that are computed at once
 WHITE = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0, np.dtype(np.float32): 1.0, np.dtype(np.float64): 1.0}
+
+if TYPE_CHECKING:
+    from npfuse.fast.strip_pass import Form
 
 Pixels = NDArray[Any]
 Span = tuple[int, int]
@@ -98,22 +106,64 @@ def fuse_pair(
     engine: Engine,
     threads: int,
     surveys: tuple[Survey, Survey] | None = None,
+    counts: NDArray[np.int64] | None = None,
 ) -> Iterator[Callable[[], None]]:
     """Yield the work of a pair, tile by tile: each job fills its part of `out`, (H, W, 3) or (H, W).
 
     What the network wants of the whole pictures is in their surveys, of `thumbnail_size`; made here unless given.
+    What a pass executes is added to `counts`, see `npfuse.fast.executed`.
     """
     height, width = (-(-size // GRID) * GRID for size in out.shape[:2])
     whole = weights.graph(height, width)
-    side = tile_side(whole, engine, 8 if under.dtype == np.float64 else 4, threads)
     if surveys is None:
         size = thumbnail_size(whole)
         surveys = survey(under, *size), survey(over, *size)
     scales = [_scale(found, under.dtype, weights.normalization) for found in surveys]
     others = {name: _thumbnail(surveys, scales, under.dtype) for name, _ in whole.inputs if name == "thumbnail"}
-    for row in tiles_along(0, height, side, whole):
-        for column in tiles_along(1, width, side, whole):
-            yield _tile_job(under, over, scales, others, out, weights, engine, row, column)
+    pair = _Pair(under=under, over=over, out=out, weights=weights, scales=scales, others=others)
+    job, sides = _tile_job_of(pair, engine), (tile_side(whole, engine, pair.dtype.itemsize, threads),) * 2
+    if engine == "fast":
+        from npfuse.fast.strip_pass import recognized
+
+        form = recognized(whole)
+        if form is not None:
+            job, sides = _strip_job_of(pair, form, counts), strip_sides(height, threads)
+    for row in tiles_along(0, height, sides[0], whole):
+        for column in tiles_along(1, width, sides[1], whole):
+            yield partial(job, row, column)
+
+
+def strip_sides(height: int, threads: int) -> tuple[int, int]:
+    """Return the rows and columns of a strip, multiples of TILE_GRID.
+
+    Examples
+    --------
+    >>> strip_sides(4000, 2), strip_sides(896, 2)
+    ((128, 8192), (64, 8192))
+    """
+    rows = min(STRIP_ROWS, height // (JOBS_A_THREAD * threads)) // TILE_GRID * TILE_GRID
+    return max(rows, TILE_GRID), STRIP_COLUMNS
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Pair:
+    """A pair of pictures, where its result goes, and what the network wants to know of the whole of it."""
+
+    under: Pixels
+    over: Pixels
+    out: Pixels
+    weights: Weights
+    scales: list[tuple[float, float]]
+    others: dict[str, Pixels]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """What is computed in."""
+        return np.dtype(np.float64 if self.under.dtype == np.float64 else np.float32)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the weights, to compute with."""
+        return {name: array.astype(self.dtype, copy=False) for name, array in self.weights.arrays.items()}
 
 
 def thumbnail_size(graph: Graph) -> tuple[int, int]:
@@ -122,24 +172,46 @@ def thumbnail_size(graph: Graph) -> tuple[int, int]:
     return height, width
 
 
-def _tile_job(
-    under: Pixels,
-    over: Pixels,
-    scales: list[tuple[float, float]],
-    others: dict[str, Pixels],
-    out: Pixels,
-    weights: Weights,
-    engine: Engine,
-    row: Tile,
-    column: Tile,
-) -> Callable[[], None]:
-    def job() -> None:
-        mapped = [_window(picture, row, column, *scale) for picture, scale in zip((under, over), scales, strict=True)]
+def _strip_job_of(pair: _Pair, form: "Form", counts: NDArray[np.int64] | None) -> Callable[[Tile, Tile], None]:
+    """Return what fuses a strip in one pass."""
+    from npfuse.fast.strip_pass import fuse_window, prepare
+
+    prepared = prepare(form, pair.others, pair.arrays())
+    counts = np.zeros((len(prepared.chain.table), 5), np.int64) if counts is None else counts
+    half = WHITE[pair.under.dtype] / 2
+
+    def job(row: Tile, column: Tile) -> None:
+        graph = pair.weights.graph(row.window[1] - row.window[0], column.window[1] - column.window[0])
+        parts = [_part(picture, row.window, column.window) for picture in (pair.under, pair.over)]
+        spans = zip((row, column), pair.out.shape, strict=False)
+        keep = [slice(t.keep[0] - t.window[0], min(t.keep[1], size) - t.window[0]) for t, size in spans]
+        place = row.keep[0], column.keep[0]
+        own = np.zeros_like(counts)  # for threads not to count in one place
+        fuse_window(graph, prepared, (parts[0], parts[1]), pair.scales, half, (keep[0], keep[1]), pair.out, place, own)
+        np.add(counts, own, out=counts)
+
+    return job
+
+
+def _part(picture: Pixels, rows: Span, columns: Span) -> Pixels:
+    """Return a part of a picture, as far as it goes, as RGB in C order."""
+    part = np.asarray(picture[rows[0] : rows[1], columns[0] : columns[1]])
+    rgb = np.repeat(part[:, :, np.newaxis], 3, axis=2) if part.ndim == 2 else part
+    return np.require(rgb, requirements=["C", "W"])
+
+
+def _tile_job_of(pair: _Pair, engine: Engine) -> Callable[[Tile, Tile], None]:
+    """Return what fuses a tile operator by operator."""
+    arrays, out = pair.arrays(), pair.out
+
+    def job(row: Tile, column: Tile) -> None:
+        pictures = zip((pair.under, pair.over), pair.scales, strict=True)
+        mapped = [_window(picture, row, column, *scale) for picture, scale in pictures]
         exposures = np.concatenate(mapped, axis=2)[np.newaxis]  # (1, window rows, window columns, 6)
-        graph = weights.graph(exposures.shape[1], exposures.shape[2])
+        graph = pair.weights.graph(exposures.shape[1], exposures.shape[2])
         origin = row.window[0], column.window[0]
-        arrays = {name: array.astype(exposures.dtype, copy=False) for name, array in weights.arrays.items()}
-        fused = run(graph, {"exposures": exposures, **others}, arrays, engine=engine, origin=origin)["fused"][0]
+        inputs = {"exposures": exposures, **pair.others}
+        fused = run(graph, inputs, arrays, engine=engine, origin=origin)["fused"][0]
         kept = tuple(
             slice(tile.keep[0] - tile.window[0], min(tile.keep[1], size) - tile.window[0])
             for tile, size in ((row, out.shape[0]), (column, out.shape[1]))

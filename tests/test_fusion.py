@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 import npfuse
 from npfuse import fusion, strips
-from npfuse.fast.pixel_mlp import GROUP_SIDE
+from npfuse.fast import strip_pass
+from npfuse.fast.pixel_groups import GROUP_SIDE
 from npfuse.graph import GraphBuilder
 from npfuse.models import lightfuse
 from npfuse.ops import DEFINITIONS, PointwiseConv2D, resize
@@ -48,6 +49,13 @@ def fused_by_hand(under, over, weights):
     return (values["fused"][0, :height, :width] + 1) / 2
 
 
+def cut_small(monkeypatch):
+    """Make strips and tiles as small as they may be."""
+    monkeypatch.setattr(strips, "TILE_BYTES", 1)
+    monkeypatch.setattr(strips, "STRIP_ROWS", 1)
+    monkeypatch.setattr(strips, "STRIP_COLUMNS", strips.TILE_GRID)
+
+
 @given(
     height=st.integers(1, 40),
     width=st.integers(1, 40),
@@ -74,7 +82,7 @@ def test_tiles_do_not_show(monkeypatch, model, engine):
     weights = random_weights(model)
     under, over = random_pair((150, 75, 3))
     whole = npfuse.fuse(under, over, weights, engine=engine)
-    monkeypatch.setattr(strips, "TILE_BYTES", 1)
+    cut_small(monkeypatch)
     assert strips.tile_side(weights.graph(152, 80), engine) == strips.TILE_GRID
     tiled = npfuse.fuse(under, over, weights, engine=engine)
     # The definitions' matrix products come from a library that may sum in another order for another shape.
@@ -86,7 +94,7 @@ def test_tiles_do_not_show_for_any_decoder(monkeypatch, decoder):
     weights = random_weights(decoder=decoder)
     under, over = random_pair((90, 130, 3), np.uint16)
     whole = npfuse.fuse(under, over, weights)
-    monkeypatch.setattr(strips, "TILE_BYTES", 1)
+    cut_small(monkeypatch)
     assert_close(npfuse.fuse(under, over, weights), whole)
 
 
@@ -96,7 +104,7 @@ def test_tiles_meet_where_groups_of_blocks_do():
 
 @pytest.mark.parametrize("model", ["lightfuse", "tonefuse"])
 def test_threads_do_not_show(monkeypatch, model):
-    monkeypatch.setattr(strips, "TILE_BYTES", 1)
+    cut_small(monkeypatch)
     weights = random_weights(model)
     under, over = random_pair((90, 130, 3))
     one = npfuse.fuse(under, over, weights, threads=1)
@@ -105,7 +113,7 @@ def test_threads_do_not_show(monkeypatch, model):
 
 
 def test_one_thread_starts_no_pool(monkeypatch):
-    monkeypatch.setattr(strips, "TILE_BYTES", 1)
+    cut_small(monkeypatch)
     monkeypatch.setattr(fusion, "ThreadPoolExecutor", None)
     npfuse.fuse(*random_pair((90, 130, 3)), random_weights(), threads=1)
 
@@ -222,21 +230,23 @@ def test_views_and_read_only_pictures_are_fused_and_left_alone():
 
 
 def test_progress_is_told_after_each_tile(monkeypatch):
-    monkeypatch.setattr(strips, "TILE_BYTES", 1)
+    cut_small(monkeypatch)
     calls = []
     npfuse.fuse(*random_pair((72, 90, 3)), random_weights(), progress=lambda *call: calls.append(call))
     assert calls == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
 def test_an_error_in_a_tile_reaches_the_caller(monkeypatch):
-    monkeypatch.setattr(strips, "TILE_BYTES", 1)
+    cut_small(monkeypatch)
 
     def fail(*args, **kwargs):
         raise RuntimeError("the network failed")
 
     monkeypatch.setattr(strips, "run", fail)
-    with pytest.raises(RuntimeError, match="the network failed"):
-        npfuse.fuse(*random_pair((90, 90, 3)), random_weights(), threads=2)
+    monkeypatch.setattr(strip_pass, "run", fail)
+    for engine in ("fast", "definition"):
+        with pytest.raises(RuntimeError, match="the network failed"):
+            npfuse.fuse(*random_pair((90, 90, 3)), random_weights(), threads=2, engine=engine)
 
 
 def nan_at(shape, *positions):

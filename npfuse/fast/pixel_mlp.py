@@ -83,17 +83,17 @@ def pixel_mlp(
             for left in range(-(origin[1] % GROUP_SIDE), width, PIECE * GROUP_SIDE):
                 rows, columns = min(GROUP_SIDE, height - top), min(PIECE * GROUP_SIDE, width - left)
                 count = -(-columns // GROUP_SIDE)
-                _deal(picture, top, left, count, groups)
+                _deal(picture, top, left, rows, count, groups)
                 evaluate_groups(groups[:count], rows, columns, *chain, results, counts)
                 _collect(results, top, left, rows, columns, result)
     return out
 
 
 @compiled
-def _deal(x: Any, top: Any, left: Any, count: Any, groups: Any) -> None:
+def _deal(x: Any, top: Any, left: Any, rows: Any, count: Any, groups: Any) -> None:
     """Copy pixels into groups; beyond the edges, the nearest pixel is repeated."""
     height, width, channels = x.shape
-    for h in range(GROUP_SIDE):
+    for h in range(-(-rows // LEAF_SIDE) * LEAF_SIDE):
         row = min(max(top + h, 0), height - 1)
         for w in range(count * GROUP_SIDE):
             column = min(max(left + w, 0), width - 1)

@@ -58,6 +58,10 @@ class Value:
         """Emit a product."""
         return self._emit("mul", "fmul", other)
 
+    def __truediv__(self, other: Any) -> "Value":
+        """Emit a quotient of floats."""
+        return self._emit("", "fdiv", other)
+
     def __floordiv__(self, other: Any) -> "Value":
         """Emit a quotient of whole numbers, none negative."""
         return self._emit("udiv", "", other)
@@ -154,6 +158,26 @@ class Vectors:
         place = self.builder.bitcast(pointer.value, vector.value.type.as_pointer())
         self.builder.store(vector.value, place, align=_itemsize(pointer.value.type.pointee))
 
+    def load_many(self, pointer: Value, count: int) -> Value:
+        """Load a long vector of whatever the pointer points to."""
+        element = pointer.value.type.pointee
+        place = self.builder.bitcast(pointer.value, ir.VectorType(element, count).as_pointer())
+        return Value(self.builder, self.builder.load(place, align=_itemsize(element)))
+
+    def reals(self, vector: Value) -> Value:
+        """Convert a vector of unsigned whole numbers, or of these floats already, to floats."""
+        if isinstance(vector.value.type.element, ir.IntType):
+            return Value(self.builder, self.builder.uitofp(vector.value, self.vector))
+        return vector
+
+    def like(self, vector: Value, pointer: Value) -> Value:
+        """Convert floats to what a pointer points to: whole numbers, to the nearest, or these floats."""
+        element = pointer.value.type.pointee
+        if not isinstance(element, ir.IntType):
+            return vector
+        whole = self.builder.fptosi(self.call("rint", vector).value, ir.VectorType(I32, self.width))
+        return Value(self.builder, self.builder.trunc(whole, ir.VectorType(element, self.width)))
+
     def item(self, pointer: Value) -> Value:
         """Load one number."""
         return Value(self.builder, self.builder.load(pointer.value))
@@ -210,6 +234,21 @@ class Vectors:
     def absolute(self, a: Value) -> Value:
         """Return absolute values."""
         return self.call("fabs", a)
+
+    def power_of_two(self, exponent: Value) -> Value:
+        """Return 2 ** exponent for whole exponents in -126 ... 127; float32 only."""
+        whole = ir.VectorType(I32, self.width)
+        bits = self.builder.fptosi(exponent.value, whole)
+        bits = self.builder.add(bits, ir.Constant(whole, [127] * self.width))
+        bits = self.builder.shl(bits, ir.Constant(whole, [23] * self.width))
+        return Value(self.builder, self.builder.bitcast(bits, self.vector))
+
+    def with_sign(self, a: Value, sign: Value) -> Value:
+        """Return a with the signs of another vector."""
+        name = f"llvm.copysign.v{self.width}f{8 * self.itemsize}"
+        kind = ir.FunctionType(self.vector, [self.vector, self.vector])
+        function = cgutils.get_or_insert_function(self.builder.module, kind, name)
+        return Value(self.builder, self.builder.call(function, [a.value, sign.value]))
 
     def call(self, name: str, a: Value) -> Value:
         """Apply an LLVM function of one vector."""

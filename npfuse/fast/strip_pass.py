@@ -1,0 +1,274 @@
+"""Networks of LightFuse's form in one pass over a strip: pixels in, pixels out, nothing of the strip's size between.
+
+The form is found in the graph (`recognized`): tanh of the sum of a chain of pointwise layers, which reads the pixels
+themselves (DetailNet), and of something coarse, which reads them after they were halved by depthwise convolutions
+(GlobalNet) and is enlarged again. A strip is halved first (`npfuse.fast.halving`); what lies between halving and
+enlarging is small and goes through the runner. Then, a few groups at a time: pixels are dealt out to groups
+(`npfuse.fast.picture_runs`), the chain is evaluated (`npfuse.fast.pixel_groups`), the coarse picture is enlarged and
+added (`npfuse.fast.upsampling`), and the tanh of the sum is rounded and stored.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from npfuse.fast.chains import Chain, chain_of
+from npfuse.fast.halving import TAPS, halve
+from npfuse.fast.picture_runs import CHANNELS, RUN, load_groups, store_groups
+from npfuse.fast.pixel_groups import GROUP_SIDE, LEAF_SIDE, LEAVES, evaluate_groups
+from npfuse.fast.region_bounds import TILES
+from npfuse.fast.tanh import tanh_in_place
+from npfuse.fast.upsampling import CELL, add_upsampled, add_whole, cell_weights
+from npfuse.graph import Graph, Node
+from npfuse.ops import BOX, Add, DepthwiseConv2D, DepthwiseConv2DTranspose, PointwiseConv2D, Resize, Tanh
+from npfuse.ops.resize import Method
+from npfuse.run import Step, chain_layers, plan, run
+
+PIECE = 4  # groups that are evaluated at a time: their pixels and results then take half a megabyte
+
+HALVING = DepthwiseConv2D(kernel_size=(TAPS, TAPS), stride=(2, 2))
+DOUBLING = DepthwiseConv2DTranspose(kernel_size=(2, 2), stride=(2, 2), use_bias=False, fixed=BOX)
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """A network's parts.
+
+    Parameters
+    ----------
+    chain : the pointwise layers of the exposures
+    halvings : the depthwise convolutions of the exposures, one after another, at most three
+    middle : what follows, a graph of the last one's value (and of values of `before`); its output is the coarse picture
+    enlarged : how the coarse picture is made CELL times as large; None where the middle has done it
+    before : a graph of the other inputs alone, or None
+    """
+
+    chain: Step
+    halvings: Step
+    middle: Graph | None
+    enlarged: Method | None
+    before: Graph | None
+
+
+def recognized(graph: Graph) -> Form | None:
+    """Find the parts of a network, or None where it is of another form.
+
+    Examples
+    --------
+    >>> from npfuse.models import lightfuse, t_cnn
+    >>> form = recognized(lightfuse(16, 16, decoder="bilinear"))
+    >>> [node.name for node in form.halvings], form.enlarged, recognized(t_cnn(16, 16))
+    (['global1', 'global2', 'global3_depthwise'], 'bilinear', None)
+    """
+    (exposures, (height, width, channels)), *_ = graph.inputs
+    nodes = {node.name: node for node in graph.nodes}
+    readers: dict[str, list[Node]] = {name: [] for name in graph.shapes}
+    for node in graph.nodes:
+        for name in node.inputs:
+            readers[name].append(node)
+    depend: set[str] = {exposures}
+    for node in graph.nodes:
+        if depend & set(node.inputs):
+            depend.add(node.name)
+
+    last = nodes.get(graph.outputs[0])
+    total = nodes.get(last.inputs[0]) if last else None
+    if channels != CHANNELS or len(graph.outputs) != 1 or last is None or total is None:
+        return None
+    if not isinstance(last.op, Tanh) or not isinstance(total.op, Add) or len(total.inputs) != 2:
+        return None
+    by_end = {step[-1].name: step for step in plan(graph, merge=True)}
+    chains = [
+        by_end[name]
+        for name in total.inputs
+        if name in by_end and by_end[name][0].inputs == (exposures,) and isinstance(by_end[name][0].op, PointwiseConv2D)
+    ]
+    if len(chains) != 1 or graph.shapes[chains[0][-1].name] != (height, width, 3):
+        return None
+    (chain,) = chains
+    (coarse,) = set(total.inputs) - {chain[-1].name} or {""}
+    if coarse not in nodes:
+        return None
+
+    halvings: list[Node] = []
+    value = exposures
+    while len(halvings) < 3:
+        reading = [node for node in readers[value] if node is not chain[0]]
+        if len(reading) != 1 or not _halves(reading[0]):
+            break
+        halvings += reading
+        value = reading[0].name
+    coarse, enlarged, ups = _before_enlarging(graph, nodes, coarse)
+    taken = {node.name for node in (*chain, *halvings, *ups, total, last)}
+    middle = [node for node in graph.nodes if node.name in depend - taken]
+    before = [node for node in graph.nodes if node.name not in depend]
+    read = {name for node in (*middle, *chain) for name in node.inputs}
+    known = {*(node.name for node in (*middle, *before, *halvings[-1:])), *dict(graph.inputs)} - {exposures}
+    if not halvings or any(name not in known for node in middle for name in node.inputs):
+        return None
+    if coarse not in known or graph.shapes[coarse][2] != 3 or enlarged == "area":
+        return None
+    early = tuple(node.name for node in before if node.name in read)
+    return Form(
+        chain=chain,
+        halvings=tuple(halvings),
+        middle=_part(graph, middle, (coarse,)) if middle else None,
+        enlarged=enlarged,
+        before=_part(graph, before, early) if early else None,
+    )
+
+
+def _halves(node: Node) -> bool:
+    """Tell whether a node is one of the depthwise convolutions that halve, with or without a bias."""
+    return isinstance(node.op, DepthwiseConv2D) and replace(node.op, use_bias=True) == HALVING
+
+
+def _before_enlarging(graph: Graph, nodes: Mapping[str, Node], name: str) -> tuple[str, Method | None, list[Node]]:
+    """Return the value that is made CELL times as large, how, and the nodes that do it."""
+    node = nodes[name]
+    height, width, _ = graph.shapes[node.inputs[0]]
+    if isinstance(node.op, Resize) and (CELL * height, CELL * width) == graph.shapes[name][:2]:
+        return node.inputs[0], node.op.method, [node]
+    ups: list[Node] = []
+    factor = 1
+    while factor < CELL and name in nodes and nodes[name].op == DOUBLING:
+        ups.append(nodes[name])
+        name = nodes[name].inputs[0]
+        factor *= 2
+    return (name, "nearest", ups) if factor == CELL else (node.name, None, [])
+
+
+def _part(graph: Graph, nodes: Sequence[Node], outputs: tuple[str, ...]) -> Graph:
+    """Return a graph of some nodes; what they read and do not compute are its inputs."""
+    own = {node.name for node in nodes}
+    inputs = dict.fromkeys(name for node in nodes for name in node.inputs if name not in own)
+    return Graph(
+        name=graph.name,
+        inputs=tuple((name, graph.shapes[name]) for name in inputs),
+        nodes=tuple(nodes),
+        outputs=outputs,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """What a network's passes over one pair have in common.
+
+    Parameters
+    ----------
+    weights : by full name, of the dtype to compute in
+    values : of the form's `before`, and the inputs it reads
+    chain : ready to be evaluated
+    """
+
+    weights: Arrays
+    values: Arrays
+    chain: Chain
+
+
+def prepare(form: Form, others: Arrays, weights: Arrays) -> Prepared:
+    """Compute what does not depend on the exposures, once for a pair.
+
+    Parameters
+    ----------
+    form : of the network, for any size
+    others : the inputs besides the exposures
+    weights : by full name, of the dtype to compute in
+    """
+    values = dict(others)
+    if form.before:
+        inputs = {name: others[name] for name, _ in form.before.inputs}
+        values |= run(form.before, inputs, _weights_of(form.before, weights))
+    chain = chain_of(chain_layers(form.chain, values, weights, 0))
+    return Prepared(weights=weights, values=values, chain=chain)
+
+
+def _weights_of(graph: Graph, weights: Arrays) -> dict[str, NDArray[Any]]:
+    return {name: weights[name] for name in graph.weight_shapes}
+
+
+def fuse_window(
+    graph: Graph,
+    prepared: Prepared,
+    pictures: tuple[NDArray[Any], NDArray[Any]],
+    scales: Sequence[tuple[float, float]],
+    half: float,
+    keep: tuple[slice, slice],
+    out: Any,
+    place: tuple[int, int],
+    counts: NDArray[np.int64],
+) -> None:
+    """Run a network over a window of a pair.
+
+    Parameters
+    ----------
+    graph : of the window's size, of a form that is `recognized`
+    prepared : for the pair
+    pictures : the window, ndarrays (H, W, 3) in C order, of which the last rows and columns may be missing: they repeat
+        the last ones that are there
+    scales : (black, scale) of each picture, see `npfuse.fast.picture_runs`
+    half : half of the level of white
+    keep : rows and columns of the window that are wanted, within the pictures; they begin at a group
+    out : array-like (H, W, 3), or (H, W) for the mean of the channels, that is written at `place`
+    place : (row, column) of the first pixel
+    counts : as `npfuse.fast.pixel_groups.evaluate_groups` takes them
+    """
+    form = recognized(graph)
+    assert form is not None
+    table, places, memory, lists = prepared.chain
+    memory, lists, dtype = memory.copy(), lists.copy(), memory.dtype.type
+    coarse = _coarse(graph, form, prepared, pictures, scales)
+    grey = len(out.shape) == 2
+    groups = np.zeros((PIECE, LEAVES * LEAVES, TILES, CHANNELS, RUN), dtype)
+    results = np.zeros((PIECE, LEAVES * LEAVES, TILES, 3, RUN), dtype)
+    pixels = np.empty((GROUP_SIDE, PIECE * GROUP_SIDE, 1 if grey else 3), pictures[0].dtype)
+    edge = np.empty(3 * RUN, pictures[0].dtype)
+    line = np.zeros((3, PIECE * GROUP_SIDE // CELL + 2), dtype)
+    weights = cell_weights(form.enlarged or "nearest", dtype)
+    rows, columns = keep
+    for row in range(rows.start, rows.stop, GROUP_SIDE):
+        height = min(GROUP_SIDE, rows.stop - row)
+        whole = -(-height // LEAF_SIDE) * LEAF_SIDE
+        for column in range(columns.start, columns.stop, PIECE * GROUP_SIDE):
+            width = min(PIECE * GROUP_SIDE, columns.stop - column)
+            count = -(-width // GROUP_SIDE)
+            for i, (picture, (black, scale)) in enumerate(zip(pictures, scales, strict=True)):
+                load_groups(groups, count, whole, picture, row, column, dtype(black), dtype(scale), 3 * i, edge)
+            evaluate_groups(groups[:count], height, width, table, places, memory, lists, results, counts)
+            if form.enlarged:
+                add_upsampled(results, count, height, coarse, row, column, weights, line)
+            else:
+                add_whole(results, count, height, coarse, row, column)
+            tanh_in_place(results[:count])
+            store_groups(results, count, height, dtype(half), pixels)
+            top, left = place[0] + row - rows.start, place[1] + column - columns.start
+            part = pixels[:height, :width]
+            out[top : top + height, left : left + width] = part[:, :, 0] if grey else part
+
+
+def _coarse(
+    graph: Graph,
+    form: Form,
+    prepared: Prepared,
+    pictures: tuple[NDArray[Any], NDArray[Any]],
+    scales: Sequence[tuple[float, float]],
+) -> NDArray[Any]:
+    """Return a window's coarse picture (CH, CW, 3)."""
+    height, width, _ = graph.inputs[0][1]
+    stages = []
+    for node in form.halvings:
+        kernel = prepared.weights[f"{node.weight_key}/kernel"]
+        bias = prepared.weights.get(f"{node.weight_key}/bias", np.zeros(CHANNELS, kernel.dtype))
+        stages.append((kernel, bias))
+    halved = halve(pictures, list(scales), height, width, stages)
+    if form.middle is None:
+        return halved
+    values = {**prepared.values, form.halvings[-1].name: halved[np.newaxis]}
+    inputs = {name: values[name] for name, _ in form.middle.inputs}
+    (coarse,) = run(form.middle, inputs, _weights_of(form.middle, prepared.weights)).values()
+    return np.ascontiguousarray(coarse[0])
