@@ -88,7 +88,7 @@ def find_shift(a: Any, b: Any, small_a: NDArray[Any], small_b: NDArray[Any], whi
     for row in _starts(height, moved[0]):
         for column in _starts(width, moved[1]):
             here, there = (
-                _luma(picture[r : r + WINDOW, c : c + WINDOW])
+                luma_of(picture[r : r + WINDOW, c : c + WINDOW])
                 for picture, r, c in ((a, row, column), (b, row + moved[0], column + moved[1]))
             )
             surface = _correlation(here, there, white)
@@ -105,10 +105,11 @@ def _starts(n: int, moved: int) -> list[int]:
     return sorted({low + (high - low) * i // 4 for i in (1, 3)}) if high >= low else []
 
 
-def _luma(part: Any) -> NDArray[Any]:
-    """Return the green channel, which has most of the luma."""
+def luma_of(part: Any) -> NDArray[Any]:
+    """Return the green channel, which has most of the luma; of floats, what is NaN or beyond [0, 1] is clipped."""
     luma: NDArray[Any] = np.asarray(part)
-    return luma[..., 1] if luma.ndim == 3 else luma
+    luma = luma[..., 1] if luma.ndim == 3 else luma
+    return np.nan_to_num(luma, nan=0.0).clip(0, 1) if luma.dtype.kind == "f" else luma
 
 
 def _directions(luma: NDArray[Any], white: float) -> NDArray[np.complex64]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from npfuse.alignment import Shift, find_shift, reduction
+from npfuse.alignment import Shift, find_shift, luma_of, reduction
 from npfuse.exr import decode_light
 from npfuse.strips import WHITE
 
@@ -145,7 +145,7 @@ def _sampled(picture: Any) -> tuple[NDArray[np.float32], NDArray[Any]]:
     rows = -(-STRIP_ROWS // k) * k
     for start in range(0, height, rows):
         strip = np.asarray(picture[start : start + rows, :])
-        luma = strip[..., 1] if strip.ndim == 3 else strip
+        luma = luma_of(strip)
         samples.append(luma[-start % step :: step, ::step].ravel())
         high, wide = luma.shape[0] // k, width // k
         if high and wide:

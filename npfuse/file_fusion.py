@@ -21,7 +21,7 @@ from npfuse.stored import ARRAY_SUFFIXES, Part, StoredPicture, opened
 from npfuse.stored_fusion import by_parts, fuse_by_parts, threads_within
 from npfuse.stored_output import SUFFIXES, check_output
 
-__all__ = ["FileOptions", "Progress", "Teller", "checked_pair", "fuse_files", "read_pair"]
+__all__ = ["FileOptions", "Progress", "Teller", "check_alike", "checked_pair", "fuse_files", "read_pair"]
 
 Some = TypeVar("Some", Picture, StoredPicture)
 OTHER_COLOURS = "its ICC profile means other colours than that of"
@@ -64,7 +64,7 @@ def fuse_files(
                     stored_a or _as_stored(_read(a, options, tell)),
                     stored_b or _as_stored(_read(b, options, tell)),
                 )
-                _check_alike(b, a, stored[1], stored[0])
+                check_alike(b, a, stored[1], stored[0])
                 if not same_colours(*stored):
                     raise ValueError(f"{b}: {OTHER_COLOURS} {a}, expected the same; convert it elsewhere")
                 if options.check or options.align:
@@ -128,7 +128,7 @@ def _read(path: Path, options: FileOptions, tell: Teller) -> Picture:
 def _read_alike(path: Path, a: Path, first: Picture, options: FileOptions, tell: Teller) -> Picture:
     """Read a file that is to be fused with the first, of path `a`, and make it fit."""
     picture = _read(path, options, tell)
-    _check_alike(path, a, picture, first)
+    check_alike(path, a, picture, first)
     if not same_colours(first, picture):
         if not options.convert_profiles:
             raise ValueError(f"{path}: {OTHER_COLOURS} {a}, expected the same; convert it with --convert-profiles")
@@ -137,7 +137,7 @@ def _read_alike(path: Path, a: Path, first: Picture, options: FileOptions, tell:
     return _clipped(picture, options)
 
 
-def _check_alike(path: Path, a: Path, picture: Some, first: Some) -> None:
+def check_alike(path: Path, a: Path, picture: Some, first: Some) -> None:
     """Raise ValueError where a picture has another size or other numbers than the first."""
     for thing, actual, expected, remedy in (
         ("size (height, width)", picture.pixels.shape[:2], first.pixels.shape[:2], "crop or resize one of them"),

@@ -81,6 +81,14 @@ def test_pictures_of_any_size_are_diagnosed(shape):
         findings(diagnose(np.full(shape, level, np.uint8), np.full(shape, 255 - level, np.uint8)))
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38, -5.0])
+def test_values_that_are_none_are_left_to_others(light, value):
+    a, b = exposure(light, 0, np.float32), exposure(light, 3, np.float32)
+    b[7, 9] = value
+    assert findings(diagnose(a, b)) == []
+    findings(diagnose(np.full_like(a, value), b))
+
+
 def test_a_pair_that_does_not_fit_is_refused():
     with pytest.raises(ValueError, match=r"b is \(3, 4\) uint8, expected \(4, 3\) uint8 as a"):
         diagnose(np.zeros((4, 3), np.uint8), np.zeros((3, 4), np.uint8))

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from npfuse.commands.console import Commands
 from npfuse.diagnosis import Diagnosis, diagnose, findings
-from npfuse.file_fusion import FileOptions, Teller, read_pair
+from npfuse.file_fusion import FileOptions, Teller, check_alike, read_pair
+from npfuse.stored import opened
 
 FOUND = 1
 
@@ -24,10 +25,15 @@ def add(commands: Commands) -> None:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    first, second = read_pair(arguments.under, arguments.over, FileOptions(), Teller())
-    found = diagnose(first.pixels, second.pixels)
-    height, width = first.pixels.shape[:2]
-    print(f"size        {height}x{width} (height x width), {first.pixels.dtype}")
+    with opened(arguments.under) as first, opened(arguments.over) as second:
+        if first is not None and second is not None:  # of any size
+            check_alike(arguments.over, arguments.under, second, first)
+            a, b = first.pixels, second.pixels
+        else:
+            a, b = (picture.pixels for picture in read_pair(arguments.under, arguments.over, FileOptions(), Teller()))
+        found = diagnose(a, b)
+    height, width = a.shape[:2]
+    print(f"size        {height}x{width} (height x width), {a.dtype}")
     for line in _measured(found):
         print(line)
     told = findings(found)

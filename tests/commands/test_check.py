@@ -41,3 +41,20 @@ def test_a_pair_that_cannot_be_fused_has_status_2(folder, capsys):
     )
     assert message in capsys.readouterr().err
     assert main(["check", "a.png", "missing.png"]) == 2
+
+
+def test_arrays_and_tiffs_are_checked_part_by_part(folder, capsys, monkeypatch):
+    pytest.importorskip("tifffile")
+    pytest.importorskip("imagecodecs")
+    under, over = (read_picture(path).pixels for path in example_pair("forest"))
+    monkeypatch.setattr("npfuse.file_fusion.read_picture", None)
+    np.save("under.npy", under)
+    write_picture("under.tif", Picture(pixels=under))
+    write_picture("over.tif", Picture(pixels=over))
+    assert main(["check", "under.npy", "over.tif"]) == 0
+    told = capsys.readouterr().out
+    assert main(["check", "under.tif", "over.tif"]) == 0
+    assert capsys.readouterr().out == told
+    np.save("small.npy", under[:-1])
+    assert main(["check", "small.npy", "over.tif"]) == 2
+    assert "over.tif: size (height, width) is" in capsys.readouterr().err
