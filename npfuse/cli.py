@@ -22,6 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     --------
     >>> main(["weights", "list"])
     lightfuse    LightFuse    18,630 parameters
+    mefnet       MEF-Net      26,461 parameters
     t_cnn        T_CNN        21,369 parameters
     tonefuse     ToneFuse     2,230 parameters (default)
     0

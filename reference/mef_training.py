@@ -44,10 +44,10 @@ class Schedule:
     average : momentum of the moving average of the weights that is kept as the result
     """
 
-    steps: int = 300
+    steps: int = 500
     crop: int = 96
     pairs: float = 0.5
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     final_rate: float = 1e-5
     average: float = 0.995
 
@@ -86,7 +86,9 @@ def mefnet():
         x = layers.Conv2D(FEATURES, 3, padding="same", dilation_rate=dilation, use_bias=False, name=f"conv{i}")(x)
         x = AdaptiveNorm(name=f"conv{i}_norm")(x)
         x = layers.LeakyReLU(negative_slope=0.2)(x)
-    return keras.Model(inputs, layers.Conv2D(1, 1, name="weight_map")(x), name="mefnet")
+    # A bias of 1 begins with the plain average of the exposures; with 0, the brightest would outweigh the others.
+    x = layers.Conv2D(1, 1, bias_initializer="ones", name="weight_map")(x)
+    return keras.Model(inputs, x, name="mefnet")
 
 
 def export_arrays(model):
