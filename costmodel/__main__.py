@@ -1,10 +1,10 @@
-"""`python -m costmodel report`: what the networks cost, counted under a named convention."""
+"""`python -m costmodel report | executed`: what networks cost, counted, and what fusing a pair really executes."""
 
 import argparse
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,7 +12,7 @@ from costmodel.conventions import CONVENTIONS, Convention, convention_named
 from costmodel.keras_file import read_keras_file
 from costmodel.layer_table import layer_table
 from costmodel.machine import MACHINES, Machine, machine_named
-from costmodel.methods import METHODS
+from costmodel.methods import METHODS, multiple_of_8
 from costmodel.report import (
     Subject,
     graph_subject,
@@ -42,7 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
     arguments = _parser().parse_args(argv)
     try:
-        text = _report(arguments)
+        run: Callable[[argparse.Namespace], str] = arguments.run
+        text = run(arguments)
     except OSError as error:
         return _fail(f"{error.filename}: {error.strerror}" if error.strerror else str(error))
     except ValueError as error:
@@ -59,7 +60,7 @@ def _fail(message: str) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="costmodel", description="What a network costs, counted under a named convention.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="report")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     report = commands.add_parser(
         "report",
         help="Table III of the LightFuse paper beside counted values, and what really runs; or one network",
@@ -83,13 +84,48 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         help=f"draw roofline and cost by layer (of {DEFAULT_MODEL}, on {PLOT_MACHINE}, unless others are named)",
     )
+    report.set_defaults(run=_report)
+
+    executed = commands.add_parser(
+        "executed", help="the multiply-adds that fusing two pictures really executes, beside the static count"
+    )
+    executed.add_argument("under", metavar="UNDER", type=Path)
+    executed.add_argument("over", metavar="OVER", type=Path)
+    executed.add_argument("--weights", metavar="W", default=DEFAULT_MODEL, help="bundled name or file (%(default)s)")
+    executed.add_argument("--format", default="text", help=f"one of {', '.join(FORMATS)} (default: %(default)s)")
+    executed.set_defaults(run=_executed)
     return parser
+
+
+def _executed(arguments: argparse.Namespace) -> str:
+    """Return what the fusion of two pictures executes, as text."""
+    from costmodel.counts import count
+    from costmodel.executed import executed_table
+    from npfuse.fast.executed import count_executed
+    from npfuse.fusion import under_exposed_first
+    from npfuse.images import read_picture
+    from npfuse.weights import load_weights
+
+    _check_format(arguments.format)
+    weights = load_weights(arguments.weights)
+    a, b = (read_picture(path).pixels for path in (arguments.under, arguments.over))
+    if a.shape != b.shape or a.dtype != b.dtype:
+        raise ValueError(f"{arguments.over} is {b.dtype} {b.shape}, expected {a.dtype} {a.shape} as {arguments.under}")
+    pair = (a, b) if under_exposed_first(a, b) else (b, a)
+    title = f"{weights.label} on {arguments.under} and {arguments.over}, {a.shape[1]}x{a.shape[0]}: executed and static"
+    height, width = multiple_of_8(*a.shape[:2])
+    layers = count(weights.graph(height, width)).layers
+    return FORMATS[arguments.format]([executed_table(layers, count_executed(*pair, weights), title)])
+
+
+def _check_format(name: str) -> None:
+    if name not in FORMATS:
+        raise ValueError(f"format is {name!r}, expected one of {', '.join(FORMATS)}")
 
 
 def _report(arguments: argparse.Namespace) -> str:
     """Return the report as text; ValueError or OSError where the arguments are wrong."""
-    if arguments.format not in FORMATS:
-        raise ValueError(f"format is {arguments.format!r}, expected one of {', '.join(FORMATS)}")
+    _check_format(arguments.format)
     convention = convention_named(arguments.convention)
     width, height = _size(arguments.size)
     subject = _subject(arguments, height, width)

@@ -211,8 +211,8 @@ def measured_table(
     height, width, _ = pair.shape
     notes = (
         f"Measured: on one core, on the example pair {SCENE} resampled to {width}x{height}; medians after one run that "
-        "is not timed. npfuse.fuse leaves out of pointwise layers what the picture decides, and so may take less than the "
-        "lower bound of all of them.",
+        "is not timed. npfuse.fuse leaves out of pointwise layers what the picture decides, and so may take less than "
+        "the lower bound of all of them.",
         *(f"Published, {ratio.method}: {ratio.where}." for ratio in RUNTIME_RATIOS),
         *machine_notes(machine),
     )
