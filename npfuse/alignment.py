@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy  # its parts are loaded when they are first used: half of what the command line takes to start
 from numpy.typing import NDArray
-from scipy import fft, ndimage
 
 SMALL_PIXELS = 400_000  # of the copy that is searched first
 WINDOW = 512  # side of the full picture's windows, of which there are 2 x 2
@@ -114,7 +114,7 @@ def luma_of(part: Any) -> NDArray[Any]:
 
 def _directions(luma: NDArray[Any], white: float) -> NDArray[np.complex64]:
     """Return the direction of each pixel's edge as a number of size 1, or 0 where there is none."""
-    scaled = ndimage.gaussian_filter(luma.astype(np.float32) * np.float32(255 / white), 1.0)
+    scaled = scipy.ndimage.gaussian_filter(luma.astype(np.float32) * np.float32(255 / white), 1.0)
     edges = np.zeros(scaled.shape, np.complex64)
     edges.real[:, 1:-1] = scaled[:, 2:] - scaled[:, :-2]
     edges.imag[1:-1] = scaled[2:] - scaled[:-2]
@@ -126,11 +126,11 @@ def _correlation(a: NDArray[Any], b: NDArray[Any], white: float) -> NDArray[Any]
     """Correlate the edges of two pictures of one size: the value at (r, c) is for a shift of r rows and c columns."""
     height, width = a.shape
     window = np.outer(np.hanning(height), np.hanning(width)).astype(np.float32)
-    spectra = [fft.fft2(_directions(picture, white) * window) for picture in (a, b)]
+    spectra = [scipy.fft.fft2(_directions(picture, white) * window) for picture in (a, b)]
     cross = np.conj(spectra[0]) * spectra[1]
     size = np.abs(cross)
     cross /= np.sqrt(np.maximum(size, 1e-6 * size.max() + np.finfo(np.float32).tiny))
-    surface: NDArray[Any] = fft.ifft2(cross).real
+    surface: NDArray[Any] = scipy.fft.ifft2(cross).real
     return surface
 
 

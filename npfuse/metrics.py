@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from npfuse.color import LUMA
 
@@ -243,13 +243,13 @@ def _halved(x: Plane) -> Plane:
 def _blur(x: Plane) -> Plane:
     """Blur rows and columns by the 11-tap Gaussian, without padding: 10 fewer of each."""
     for axis in (0, 1):
-        x = ndimage.gaussian_filter1d(x, SIGMA, axis=axis, radius=RADIUS)
+        x = scipy.ndimage.gaussian_filter1d(x, SIGMA, axis=axis, radius=RADIUS)
     return x[RADIUS:-RADIUS, RADIUS:-RADIUS]
 
 
 def _box(x: Plane) -> Plane:
     """Return the means of 11x11 pixels, without padding."""
-    means: Plane = ndimage.uniform_filter(x, 2 * RADIUS + 1)
+    means: Plane = scipy.ndimage.uniform_filter(x, 2 * RADIUS + 1)
     return means[RADIUS:-RADIUS, RADIUS:-RADIUS]
 
 
