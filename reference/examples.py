@@ -1,11 +1,11 @@
 """Batches of training examples, drawn from (seed, epoch) alone: a resumed run does what an uninterrupted one does.
 
-A batch is (inputs, labels, greys): inputs as a tuple of what the network takes, exposures (N, P, P, 6) in [-1, 1] and,
-for networks that look at one, the whole pictures' thumbnails (N, 16, 24, 6) in [-1, 1]; labels (N, P, P, 3) in [0, 1];
-greys are inputs without colour, for which there is no label, or None.
+A batch is (inputs, labels): inputs as a tuple of what the network takes, exposures (N, P, P, 6) in [-1, 1] and, for
+networks that look at one, the whole pictures' thumbnails (N, 16, 24, 6) in [-1, 1]; labels (N, P, P, 3) in [0, 1].
 
 Flips and quarter turns are drawn for each example. A thumbnail sees the jitter too: it is averaged from a copy of
-64x96 after the jitter, not from the picture itself, which differs only where a curve bends within one 4x4 of it.
+64x96 after the jitter, not from the picture itself, which differs only by the rounding of the copy to levels, and where
+a curve bends within one 4x4 of it.
 """
 
 import numpy as np
@@ -15,6 +15,7 @@ from reference.sice import check_patch_fits, cut_patches, full_range
 
 THUMBNAIL = (16, 24)
 COPY = (64, 96)  # a multiple of THUMBNAIL
+LEVELS = np.arange(256, dtype=np.float32)[:, np.newaxis].repeat(3, axis=1) / np.float32(255)
 
 
 def turn(picture, way):
@@ -38,6 +39,17 @@ def thumbnail(picture, size=THUMBNAIL):
     (16, 24, 6)
     """
     return np.asarray(tf.image.resize(np.asarray(picture, np.float32), size, method="area"))
+
+
+def look_up(curve, levels):
+    """Put the values of a curve (256, 3) in the place of levels (..., 3), uint8.
+
+    Examples
+    --------
+    >>> look_up(LEVELS, np.array([0, 255, 51], np.uint8))
+    array([0. , 1. , 0.2], dtype=float32)
+    """
+    return np.take(curve.reshape(-1), levels.astype(np.intp) * 3 + np.arange(3))
 
 
 class Patches:
@@ -70,7 +82,7 @@ class Patches:
         for start in range(0, len(order), self.recipe.batch):
             chosen = order[start : start + self.recipe.batch]
             inputs, labels = (np.stack([turn(a[i], turns[i]) for i in chosen]) for a in (self.inputs, self.labels))
-            yield (full_range(inputs),), labels.astype(np.float32) / np.float32(255), None
+            yield (full_range(inputs),), labels.astype(np.float32) / np.float32(255)
 
 
 class Crops:
@@ -87,7 +99,9 @@ class Crops:
         self.side = recipe.patch + 2 * recipe.context
         check_patch_fits(scenes, self.side)
         self.scenes, self.recipe, self.seed = scenes, recipe, seed
-        self.copies = [[thumbnail(exposure, COPY) / 255 for exposure in scene.exposures] for scene in scenes]
+        self.copies = [
+            [np.rint(thumbnail(exposure, COPY)).astype(np.uint8) for exposure in scene.exposures] for scene in scenes
+        ]
 
     def __len__(self):
         """How many batches an epoch has."""
@@ -104,9 +118,7 @@ class Crops:
             examples = [self.example(rng) for _ in range(self.recipe.batch)]
             exposures, thumbnails, labels = (np.stack(arrays) for arrays in zip(*examples, strict=True))
             count = 2 if self.recipe.model == "tonefuse" else 1
-            inputs = (exposures, thumbnails)
-            greys = draw_greys(rng, *inputs)[:count] if self.recipe.grey else None
-            yield inputs[:count], labels, greys
+            yield (exposures, thumbnails)[:count], labels
 
     def example(self, rng):
         """Draw one example: exposures, thumbnail and label."""
@@ -118,52 +130,18 @@ class Crops:
         top, left = (int(rng.integers(length - self.side + 1)) for length in (height, width))
         window = slice(top, top + self.side), slice(left, left + self.side)
         way = rng.integers(8)
-        levels = np.arange(256, dtype=np.float32)[:, np.newaxis].repeat(3, axis=1) / 255
         crops, wholes = [], []
         for i, exposure in enumerate(pair):
-            curve = jitter(levels, i)  # (256, 3): a table is faster than a power for each pixel
-            crop = scene.exposures[exposure][window]
-            crops.append(np.stack([curve[crop[..., c], c] for c in range(3)], axis=-1))
-            wholes.append(jitter(copies[exposure], i))
+            curve = jitter(LEVELS, i)  # a table of 256 levels is faster than a power for each pixel
+            crops.append(look_up(curve, scene.exposures[exposure][window]))
+            wholes.append(look_up(curve, copies[exposure]))
         edge = self.recipe.context
         inner = slice(edge, self.side - edge)
-        label = jitter(scene.label[window][inner, inner].astype(np.float32) / 255, None)
-        exposures = np.concatenate([jitter.fade(crop) for crop in crops], axis=-1)
-        whole = np.concatenate([jitter.fade(copy) for copy in wholes], axis=-1)
+        label = look_up(jitter(LEVELS, None), scene.label[window][inner, inner])
+        exposures, whole = np.concatenate(crops, axis=-1), np.concatenate(wholes, axis=-1)
         small = whole.reshape(THUMBNAIL[0], -1, whole.shape[1], 6).mean(axis=1)
         small = small.reshape(*THUMBNAIL, -1, 6).mean(axis=2)
-        return turn(exposures * 2 - 1, way), small * 2 - 1, turn(jitter.fade(label), way)
-
-
-def draw_greys(rng, exposures, thumbnails):
-    """Make grey inputs: every fifth pixel's luma through a random curve, alike in an exposure and its thumbnail.
-
-    Parameters
-    ----------
-    rng : Generator
-    exposures : ndarray (N, P, P, 6) in [-1, 1]
-    thumbnails : ndarray (N, 16, 24, 6) in [-1, 1]
-
-    Returns
-    -------
-    exposures : ndarray (N, ceil(P / 40) * 8, ..., 6) in [-1, 1]
-        A network of pixels and of a coarse picture minds no gaps.
-    thumbnails : ndarray (N, 16, 24, 6) in [-1, 1]
-        Of lower contrast than the pictures have: down to none.
-    """
-    side = -(-exposures.shape[1] // 40) * 8
-    rows = np.arange(side) * exposures.shape[1] // side
-    count = len(exposures)
-    curves = np.exp(rng.normal(0, 0.3, (2, count, 1, 1, 2))).astype(np.float32)  # gain and gamma of each exposure
-    contrast = rng.random((count, 1, 1, 1), np.float32)
-    results = []
-    for values in (exposures[:, rows][:, :, rows], thumbnails):
-        pair = (values.reshape(*values.shape[:3], 2, 3) + 1) / 2 @ np.array([0.299, 0.587, 0.114], np.float32)
-        pair = np.minimum(curves[0] * np.maximum(pair, 0) ** curves[1], 1)  # (N, ..., ..., 2)
-        results.append(np.repeat(pair, 3, axis=-1) * 2 - 1)
-    mean = results[1].mean(axis=(1, 2), keepdims=True)
-    results[1] = mean + (results[1] - mean) * contrast
-    return tuple(results)
+        return turn(exposures * 2 - 1, way), small * 2 - 1, turn(label, way)
 
 
 def draw_pair(rng, count, inner_pairs):
@@ -194,8 +172,6 @@ class draw_jitter:  # noqa: N801  called like a function, and its result like on
         self.gain, self.gamma = (
             np.exp(rng.normal(0, 1, 2) * deviations).astype(np.float32) for deviations in (jitter.gain, jitter.gamma)
         )
-        faded, saturation, grey = rng.random() < jitter.faded, rng.random(), rng.random() < 0.5
-        self.saturation = np.float32((0 if grey else saturation) if faded else 1)
 
     def __call__(self, values, exposure):
         """Vary values (…, 3)."""
@@ -203,10 +179,3 @@ class draw_jitter:  # noqa: N801  called like a function, and its result like on
         if exposure is not None:
             values = self.gain[exposure] * values ** self.gamma[exposure]
         return np.minimum(values, np.float32(1))
-
-    def fade(self, values):
-        """Lower the saturation of values (…, 3)."""
-        if self.saturation == 1:
-            return values
-        luma = values @ np.array([0.299, 0.587, 0.114], np.float32)
-        return luma[..., np.newaxis] * (1 - self.saturation) + values * self.saturation

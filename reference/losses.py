@@ -35,7 +35,7 @@ def plain_loss(target, output):
 
 
 def tone_loss(target, output):
-    """L1 + 2 MSE + 0.4 (1 - SSIM) + 0.5 (1 - cosine of the colours of 8x8 means): tone and colour more than detail.
+    """L1 + 2 MSE + (1 - SSIM) + 0.5 (1 - cosine of the colours of 8x8 means).
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def tone_loss(target, output):
     a, b = (tf.nn.avg_pool2d(x, 8, 8, "VALID") + 1e-3 for x in (target, output))  # black has a colour, too: grey
     norms = tf.sqrt(tf.reduce_sum(a * a, -1) * tf.reduce_sum(b * b, -1))
     cosine = tf.reduce_mean(tf.reduce_sum(a * b, -1) / norms)
-    return pixels + 0.4 * (1 - ssim(target, output)) + 0.5 * (1 - cosine)
+    return pixels + 1 - ssim(target, output) + 0.5 * (1 - cosine)
 
 
 def ssim(a, b):

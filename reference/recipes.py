@@ -18,14 +18,11 @@ class Jitter:
     white_balance : of a factor for each channel, the same for both exposures and the label
     gain : of a factor for the under- and the over-exposed picture
     gamma : of an exponent for the under- and the over-exposed picture
-    faded : share of the examples whose saturation is lowered, in both exposures and the label, by a factor drawn
-        evenly from [0, 1], half of them to grey
     """
 
     white_balance: float = 0.0
     gain: tuple[float, float] = (0.0, 0.0)
     gamma: tuple[float, float] = (0.0, 0.0)
-    faded: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +41,7 @@ class Recipe:
     inner_pairs : share of the crops whose pair is not the extremes but one of the darkest third of a scene's exposures
         and one of its brightest half
     jitter : Jitter
-    grey : weight of the mean difference of the output's channels from their mean, for grey inputs made of the crops
+    colour_cycle : whether the weights treat red, green and blue alike, see `reference.colour_cycle`
     learning_rate, final_rate, warm_up : the rate rises in `warm_up` steps and falls along a cosine to `final_rate`;
         constant where `final_rate` is None
     weight_decay : decoupled; 0 for plain Adam
@@ -64,7 +61,7 @@ class Recipe:
     steps: int = 100
     inner_pairs: float = 0.0
     jitter: Jitter = Jitter()
-    grey: float = 0.0
+    colour_cycle: bool = False
     learning_rate: float = 0.001
     final_rate: float | None = None
     warm_up: int = 0
@@ -86,21 +83,21 @@ TONEFUSE = Recipe(
     decoder="bilinear",
     loss="tone",
     examples="crops",
-    patch=64,
+    patch=32,
     context=8,
-    epochs=20,
-    batch=8,
+    epochs=10,
+    batch=12,
     jitter=Jitter(white_balance=0.06, gain=(0.12, 0.03), gamma=(0.10, 0.12)),
-    grey=3.0,
+    colour_cycle=True,
     learning_rate=3e-3,
     final_rate=1e-5,
     warm_up=50,
     weight_decay=1e-4,
     clip=1.0,
-    average=0.998,
+    average=0.99,
 )
 
-# As TONEFUSE, but short: the moving average would still hold a fifth of the weights it began with.
+# As TONEFUSE, but short, with colours free, and without a moving average.
 T_CNN = replace(
     TONEFUSE,
     model="t_cnn",
@@ -110,8 +107,10 @@ T_CNN = replace(
     context=4,
     epochs=8,
     batch=4,
-    grey=0.0,
+    colour_cycle=False,
     average=None,
 )
 
-RECIPES = {"paper": PAPER, "tonefuse": TONEFUSE, "t_cnn": T_CNN}
+LIGHTFUSE = replace(TONEFUSE, model="lightfuse", hidden=(256, 64), decoder="nearest")
+
+RECIPES = {"paper": PAPER, "lightfuse": LIGHTFUSE, "tonefuse": TONEFUSE, "t_cnn": T_CNN}

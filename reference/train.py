@@ -22,6 +22,7 @@ import tensorflow as tf
 
 from reference import keras_models
 from reference.checkpoint import FILE_NAME, has_checkpoint, load_checkpoint, save_checkpoint
+from reference.colour_cycle import ColourCycle
 from reference.errors import InputError
 from reference.examples import Crops, Patches, thumbnail
 from reference.export import save_npz
@@ -128,22 +129,54 @@ def train(job, stream=None):
     TrainingInterruptedError : Ctrl-C
     """
     check_job(job)
-    recipe = job.recipe
-    scenes = read_scenes(job.data)
-    trained, held_out = split_scenes(scenes, job.hold_out)
-    examples = (Patches if recipe.examples == "patches" else Crops)(trained, recipe, job.seed)
+    trained, held_out = split_scenes(read_scenes(job.data), job.hold_out)
+    progress = Progress(0, job.recipe.epochs, 1, stream)
+    model = fit(job, trained, held_out, stream)
+    warn_of_dead_channels(model, trained, progress)
+    scores = {"trained on": score(model, trained)} | ({"held out": score(model, held_out)} if held_out else {})
+    for which, values in scores.items():
+        progress.line(f"{which}: {format_scores(values)}")
+    save_npz(job.out, model, build=job.recipe.build, source=describe(job, scores), overwrite=job.force)
+    progress.line(f"wrote {job.out}")
+    return model
 
+
+def fit(job, trained, held_out=(), stream=None):
+    """Train, and keep checkpoints; nothing else is written.
+
+    Parameters
+    ----------
+    job : Job
+    trained, held_out : list of Scene
+        Held-out scenes are only scored, as often as the job says.
+    stream : text file
+        For progress; stderr when left out.
+
+    Returns
+    -------
+    keras.Model
+
+    Raises
+    ------
+    InputError : a checkpoint of another run, pictures smaller than a patch, or a loss that is not a number
+    TrainingInterruptedError : Ctrl-C
+    """
+    recipe = job.recipe
+    examples = (Patches if recipe.examples == "patches" else Crops)(trained, recipe, job.seed)
     keras.utils.set_random_seed(job.seed)
     model = getattr(keras_models, recipe.model)(**recipe.build)
     optimizer = make_optimizer(recipe, len(examples) * recipe.epochs)
     optimizer.build(model.trainable_variables)
     loss = {"plain": plain_loss, "tone": tone_loss}.get(recipe.loss) or vgg_loss(job.vgg_weights)
+    cycle = ColourCycle(model.trainable_variables) if recipe.colour_cycle else None
+    if cycle:
+        cycle.initialize(model.trainable_variables)
     settings = _settings(job, trained, held_out)
     epochs_done = load_checkpoint(job.checkpoint, model, optimizer, settings) if job.resume else 0
     if epochs_done > recipe.epochs:
         raise InputError(f"{job.checkpoint}: the checkpoint holds {epochs_done} epochs, more than --epochs asks for")
 
-    step = make_step(model, optimizer, loss, recipe.context, recipe.grey)
+    step = make_step(model, optimizer, loss, recipe.context, cycle)
     progress = Progress(epochs_done, recipe.epochs, len(examples), stream)
     progress.line(f"{examples} of {len(trained)} scenes, {model.count_params()} parameters")
     try:
@@ -156,16 +189,9 @@ def train(job, stream=None):
                 if held_out:
                     progress.line(f"held out: {format_scores(score(averaged(model, optimizer), held_out))}")
                 warn_of_dead_channels(model, trained, progress)
-        model = averaged(model, optimizer)
-        warn_of_dead_channels(model, trained, progress)
-        scores = {"trained on": score(model, trained)} | ({"held out": score(model, held_out)} if held_out else {})
-        for which, values in scores.items():
-            progress.line(f"{which}: {format_scores(values)}")
-        save_npz(job.out, model, build=recipe.build, source=describe(job, scores), overwrite=job.force)
-        progress.line(f"wrote {job.out}")
     except KeyboardInterrupt:
         raise TrainingInterruptedError(epochs_done) from None
-    return model
+    return averaged(model, optimizer)
 
 
 def make_optimizer(recipe, steps):
@@ -233,8 +259,8 @@ def split_scenes(scenes, hold_out):
     return trained, [scene for scene in scenes if scene.name in hold_out]
 
 
-def make_step(model, optimizer, loss, context=0, grey=0.0):
-    """Make the function (inputs, labels, greys) -> loss that takes one optimizer step.
+def make_step(model, optimizer, loss, context=0, cycle=None):
+    """Make the function (inputs, labels) -> loss that takes one optimizer step.
 
     Parameters
     ----------
@@ -243,8 +269,8 @@ def make_step(model, optimizer, loss, context=0, grey=0.0):
     loss : callable (target, output) in [0, 1] -> tensor ()
     context : int
         Pixels at each border of the output that the loss does not see.
-    grey : float
-        Weight of the colour that the output has where the inputs have none.
+    cycle : ColourCycle or None
+        Of the model's weights, which keep it.
 
     Returns
     -------
@@ -252,15 +278,13 @@ def make_step(model, optimizer, loss, context=0, grey=0.0):
     """
 
     @tf.function(reduce_retracing=True)
-    def step(inputs, labels, greys):
+    def step(inputs, labels):
         with tf.GradientTape() as tape:
             output = model(list(inputs) if len(inputs) > 1 else inputs[0], training=True)
             output = output[:, context : output.shape[1] - context, context : output.shape[2] - context]
             value = loss(labels, (output + 1) / 2)
-            if greys is not None:
-                output = model(list(greys) if len(greys) > 1 else greys[0], training=True) / 2
-                value += grey * tf.reduce_mean(tf.abs(output - tf.reduce_mean(output, axis=-1, keepdims=True)))
-        optimizer.apply(tape.gradient(value, model.trainable_variables), model.trainable_variables)
+        gradients = tape.gradient(value, model.trainable_variables)
+        optimizer.apply(cycle.mean(gradients) if cycle else gradients, model.trainable_variables)
         return value
 
     return step
@@ -275,19 +299,14 @@ def train_epoch(step, examples, epoch, progress):
         Mean loss of the examples.
     """
     total, count = 0.0, 0
-    for n, (inputs, labels, greys) in enumerate(examples.epoch(epoch), start=1):
-        value = step(_tensors(inputs), tf.constant(labels), _tensors(greys))
+    for n, (inputs, labels) in enumerate(examples.epoch(epoch), start=1):
+        value = step(tuple(map(tf.constant, inputs)), tf.constant(labels))
         total += float(value) * len(labels)
         count += len(labels)
         progress.step(epoch, n, total / count)
     if not np.isfinite(total):
         raise InputError(f"epoch {epoch}: the loss is {total}, training cannot go on; try another --seed")
     return total / count
-
-
-def _tensors(arrays):
-    """Turn arrays, if there are any, into tensors."""
-    return None if arrays is None else tuple(tf.constant(array) for array in arrays)
 
 
 def fuse_scene(model, scene):
@@ -409,14 +428,15 @@ def describe(job, scores):
         jitter = recipe.jitter
         examples = (
             f"{recipe.steps} batches of crops of {recipe.patch} with {recipe.context} pixels around them, flips and "
-            f"quarter turns, white balance {jitter.white_balance}, gain {jitter.gain}, gamma {jitter.gamma}, "
-            f"faded {jitter.faded}, grey {recipe.grey}"
+            f"quarter turns, white balance {jitter.white_balance}, gain {jitter.gain}, gamma {jitter.gamma}"
         )
     optimizer = f"{'AdamW' if recipe.weight_decay else 'Adam'} {recipe.learning_rate}"
     if recipe.final_rate is not None:
         optimizer += f" to {recipe.final_rate} after {recipe.warm_up} steps of warm-up"
     if recipe.weight_decay:
         optimizer += f", weight decay {recipe.weight_decay}"
+    if recipe.colour_cycle:
+        optimizer += ", weights alike for red, green and blue"
     if recipe.average is not None:
         optimizer += f", moving average {recipe.average}"
     lines = [

@@ -1,6 +1,7 @@
 """python -m reference score: the table, the folds, the sheet, and mistakes in one line."""
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,8 +11,9 @@ pytest.importorskip("keras")
 from npfuse import fuse
 from npfuse.images import read_picture
 from npfuse.metrics import blockiness, mef_ssim, psnr, ssim
-from npfuse.weights import save_weights
+from npfuse.weights import load_weights, save_weights
 from reference.__main__ import main
+from reference.recipes import RECIPES
 from reference.sice import read_scene
 from tests.networks import random_weights
 from tests.reference.scenes import write_scene
@@ -59,6 +61,24 @@ def test_score_of_folds_takes_each_scene_from_the_weights_that_never_saw_it(fold
     assert "leave-scenes-out" in out
 
 
+def test_score_trains_the_folds_by_a_recipe_once_a_seed(folder, capsys, monkeypatch):
+    tiny = {"hidden": (4,), "patch": 16, "batch": 2, "epochs": 1, "steps": 1, "loss": "plain"}
+    monkeypatch.setitem(RECIPES, "tonefuse", replace(RECIPES["tonefuse"], **tiny))
+    command = ["score", "--data", "scenes", "--folds", "a", "b"]
+    assert main([*command, "--recipe", "tonefuse", "--seeds", "1", "2", "--out", "kept"]) == 0
+    out = capsys.readouterr().out
+    assert "tonefuse, leave-scenes-out, seed 1\n" in out
+    assert "leave-scenes-out, 2 seeds\n" in out
+    rows = numbers(out)
+    kept = [f"kept/seed2-fold{n}.npz" for n in (1, 2)]
+    assert "trained without a, seed 2" in load_weights(kept[0]).source
+    assert main([*command, "--weights", *kept]) == 0
+    assert numbers(capsys.readouterr().out) == rows[3:6]
+    spread = [float(value) for value in out.split("spread")[1].split("\n")[0].split()]
+    first, second = rows[2][1:], rows[5][1:]
+    assert spread == pytest.approx([abs(a - b) / np.sqrt(2) for a, b in zip(first, second, strict=True)], abs=0.011)
+
+
 def test_score_puts_mertens_beside_where_opencv_is_installed(folder, capsys, monkeypatch):
     monkeypatch.undo()
     pytest.importorskip("cv2")
@@ -85,6 +105,7 @@ def test_score_writes_a_sheet_with_the_label_and_overwrites_it_only_where_forced
     [
         (["--folds", "a", "b"], "--folds: 2 folds, expected 1, one for each of --weights"),
         (["--folds", "a,a"], "--folds: scenes are a, a, expected each once of a, b"),
+        (["--recipe", "tonefuse"], "--recipe: trains the weights of --folds, expected --folds and no --weights"),
         (["--weights", "nothing"], "weights 'nothing'"),
         (["--data", "nowhere"], "nowhere: no such folder"),
     ],

@@ -14,7 +14,7 @@ from npfuse.weights import load_weights  # noqa: E402
 from reference.__main__ import CHANGEABLE, main, train_parser  # noqa: E402
 from reference.checkpoint import has_checkpoint  # noqa: E402
 from reference.errors import InputError  # noqa: E402
-from reference.examples import Crops, Patches, draw_greys, draw_jitter, draw_pair, turn  # noqa: E402
+from reference.examples import Crops, Patches, draw_jitter, draw_pair, turn  # noqa: E402
 from reference.export import export_arrays  # noqa: E402
 from reference.keras_models import lightfuse, t_cnn, tonefuse  # noqa: E402
 from reference.progress import Progress  # noqa: E402
@@ -320,10 +320,10 @@ def random_scene(height=24, width=32, exposures=7, seed=0):
 def test_input_and_label_are_turned_alike_and_differently_in_the_next_epoch():
     patches = Patches([random_scene()], Recipe(batch=5, patch=8), seed=1)
     batches = {n: list(patches.epoch(epoch)) for n, epoch in enumerate((1, 2, 1))}
-    assert [len(labels) for _, labels, _ in batches[0]] == [5, 5, 2]
-    for (exposures,), labels, _ in batches[0] + batches[1]:
+    assert [len(labels) for _, labels in batches[0]] == [5, 5, 2]
+    for (exposures,), labels in batches[0] + batches[1]:
         np.testing.assert_allclose(exposures[..., 0:3], labels * 2 - 1, atol=1e-6)
-    first, second, again = (np.concatenate([labels for _, labels, _ in batches[n]]) for n in range(3))
+    first, second, again = (np.concatenate([labels for _, labels in batches[n]]) for n in range(3))
     np.testing.assert_array_equal(again, first)
     assert not np.array_equal(first, second)
     every = np.sort(
@@ -337,7 +337,7 @@ PLAIN_CROPS = replace(RECIPES["tonefuse"], patch=8, context=4, steps=3, batch=4,
 
 
 def test_crops_are_the_same_places_of_exposures_and_label():
-    for (exposures, thumbnails), labels, _ in Crops([random_scene()], replace(PLAIN_CROPS, inner_pairs=0), 1).epoch(1):
+    for (exposures, thumbnails), labels in Crops([random_scene()], replace(PLAIN_CROPS, inner_pairs=0), 1).epoch(1):
         assert (exposures.shape, thumbnails.shape, labels.shape) == ((4, 16, 16, 6), (4, 16, 24, 6), (4, 8, 8, 3))
         np.testing.assert_allclose((exposures[:, 4:-4, 4:-4, 0:3] + 1) / 2, labels, atol=1e-6)
 
@@ -356,10 +356,10 @@ RECIPES_SMALL = replace(PLAIN_CROPS, jitter=RECIPES["tonefuse"].jitter)
 
 def test_a_crops_thumbnail_is_that_of_the_whole_pictures():
     scene = random_scene(40, 56)
-    ((_, thumbnails), _, _) = next(Crops([scene], replace(PLAIN_CROPS, inner_pairs=0), 1).epoch(1))
+    ((_, thumbnails), _) = next(Crops([scene], replace(PLAIN_CROPS, inner_pairs=0), 1).epoch(1))
     whole = full_range(np.concatenate([scene.under, scene.over], axis=2))
     expected = resize(whole[np.newaxis].astype(np.float64), height=16, width=24, method="area")[0]
-    np.testing.assert_allclose(thumbnails[0], expected, atol=1e-5)
+    np.testing.assert_allclose(thumbnails[0], expected, atol=1 / 255)  # the copy it is made of is rounded to levels
 
 
 def test_inner_pairs_are_one_of_the_darkest_third_and_one_of_the_brightest_half():
@@ -383,44 +383,6 @@ def test_jitter_varies_the_exposures_and_shares_the_white_balance_with_the_label
     assert len({float(jitter(values, i)[0, 0, 0]) for i in (0, 1, None)}) == 3
 
 
-def test_faded_examples_are_grey_or_nearly_so():
-    values = np.array([0.9, 0.5, 0.1], np.float32)
-    rng = np.random.default_rng(0)
-    spreads = [np.ptp(draw_jitter(rng, Jitter(faded=1.0)).fade(values)) for _ in range(40)]
-    assert 10 <= sum(spread < 1e-6 for spread in spreads) <= 30
-    assert max(spreads) <= np.ptp(values)
-
-
-def test_greys_have_no_colour_and_the_curves_of_their_exposures():
-    rng = np.random.default_rng(0)
-    exposures, thumbnails = (rng.uniform(-1, 1, (4, *shape, 6)).astype(np.float32) for shape in ((80, 80), (16, 24)))
-    exposures[:], thumbnails[:] = exposures[:, :1, :1], exposures[:, :1, :1]  # flat: a picture is its thumbnail
-    crops, wholes = draw_greys(rng, exposures, thumbnails)
-    assert (crops.shape, wholes.shape) == ((4, 16, 16, 6), (4, 16, 24, 6))
-    for values in (crops, wholes):
-        assert values.min() >= -1
-        assert values.max() <= 1
-        np.testing.assert_array_equal(values[..., 0:6:3], values[..., 2:6:3])
-    np.testing.assert_allclose(wholes[:, 0, 0], crops[:, 0, 0], atol=1e-5)
-
-
-def test_the_step_adds_the_weighted_colour_that_greys_come_out_with():
-    values = {}
-    for grey in (0.0, 2.0):
-        keras.utils.set_random_seed(1)
-        model = lightfuse(hidden=(4,))
-        optimizer = keras.optimizers.SGD(0.0)
-        optimizer.build(model.trainable_variables)
-        rng = np.random.default_rng(0)
-        inputs, greys = (tf.constant(rng.uniform(-1, 1, (2, 16, 16, 6)), tf.float32) for _ in range(2))
-        labels = tf.constant(rng.random((2, 8, 8, 3)), tf.float32)
-        step = make_step(model, optimizer, plain_loss_of_small, 4, grey)
-        values[grey] = float(step((inputs,), labels, (greys,)))
-    output = np.asarray(model(greys)) / 2
-    colour = np.abs(output - output.mean(axis=-1, keepdims=True)).mean()
-    assert values[2.0] - values[0.0] == pytest.approx(2 * colour, rel=1e-3)
-
-
 def test_a_moving_average_is_what_is_written(data, eager, tmp_path):
     """After two steps of a momentum of 1/2 from the first step's weights: their mean."""
     recipe = replace(PLAIN_CROPS, hidden=(4,), average=0.5, final_rate=None, clip=None)
@@ -428,8 +390,8 @@ def test_a_moving_average_is_what_is_written(data, eager, tmp_path):
     optimizer = make_optimizer(recipe, 2)
     optimizer.build(model.trainable_variables)
     step, seen = make_step(model, optimizer, plain_loss_of_small, 4), []
-    for inputs, labels, _ in list(Crops([random_scene()], recipe, 1).epoch(1))[:2]:
-        step(tuple(map(tf.constant, inputs)), tf.constant(labels), None)
+    for inputs, labels in list(Crops([random_scene()], recipe, 1).epoch(1))[:2]:
+        step(tuple(map(tf.constant, inputs)), tf.constant(labels))
         seen.append([np.array(w) for w in model.get_weights()])
     result = averaged(model, optimizer).get_weights()
     for a, b, mean in zip(*seen, result, strict=True):

@@ -1,0 +1,69 @@
+"""Weights that treat red, green and blue alike: cycle the colours of what goes in, and those of what comes out cycle.
+
+Grey is what cycling does not change, so such a network makes grey of grey, whatever it has learned, and a third as many
+values are free to be learned. Channels are cycled in threes (R, G, B of an exposure, or three hidden units that see
+each other's colours); one or two that are left over are cycled onto themselves, like a luminance. Nothing of this is
+left in the network that runs: it is ordinary, only its weights repeat.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+
+class ColourCycle:
+    """The values of each variable that are one and the same value, wherever the cycle takes it.
+
+    Parameters
+    ----------
+    variables : list of keras.Variable
+        Kernels (..., Cin, Cout), depthwise kernels (..., C, 1) and biases (C,).
+    """
+
+    def __init__(self, variables):
+        self.orbits = [orbits(tuple(variable.shape)) for variable in variables]
+
+    def initialize(self, variables):
+        """Give every orbit the value of one of its places: the distribution of the values stays as it was."""
+        for variable, places in zip(variables, self.orbits, strict=True):
+            value = np.asarray(variable.value)
+            variable.assign(value.reshape(-1)[places.min(axis=0)].reshape(value.shape))
+
+    def mean(self, gradients):
+        """Replace gradients by their means over the orbits, to the last bit alike within each."""
+        return [_mean(gradient, places) for gradient, places in zip(gradients, self.orbits, strict=True)]
+
+
+def orbits(shape):
+    """Return where the cycle takes each value of an array: flat positions, (3, values), after 0, 1 and 2 turns.
+
+    Examples
+    --------
+    >>> orbits((4,))
+    array([[0, 1, 2, 3],
+           [1, 2, 0, 3],
+           [2, 0, 1, 3]])
+    """
+    if len(shape) == 1:
+        axes = (0,)
+    elif shape[-1] == 1:  # depthwise
+        axes = (len(shape) - 2,)
+    else:
+        axes = (len(shape) - 2, len(shape) - 1)
+    turned = [np.arange(np.prod(shape)).reshape(shape)]
+    for _ in range(2):
+        places = turned[-1]
+        for axis in axes:
+            places = np.take(places, _next_colour(shape[axis]), axis)
+        turned.append(places)
+    return np.stack([places.reshape(-1) for places in turned])
+
+
+def _next_colour(count):
+    channels = np.arange(count)
+    in_threes = channels < count // 3 * 3
+    return np.where(in_threes, channels // 3 * 3 + (channels + 1) % 3, channels)
+
+
+def _mean(gradient, places):
+    means = tf.reduce_mean(tf.gather(tf.reshape(gradient, [-1]), places), axis=0)
+    return tf.reshape(tf.gather(means, places.min(axis=0)), tf.shape(gradient))
