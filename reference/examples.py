@@ -1,7 +1,8 @@
 """Batches of training examples, drawn from (seed, epoch) alone: a resumed run does what an uninterrupted one does.
 
-A batch is (inputs, labels): inputs as a tuple of what the network takes, exposures (N, P, P, 6) in [-1, 1] and, for
-networks that look at one, the whole pictures' thumbnails (N, 16, 24, 6) in [-1, 1]; labels (N, P, P, 3) in [0, 1].
+A batch is (inputs, labels, ramps): inputs as a tuple of what the network takes, exposures (N, P, P, 6) in [-1, 1] and,
+for networks that look at one, the whole pictures' thumbnails (N, 16, 24, 6) in [-1, 1]; labels (N, P, P, 3) in [0, 1];
+ramps are inputs in which light grows from left to right, for which there is no label, or None.
 
 Flips and quarter turns are drawn for each example. A thumbnail sees the jitter too: it is averaged from a copy of
 64x96 after the jitter, not from the picture itself, which differs only by the rounding of the copy to levels, and where
@@ -82,7 +83,7 @@ class Patches:
         for start in range(0, len(order), self.recipe.batch):
             chosen = order[start : start + self.recipe.batch]
             inputs, labels = (np.stack([turn(a[i], turns[i]) for i in chosen]) for a in (self.inputs, self.labels))
-            yield (full_range(inputs),), labels.astype(np.float32) / np.float32(255)
+            yield (full_range(inputs),), labels.astype(np.float32) / np.float32(255), None
 
 
 class Crops:
@@ -118,7 +119,8 @@ class Crops:
             examples = [self.example(rng) for _ in range(self.recipe.batch)]
             exposures, thumbnails, labels = (np.stack(arrays) for arrays in zip(*examples, strict=True))
             count = 2 if self.recipe.model == "tonefuse" else 1
-            yield (exposures, thumbnails)[:count], labels
+            ramps = draw_ramps(rng, self.recipe.context)[:count] if self.recipe.ramps else None
+            yield (exposures, thumbnails)[:count], labels, ramps
 
     def example(self, rng):
         """Draw one example: exposures, thumbnail and label."""
@@ -142,6 +144,30 @@ class Crops:
         small = whole.reshape(THUMBNAIL[0], -1, whole.shape[1], 6).mean(axis=1)
         small = small.reshape(*THUMBNAIL, -1, 6).mean(axis=2)
         return turn(exposures * 2 - 1, way), small * 2 - 1, turn(label, way)
+
+
+def draw_ramps(rng, context, count=2):
+    """Draw pairs of exposures of a grey ramp of ten stops, sRGB-encoded in levels, 2 to 9 EV apart.
+
+    Parameters
+    ----------
+    rng : Generator
+    context : pixels around what the loss sees
+    count : N
+
+    Returns
+    -------
+    exposures : ndarray (N, 8 + 2 * context, 128 + 2 * context, 6) in [-1, 1]
+    thumbnails : ndarray (N, 16, 24, 6) in [-1, 1]
+    """
+    width = 128 + 2 * context
+    light = np.exp2(np.linspace(-10, 0, width))
+    under = rng.uniform(-5, 2, (count, 1))
+    linear = np.stack([np.minimum(light * np.exp2(ev), 1) for ev in (under, under + rng.uniform(2, 9, (count, 1)))], -1)
+    encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    values = np.repeat(np.rint(encoded * 255) / 127.5 - 1, 3, axis=-1).astype(np.float32)  # (N, width, 6)
+    rows = np.repeat(values[:, np.newaxis], 8 + 2 * context, axis=1)
+    return rows, np.stack([thumbnail(picture) for picture in rows])
 
 
 def draw_pair(rng, count, inner_pairs):

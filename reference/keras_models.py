@@ -12,7 +12,7 @@ from keras import layers
 DECODERS = ("nearest", "bilinear", "transposed")
 
 
-def lightfuse(height=None, width=None, *, hidden=(256, 64), decoder="nearest", dtype=None):
+def lightfuse(height=None, width=None, *, hidden=(256, 64), decoder="nearest", context=0, dtype=None):
     """Build LightFuse: a per-pixel network (DetailNet) plus a coarse one (GlobalNet), added, then tanh.
 
     Parameters
@@ -23,6 +23,8 @@ def lightfuse(height=None, width=None, *, hidden=(256, 64), decoder="nearest", d
         Widths of DetailNet's hidden layers; the paper's is (256, 64).
     decoder : {"nearest", "bilinear", "transposed"}
         How GlobalNet comes back to full size; only "transposed" has parameters.
+    context : int
+        Pixels at each border of the input that only GlobalNet sees, and that the output leaves out: for training.
     dtype : str or None
         Of every layer; None follows ``keras.config.floatx()``.
 
@@ -38,7 +40,8 @@ def lightfuse(height=None, width=None, *, hidden=(256, 64), decoder="nearest", d
     if decoder not in DECODERS:
         raise ValueError(f"lightfuse: decoder is {decoder!r}, expected one of {', '.join(DECODERS)}")
     dtype = dtype or keras.config.floatx()
-    x = inputs = keras.Input((height, width, 6), dtype=dtype)
+    inputs = keras.Input((height, width, 6), dtype=dtype)
+    x = _inner(inputs, context, dtype)
     for n, channels in enumerate((*hidden, 3), start=1):
         x = layers.Conv2D(channels, 1, activation="relu", name=f"detail{n}", dtype=dtype)(x)
     half = {"strides": 2, "padding": "same", "dtype": dtype}
@@ -52,8 +55,13 @@ def lightfuse(height=None, width=None, *, hidden=(256, 64), decoder="nearest", d
             g = layers.UpSampling2D(2, interpolation="nearest", dtype=dtype)(g)
         elif decoder == "transposed":
             g = layers.Conv2DTranspose(3, 4, **half, name=f"up{n}")(g)
-    y = layers.Activation("tanh", dtype=dtype)(layers.Add(dtype=dtype)([x, g]))
+    y = layers.Activation("tanh", dtype=dtype)(layers.Add(dtype=dtype)([x, _inner(g, context, dtype)]))
     return keras.Model(inputs, y, name="lightfuse")
+
+
+def _inner(x, context, dtype):
+    """Leave out the border."""
+    return layers.Cropping2D(context, dtype=dtype)(x) if context else x
 
 
 def _bilinear(g, dtype):
@@ -92,7 +100,7 @@ def t_cnn(height=None, width=None, *, hidden=(256, 64), dtype=None):
     return keras.Model(inputs, x, name="t_cnn")
 
 
-def tonefuse(height=None, width=None, *, hidden=(32, 32), dtype=None):
+def tonefuse(height=None, width=None, *, hidden=(32, 32), context=0, dtype=None):
     """Build ToneFuse: LightFuse whose DetailNet also hears, through its first bias, what the whole pictures are like.
 
     Parameters
@@ -101,6 +109,8 @@ def tonefuse(height=None, width=None, *, hidden=(32, 32), dtype=None):
         Multiples of 8, or None for any such size.
     hidden : sequence of int
         Widths of DetailNet's hidden layers, at least one.
+    context : int
+        Pixels at each border of the input that only GlobalNet sees, and that the output leaves out: for training.
     dtype : str or None
         Of every layer; None follows ``keras.config.floatx()``.
 
@@ -120,7 +130,7 @@ def tonefuse(height=None, width=None, *, hidden=(32, 32), dtype=None):
     t = layers.Conv2D(16, 1, activation="relu", name="tone1", dtype=dtype)(thumbnail)
     t = layers.GlobalAveragePooling2D(keepdims=True, dtype=dtype)(t)
     t = layers.Conv2D(hidden[0], 1, name="tone2", dtype=dtype)(t)
-    x = layers.Conv2D(hidden[0], 1, name="detail1", dtype=dtype)(exposures)
+    x = layers.Conv2D(hidden[0], 1, name="detail1", dtype=dtype)(_inner(exposures, context, dtype))
     x = layers.ReLU(dtype=dtype)(layers.Add(dtype=dtype)([x, t]))
     for n, channels in enumerate(hidden[1:], start=2):
         x = layers.Conv2D(channels, 1, activation="relu", name=f"detail{n}", dtype=dtype)(x)
@@ -129,5 +139,6 @@ def tonefuse(height=None, width=None, *, hidden=(32, 32), dtype=None):
     g = layers.DepthwiseConv2D(3, **half, name="global1")(exposures)
     g = layers.DepthwiseConv2D(3, **half, name="global2")(g)
     g = layers.SeparableConv2D(3, 3, **half, name="global3")(g)
-    y = layers.Activation("tanh", dtype=dtype)(layers.Add(dtype=dtype)([x, _bilinear(g, dtype)]))
+    g = _inner(_bilinear(g, dtype), context, dtype)
+    y = layers.Activation("tanh", dtype=dtype)(layers.Add(dtype=dtype)([x, g]))
     return keras.Model([exposures, thumbnail], y, name="tonefuse")

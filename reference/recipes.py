@@ -42,6 +42,7 @@ class Recipe:
         and one of its brightest half
     jitter : Jitter
     colour_cycle : whether the weights treat red, green and blue alike, see `reference.colour_cycle`
+    ramps : weight of how far the output falls along ramps of light, where it should only rise
     learning_rate, final_rate, warm_up : the rate rises in `warm_up` steps and falls along a cosine to `final_rate`;
         constant where `final_rate` is None
     weight_decay : decoupled; 0 for plain Adam
@@ -62,6 +63,7 @@ class Recipe:
     inner_pairs: float = 0.0
     jitter: Jitter = Jitter()
     colour_cycle: bool = False
+    ramps: float = 0.0
     learning_rate: float = 0.001
     final_rate: float | None = None
     warm_up: int = 0
@@ -89,6 +91,7 @@ TONEFUSE = Recipe(
     batch=12,
     jitter=Jitter(white_balance=0.06, gain=(0.12, 0.03), gamma=(0.10, 0.12)),
     colour_cycle=True,
+    ramps=1.0,
     learning_rate=3e-3,
     final_rate=1e-5,
     warm_up=50,

@@ -25,7 +25,7 @@ from reference.checkpoint import FILE_NAME, has_checkpoint, load_checkpoint, sav
 from reference.colour_cycle import ColourCycle
 from reference.errors import InputError
 from reference.examples import Crops, Patches, thumbnail
-from reference.export import save_npz
+from reference.export import export_arrays, import_arrays, save_npz
 from reference.losses import plain_loss, ssim, tone_loss, vgg_loss
 from reference.progress import Progress
 from reference.recipes import Recipe
@@ -164,7 +164,9 @@ def fit(job, trained, held_out=(), stream=None):
     recipe = job.recipe
     examples = (Patches if recipe.examples == "patches" else Crops)(trained, recipe, job.seed)
     keras.utils.set_random_seed(job.seed)
-    model = getattr(keras_models, recipe.model)(**recipe.build)
+    # DetailNet is most of the work, and needs no pixels around what the loss sees.
+    context = {"context": recipe.context} if recipe.context and recipe.model != "t_cnn" else {}
+    model = getattr(keras_models, recipe.model)(**recipe.build, **context)
     optimizer = make_optimizer(recipe, len(examples) * recipe.epochs)
     optimizer.build(model.trainable_variables)
     loss = {"plain": plain_loss, "tone": tone_loss}.get(recipe.loss) or vgg_loss(job.vgg_weights)
@@ -176,7 +178,7 @@ def fit(job, trained, held_out=(), stream=None):
     if epochs_done > recipe.epochs:
         raise InputError(f"{job.checkpoint}: the checkpoint holds {epochs_done} epochs, more than --epochs asks for")
 
-    step = make_step(model, optimizer, loss, recipe.context, cycle)
+    step = make_step(model, optimizer, loss, cycle, recipe.ramps)
     progress = Progress(epochs_done, recipe.epochs, len(examples), stream)
     progress.line(f"{examples} of {len(trained)} scenes, {model.count_params()} parameters")
     try:
@@ -187,11 +189,11 @@ def fit(job, trained, held_out=(), stream=None):
             progress.epoch(epoch, mean_loss)
             if job.score_every and epoch % job.score_every == 0 and epoch < recipe.epochs:
                 if held_out:
-                    progress.line(f"held out: {format_scores(score(averaged(model, optimizer), held_out))}")
+                    progress.line(f"held out: {format_scores(score(result(model, optimizer, recipe), held_out))}")
                 warn_of_dead_channels(model, trained, progress)
     except KeyboardInterrupt:
         raise TrainingInterruptedError(epochs_done) from None
-    return averaged(model, optimizer)
+    return result(model, optimizer, recipe)
 
 
 def make_optimizer(recipe, steps):
@@ -222,6 +224,13 @@ def make_optimizer(recipe, steps):
     if recipe.weight_decay:
         return keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay, **options)
     return keras.optimizers.Adam(rate, **options)
+
+
+def result(model, optimizer, recipe):
+    """Return the network as it runs on whole pictures, with the weights that training has come to."""
+    network = getattr(keras_models, recipe.model)(**recipe.build)
+    import_arrays(network, export_arrays(averaged(model, optimizer)))
+    return network
 
 
 def averaged(model, optimizer):
@@ -259,30 +268,38 @@ def split_scenes(scenes, hold_out):
     return trained, [scene for scene in scenes if scene.name in hold_out]
 
 
-def make_step(model, optimizer, loss, context=0, cycle=None):
-    """Make the function (inputs, labels) -> loss that takes one optimizer step.
+def make_step(model, optimizer, loss, cycle=None, ramps_weight=0.0):
+    """Make the function (inputs, labels, ramps) -> loss that takes one optimizer step.
 
     Parameters
     ----------
     model : keras.Model
     optimizer : keras.Optimizer
     loss : callable (target, output) in [0, 1] -> tensor ()
-    context : int
-        Pixels at each border of the output that the loss does not see.
     cycle : ColourCycle or None
         Of the model's weights, which keep it.
+    ramps_weight : float
+        Of the falls of the output along each row of the ramps, summed, in the mean.
 
     Returns
     -------
     callable
     """
 
+    def run(inputs):
+        return model(list(inputs) if len(inputs) > 1 else inputs[0], training=True)
+
     @tf.function(reduce_retracing=True)
-    def step(inputs, labels):
+    def step(inputs, labels, ramps):
         with tf.GradientTape() as tape:
-            output = model(list(inputs) if len(inputs) > 1 else inputs[0], training=True)
-            output = output[:, context : output.shape[1] - context, context : output.shape[2] - context]
+            output = run(inputs)
+            edge = (output.shape[1] - labels.shape[1]) // 2  # of a model that does not leave out the context itself
+            output = output[:, edge : output.shape[1] - edge, edge : output.shape[2] - edge]
             value = loss(labels, (output + 1) / 2)
+            if ramps is not None:
+                output = run(ramps) / 2
+                falls = tf.nn.relu(output[:, :, :-1] - output[:, :, 1:])
+                value += ramps_weight * tf.reduce_mean(tf.reduce_sum(falls, axis=2))
         gradients = tape.gradient(value, model.trainable_variables)
         optimizer.apply(cycle.mean(gradients) if cycle else gradients, model.trainable_variables)
         return value
@@ -299,14 +316,19 @@ def train_epoch(step, examples, epoch, progress):
         Mean loss of the examples.
     """
     total, count = 0.0, 0
-    for n, (inputs, labels) in enumerate(examples.epoch(epoch), start=1):
-        value = step(tuple(map(tf.constant, inputs)), tf.constant(labels))
+    for n, (inputs, labels, ramps) in enumerate(examples.epoch(epoch), start=1):
+        value = step(_tensors(inputs), tf.constant(labels), _tensors(ramps))
         total += float(value) * len(labels)
         count += len(labels)
         progress.step(epoch, n, total / count)
     if not np.isfinite(total):
         raise InputError(f"epoch {epoch}: the loss is {total}, training cannot go on; try another --seed")
     return total / count
+
+
+def _tensors(arrays):
+    """Turn arrays, if there are any, into tensors."""
+    return None if arrays is None else tuple(tf.constant(array) for array in arrays)
 
 
 def fuse_scene(model, scene):
@@ -437,6 +459,8 @@ def describe(job, scores):
         optimizer += f", weight decay {recipe.weight_decay}"
     if recipe.colour_cycle:
         optimizer += ", weights alike for red, green and blue"
+    if recipe.ramps:
+        optimizer += f", falls along ramps of light times {recipe.ramps}"
     if recipe.average is not None:
         optimizer += f", moving average {recipe.average}"
     lines = [

@@ -3,7 +3,8 @@ import pytest
 
 keras = pytest.importorskip("keras")
 
-from reference.keras_models import DECODERS, lightfuse, t_cnn  # noqa: E402
+from reference.export import export_arrays, import_arrays  # noqa: E402
+from reference.keras_models import DECODERS, lightfuse, t_cnn, tonefuse  # noqa: E402
 
 
 def pictures(height, width, seed=0):
@@ -112,3 +113,14 @@ def test_the_dtype_follows_keras_floatx(build):
         keras.config.set_floatx(before)
     assert {v.dtype for v in model.weights} == {"float64"}
     assert np.asarray(model(pictures(8, 16).astype(np.float64))).dtype == np.float64
+
+
+@pytest.mark.parametrize("build", [lightfuse, tonefuse])
+def test_a_model_with_context_gives_the_inner_part_of_what_the_whole_one_gives(build):
+    whole, inner = build(hidden=(5,)), build(hidden=(5,), context=8)
+    import_arrays(inner, export_arrays(whole))
+    rng = np.random.default_rng(0)
+    inputs = [rng.uniform(-1, 1, (2, 32, 40, 6)).astype(np.float32)]
+    inputs += [rng.uniform(-1, 1, (2, 16, 24, 6)).astype(np.float32) for _ in whole.inputs[1:]]
+    inputs = inputs if len(inputs) > 1 else inputs[0]
+    np.testing.assert_allclose(np.asarray(inner(inputs)), np.asarray(whole(inputs))[:, 8:-8, 8:-8], atol=1e-6)

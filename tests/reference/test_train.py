@@ -14,7 +14,7 @@ from npfuse.weights import load_weights  # noqa: E402
 from reference.__main__ import CHANGEABLE, main, train_parser  # noqa: E402
 from reference.checkpoint import has_checkpoint  # noqa: E402
 from reference.errors import InputError  # noqa: E402
-from reference.examples import Crops, Patches, draw_jitter, draw_pair, turn  # noqa: E402
+from reference.examples import Crops, Patches, draw_jitter, draw_pair, draw_ramps, turn  # noqa: E402
 from reference.export import export_arrays  # noqa: E402
 from reference.keras_models import lightfuse, t_cnn, tonefuse  # noqa: E402
 from reference.progress import Progress  # noqa: E402
@@ -290,7 +290,7 @@ def test_options_are_those_of_a_job_and_the_changeable_ones_of_a_recipe():
 @pytest.mark.parametrize("argv", [[], ["fuse"]])
 def test_an_unknown_subcommand_is_one_line_and_exit_status_2(argv, capsys):
     assert main(argv) == 2
-    assert "expected a subcommand, train, score or crosscheck" in one_line(capsys)
+    assert "expected a subcommand, train, train-mefnet, score or crosscheck" in one_line(capsys)
 
 
 def test_missing_keras_names_the_extra_to_install(data, eager, tmp_path, capsys, monkeypatch):
@@ -320,10 +320,10 @@ def random_scene(height=24, width=32, exposures=7, seed=0):
 def test_input_and_label_are_turned_alike_and_differently_in_the_next_epoch():
     patches = Patches([random_scene()], Recipe(batch=5, patch=8), seed=1)
     batches = {n: list(patches.epoch(epoch)) for n, epoch in enumerate((1, 2, 1))}
-    assert [len(labels) for _, labels in batches[0]] == [5, 5, 2]
-    for (exposures,), labels in batches[0] + batches[1]:
+    assert [len(labels) for _, labels, _ in batches[0]] == [5, 5, 2]
+    for (exposures,), labels, _ in batches[0] + batches[1]:
         np.testing.assert_allclose(exposures[..., 0:3], labels * 2 - 1, atol=1e-6)
-    first, second, again = (np.concatenate([labels for _, labels in batches[n]]) for n in range(3))
+    first, second, again = (np.concatenate([labels for _, labels, _ in batches[n]]) for n in range(3))
     np.testing.assert_array_equal(again, first)
     assert not np.array_equal(first, second)
     every = np.sort(
@@ -337,7 +337,7 @@ PLAIN_CROPS = replace(RECIPES["tonefuse"], patch=8, context=4, steps=3, batch=4,
 
 
 def test_crops_are_the_same_places_of_exposures_and_label():
-    for (exposures, thumbnails), labels in Crops([random_scene()], replace(PLAIN_CROPS, inner_pairs=0), 1).epoch(1):
+    for (exposures, thumbnails), labels, _ in Crops([random_scene()], replace(PLAIN_CROPS, inner_pairs=0), 1).epoch(1):
         assert (exposures.shape, thumbnails.shape, labels.shape) == ((4, 16, 16, 6), (4, 16, 24, 6), (4, 8, 8, 3))
         np.testing.assert_allclose((exposures[:, 4:-4, 4:-4, 0:3] + 1) / 2, labels, atol=1e-6)
 
@@ -356,7 +356,7 @@ RECIPES_SMALL = replace(PLAIN_CROPS, jitter=RECIPES["tonefuse"].jitter)
 
 def test_a_crops_thumbnail_is_that_of_the_whole_pictures():
     scene = random_scene(40, 56)
-    ((_, thumbnails), _) = next(Crops([scene], replace(PLAIN_CROPS, inner_pairs=0), 1).epoch(1))
+    ((_, thumbnails), _, _) = next(Crops([scene], replace(PLAIN_CROPS, inner_pairs=0), 1).epoch(1))
     whole = full_range(np.concatenate([scene.under, scene.over], axis=2))
     expected = resize(whole[np.newaxis].astype(np.float64), height=16, width=24, method="area")[0]
     np.testing.assert_allclose(thumbnails[0], expected, atol=1 / 255)  # the copy it is made of is rounded to levels
@@ -383,15 +383,43 @@ def test_jitter_varies_the_exposures_and_shares_the_white_balance_with_the_label
     assert len({float(jitter(values, i)[0, 0, 0]) for i in (0, 1, None)}) == 3
 
 
+def test_ramps_are_grey_and_rise_in_the_exposures_and_in_their_thumbnails():
+    exposures, thumbnails = draw_ramps(np.random.default_rng(0), 8)
+    assert (exposures.shape, thumbnails.shape) == ((2, 24, 144, 6), (2, 16, 24, 6))
+    for values in (exposures, thumbnails):
+        assert np.diff(values, axis=2).min() >= 0
+        np.testing.assert_array_equal(values[..., 0:6:3], values[..., 2:6:3])
+        assert np.abs(values).max() <= 1
+    means = exposures.mean(axis=(1, 2))
+    assert (means[:, 3] > means[:, 0] + 0.1).all()
+
+
+def test_the_step_adds_the_weighted_falls_along_ramps():
+    values = {}
+    for weight in (0.0, 2.0):
+        keras.utils.set_random_seed(1)
+        model = lightfuse(hidden=(4,))
+        optimizer = keras.optimizers.SGD(0.0)
+        optimizer.build(model.trainable_variables)
+        rng = np.random.default_rng(0)
+        inputs, ramps = (tf.constant(rng.uniform(-1, 1, (2, 16, 16, 6)), tf.float32) for _ in range(2))
+        labels = tf.constant(rng.random((2, 16, 16, 3)), tf.float32)
+        step = make_step(model, optimizer, plain_loss_of_small, ramps_weight=weight)
+        values[weight] = float(step((inputs,), labels, (ramps,)))
+    output = np.asarray(model(ramps)) / 2
+    falls = np.maximum(output[:, :, :-1] - output[:, :, 1:], 0).sum(axis=2).mean()
+    assert values[2.0] - values[0.0] == pytest.approx(2 * falls, rel=1e-3)
+
+
 def test_a_moving_average_is_what_is_written(data, eager, tmp_path):
     """After two steps of a momentum of 1/2 from the first step's weights: their mean."""
     recipe = replace(PLAIN_CROPS, hidden=(4,), average=0.5, final_rate=None, clip=None)
     model = tonefuse(hidden=(4,))
     optimizer = make_optimizer(recipe, 2)
     optimizer.build(model.trainable_variables)
-    step, seen = make_step(model, optimizer, plain_loss_of_small, 4), []
-    for inputs, labels in list(Crops([random_scene()], recipe, 1).epoch(1))[:2]:
-        step(tuple(map(tf.constant, inputs)), tf.constant(labels))
+    step, seen = make_step(model, optimizer, plain_loss_of_small), []
+    for inputs, labels, _ in list(Crops([random_scene()], recipe, 1).epoch(1))[:2]:
+        step(tuple(map(tf.constant, inputs)), tf.constant(labels), None)
         seen.append([np.array(w) for w in model.get_weights()])
     result = averaged(model, optimizer).get_weights()
     for a, b, mean in zip(*seen, result, strict=True):
