@@ -34,12 +34,13 @@ def plain_loss(target, output):
     return tf.reduce_mean(tf.abs(difference)) + tf.reduce_mean(difference**2) + 1 - ssim(target, output)
 
 
-def tone_loss(target, output):
-    """L1 + 2 MSE + (1 - SSIM) + 0.5 (1 - cosine of the colours of 8x8 means).
+def tone_loss(target, output, ssim_weight=1.0):
+    """L1 + 2 MSE + ssim_weight (1 - SSIM) + 0.5 (1 - cosine of the colours of 8x8 means).
 
     Parameters
     ----------
     target, output : tensor (N, H, W, 3) in [0, 1]
+    ssim_weight : float
 
     Returns
     -------
@@ -50,7 +51,7 @@ def tone_loss(target, output):
     a, b = (tf.nn.avg_pool2d(x, 8, 8, "VALID") + 1e-3 for x in (target, output))  # black has a colour, too: grey
     norms = tf.sqrt(tf.reduce_sum(a * a, -1) * tf.reduce_sum(b * b, -1))
     cosine = tf.reduce_mean(tf.reduce_sum(a * b, -1) / norms)
-    return pixels + 1 - ssim(target, output) + 0.5 * (1 - cosine)
+    return pixels + ssim_weight * (1 - ssim(target, output)) + 0.5 * (1 - cosine)
 
 
 def ssim(a, b):

@@ -33,6 +33,7 @@ class Recipe:
     ----------
     model, hidden, decoder : the network; decoder is LightFuse's
     loss : "plain", "vgg" or "tone", see `reference.losses`
+    ssim : weight of 1 - SSIM in the loss "tone"
     examples : "patches", every patch of the extreme exposures once an epoch, or "crops" at random places
     patch : height and width of an example, which the loss sees
     context : pixels around it that only the network sees
@@ -54,6 +55,7 @@ class Recipe:
     hidden: tuple[int, ...] = (256, 64)
     decoder: str = "nearest"
     loss: Literal["plain", "vgg", "tone"] = "plain"
+    ssim: float = 1.0
     examples: Literal["patches", "crops"] = "patches"
     patch: int = 256
     context: int = 0
@@ -110,10 +112,12 @@ T_CNN = replace(
     context=4,
     epochs=8,
     batch=4,
+    ssim=0.4,
     colour_cycle=False,
+    ramps=0.0,
     average=None,
 )
 
-LIGHTFUSE = replace(TONEFUSE, model="lightfuse", hidden=(256, 64), decoder="nearest")
+LIGHTFUSE = replace(TONEFUSE, model="lightfuse", hidden=(256, 64), decoder="nearest", ramps=0.0)
 
 RECIPES = {"paper": PAPER, "lightfuse": LIGHTFUSE, "tonefuse": TONEFUSE, "t_cnn": T_CNN}

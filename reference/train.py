@@ -14,6 +14,7 @@ after the SSIM of `reference.losses` was page faults of glibc's malloc; this hal
 import json
 import os
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -169,7 +170,8 @@ def fit(job, trained, held_out=(), stream=None):
     model = getattr(keras_models, recipe.model)(**recipe.build, **context)
     optimizer = make_optimizer(recipe, len(examples) * recipe.epochs)
     optimizer.build(model.trainable_variables)
-    loss = {"plain": plain_loss, "tone": tone_loss}.get(recipe.loss) or vgg_loss(job.vgg_weights)
+    tone = partial(tone_loss, ssim_weight=recipe.ssim)
+    loss = {"plain": plain_loss, "tone": tone}.get(recipe.loss) or vgg_loss(job.vgg_weights)
     cycle = ColourCycle(model.trainable_variables) if recipe.colour_cycle else None
     if cycle:
         cycle.initialize(model.trainable_variables)
