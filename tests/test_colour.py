@@ -8,7 +8,15 @@ from npfuse.examples import SCENES, example_pair
 from npfuse.images import read_picture
 
 LUMA = np.array([0.299, 0.587, 0.114])
-EXPOSURES = {"5 EV apart": (-1, 4), "darker": (-2, 3), "2 EV apart": (0, 2), "8 EV apart": (-2, 6)}
+EXPOSURES = {
+    "5 EV apart": (-1, 4),
+    "darker": (-2, 3),
+    "2 EV apart": (0, 2),
+    "8 EV apart": (-2, 6),
+    "both bright": (2, 4),
+    "both brighter": (3, 6),
+    "both dark": (-5, 0),
+}
 
 
 def srgb_encode(linear):
@@ -41,15 +49,17 @@ def test_chroma_is_that_of_known_colours():
     assert chroma(np.array([255, 0, 0])) == pytest.approx(104.55, abs=0.1)  # a* 80.1, b* 67.2
 
 
-def test_grey_ramps_stay_grey():
-    fused = [npfuse.fuse(*ramp_pair(evs), order="given") for evs in EXPOSURES.values()]
-    assert np.mean([chroma(ramp) for ramp in fused]) <= 1.5
-    assert max(chroma(ramp).mean() for ramp in fused) <= 1.6
+@pytest.mark.parametrize("name", EXPOSURES)
+def test_grey_ramps_stay_grey(name):
+    """The weights treat the colours alike; only the order of float32 additions may part them, by a level."""
+    fused = npfuse.fuse(*ramp_pair(EXPOSURES[name]), order="given")
+    assert np.ptp(fused.astype(int), axis=2).max() <= 1
+    assert chroma(fused).mean() <= 0.1
 
 
 @pytest.mark.parametrize("name", EXPOSURES)
 def test_a_ramp_stays_a_ramp(name):
-    levels = (npfuse.fuse(*ramp_pair(EXPOSURES[name]), order="given") @ LUMA)[32]
+    levels = (npfuse.fuse(*ramp_pair(EXPOSURES[name]), order="given") @ LUMA)[32, :-8]  # less the zero-padded border
     drop = (np.maximum.accumulate(levels) - levels).max()
     assert drop <= 1.01  # one level of rounding
     assert levels[-16:].mean() > levels[:16].mean() + 100
@@ -60,7 +70,7 @@ def test_a_scene_without_colour_stays_without(scene):
     pair = [to_bytes(read_picture(path).pixels @ LUMA / 255) for path in example_pair(scene)]
     under, over = (picture[:, :, np.newaxis].repeat(3, axis=2) for picture in pair)
     fused = npfuse.fuse(under, over, order="given")
-    assert chroma(fused).mean() <= 1.5
+    assert chroma(fused).mean() <= 0.1
     # What is white in both exposures is not rendered darker than what is white in one.
     brightest = (under[..., 0] >= 250) & (over[..., 0] >= 250)
     if brightest.sum() > 50:
