@@ -1,8 +1,9 @@
 """How much memory the values of a graph take at once, from when each is made and when it is last read.
 
 The walk is that of `npfuse.run`: a value is made by its step and dropped after the last step that reads it. The caller
-keeps the inputs, so they count to the end. Counted too is what a step needs for itself: the padded copy of a
-convolution's input, and the half-resampled picture of a resize. Left out: weights (`GraphCost.parameters`), and the
+keeps the inputs, so they count to the end. Counted too is what a step needs for itself, as `npfuse.fast` does it: a
+dense convolution pads a strip of its input at a time, a transposed one all of it, and a resize makes a half-resampled
+picture; depthwise ones need nothing. Left out: weights (`GraphCost.parameters`), and the
 block of hidden values of a merged step, which is small and does not grow with the picture.
 """
 
@@ -13,8 +14,10 @@ from math import prod
 from costmodel.counts import FLOAT32_BYTES
 from npfuse import padding as pad
 from npfuse.graph import Graph, Node
-from npfuse.ops import Resize, Window
+from npfuse.ops import Conv2D, Conv2DTranspose, Resize
 from npfuse.run import plan
+
+STRIP = 2**18  # numbers, about, that a dense convolution pads at a time: npfuse.fast.window_sums.STRIP
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +52,8 @@ def peak(graph: Graph, *, merge: bool, element_bytes: int = FLOAT32_BYTES) -> Pe
     Examples
     --------
     >>> from npfuse.models import t_cnn
-    >>> peak(t_cnn(10, 10), merge=False).values  # padded: (10 + 2)**2 * 256 * 4 bytes
-    (('exposures', 2400), ('conv1_relu', 102400), ('conv2_depthwise', 102400), ('conv2_depthwise, padded', 147456))
+    >>> peak(t_cnn(10, 10), merge=False).values  # 10 * 10 * 256 channels * 4 bytes
+    (('exposures', 2400), ('conv1_pointwise', 102400), ('conv1_relu', 102400))
     """
     moments = _moments(graph, merge=merge)
     scaled = [(node, tuple((name, count * element_bytes) for name, count in values)) for node, values in moments]
@@ -78,6 +81,18 @@ def _scratch(graph: Graph, node: Node) -> Iterator[tuple[str, int]]:
     height, width, channels = graph.input_shapes(node)[0]
     if isinstance(node.op, Resize):
         yield f"{node.name}, rows", node.op.height * width * channels
-    if isinstance(node.op, Window) and not node.op.transposed:
-        rows, columns = (sum(pad.conv_pads(n, *node.op.axis_arguments(axis))) for axis, n in enumerate((height, width)))
-        yield f"{node.name}, padded", (height + rows) * (width + columns) * channels
+    if isinstance(node.op, Conv2D):
+        arguments = [node.op.axis_arguments(axis) for axis in (0, 1)]
+        rows, columns = (sum(pad.conv_pads(n, *a)) for n, a in zip((height, width), arguments, strict=True))
+        if rows or columns:
+            kernel, stride, dilation, _ = arguments[0]
+            along, reach = (width + columns) * channels, pad.extent(kernel, dilation)
+            out_rows = min(graph.shapes[node.name][0], max(-(-reach // stride), STRIP // (along * stride)))
+            yield f"{node.name}, padded strip", ((out_rows - 1) * stride + reach) * along
+    if isinstance(node.op, Conv2DTranspose):
+        # An output position is made of as many input positions as taps meet it: one fewer lie beyond the edge.
+        padded = []
+        for axis, n in enumerate(graph.shapes[node.name][:2]):
+            kernel, stride, dilation, _ = node.op.axis_arguments(axis)
+            padded.append(-(-n // stride) + (kernel - 1) * dilation // stride)
+        yield f"{node.name}, padded", padded[0] * padded[1] * channels

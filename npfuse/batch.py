@@ -2,7 +2,8 @@
 
 A pair is two pictures in a folder of their own, or two files whose names differ in one word (`lake_under.jpg`,
 `lake_over.jpg`). An output that is there is finished, since it gets its name only when it is whole; so a run that was
-cut off is taken up by running it again. A bad pair is told of and the others go on.
+cut off is taken up by running it again. A bad pair is told of and the others go on. A process that is killed leaves a
+hidden `.npfuse-….part` beside the outputs, which may be deleted.
 """
 
 import os

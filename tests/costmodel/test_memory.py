@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from costmodel import memory
 from costmodel.memory import peak
+from npfuse.fast import window_sums
 from npfuse.graph import GraphBuilder
 from npfuse.models import lightfuse, mefnet
-from npfuse.ops import Add, DepthwiseConv2D, PointwiseConv2D, ReLU, Resize
+from npfuse.ops import Add, Conv2D, Conv2DTranspose, DepthwiseConv2D, PointwiseConv2D, ReLU, Resize
 
 
 def branches():
@@ -38,10 +40,32 @@ def test_peak_scales_with_the_size_of_a_number():
     assert peak(branches(), merge=False, element_bytes=2).bytes == 2000
 
 
-def test_peak_counts_the_padded_copy_of_a_convolution():
-    b = GraphBuilder("conv")
-    graph = b.build(b.add("y", DepthwiseConv2D(kernel_size=(3, 5)), b.input("x", (10, 20, 2))))
-    assert peak(graph, merge=True).values == (("x", 1600), ("y", 1600), ("y, padded", 4 * 12 * 24 * 2))
+def peak_of(op, shape):
+    b = GraphBuilder("one")
+    graph = b.build(b.add("y", op, b.input("x", shape)))
+    return peak(graph, merge=True).values
+
+
+def test_peak_counts_the_padded_strip_of_a_dense_convolution():
+    op = Conv2D(kernel_size=(3, 5), features=2)
+    assert peak_of(op, (10, 20, 2)) == (("x", 1600), ("y", 1600), ("y, padded strip", 4 * 12 * 24 * 2))
+    # 2**18 numbers are 62 rows of (2106 + 4) * 2 numbers; a window has 2 more.
+    assert peak_of(op, (1000, 2106, 2))[2] == ("y, padded strip", 4 * (62 + 2) * 2110 * 2)
+    assert len(peak_of(Conv2D(kernel_size=(1, 1), features=2), (10, 20, 2))) == 2
+
+
+def test_peak_counts_the_padded_input_of_a_transposed_convolution():
+    # An output is made of 2x2 inputs: a row and a column of zeros are added.
+    op = Conv2DTranspose(kernel_size=(3, 3), stride=(2, 2), features=1)
+    assert peak_of(op, (10, 20, 2)) == (("x", 1600), ("y", 4 * 20 * 40), ("y, padded", 4 * 11 * 21 * 2))
+
+
+def test_peak_counts_nothing_beside_a_depthwise_convolution():
+    assert peak_of(DepthwiseConv2D(kernel_size=(3, 5)), (10, 20, 2)) == (("x", 1600), ("y", 1600))
+
+
+def test_strips_are_those_of_the_compiled_convolution():
+    assert memory.STRIP == window_sums.STRIP
 
 
 def test_peak_counts_the_half_resampled_picture_of_a_resize():

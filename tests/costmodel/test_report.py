@@ -239,7 +239,7 @@ def test_wrong_input_is_one_line_on_stderr_and_status_2(capsys, arguments, messa
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "costmodel: the following arguments are required: report\n"),
+        ([], "costmodel: the following arguments are required: COMMAND\n"),
         (["report", "--bogus"], "costmodel: unrecognized arguments: --bogus\n"),
         (
             ["report", "--model", "t_cnn", "--keras", "x"],

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ def outcomes(tmp_path_factory):
     """What became of every file, tried one after the other in one process."""
     folder = tmp_path_factory.mktemp("corpus")
     command = [sys.executable, "-m", "tests.hostile.corpus", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=Path(__file__).parents[2])
     assert done.returncode == 0, done.stderr[-2000:]
     assert "Traceback" not in done.stderr
     return {line["name"]: line for line in map(json.loads, done.stdout.splitlines())}
