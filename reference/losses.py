@@ -154,3 +154,35 @@ def _vgg19(weights_path):
         reason = " ".join(str(error).split())
         raise InputError(f"{weights_path}: not VGG19 weights without the top ({reason})") from error
     return vgg
+
+
+def undecided(sums, block=16):
+    """How far hidden units change sign within blocks of pixels: 0 where each is on, or off, in the whole of each block.
+
+    Of each unit and block, the smaller of how far its sum rises above 0 and how far it falls below, in the mean; in
+    units of the sum's own standard deviation, which is held constant, so that small weights gain nothing.
+
+    Parameters
+    ----------
+    sums : tensor (N, H, W, C)
+        Of units before their ReLU; what is left beside whole blocks is not looked at.
+    block : int
+
+    Returns
+    -------
+    tensor ()
+
+    Examples
+    --------
+    >>> sums = np.full((1, 16, 16, 2), 3, np.float32)
+    >>> sums[0, 0, 0] = 2, -1
+    >>> float(undecided(tf.constant(sums))) > 0, float(undecided(tf.constant(sums[..., :1])))
+    (True, 0.0)
+    """
+    _, height, width, channels = sums.shape
+    rows, columns = height // block, width // block
+    blocks = sums[:, : rows * block, : columns * block]
+    blocks = tf.reshape(blocks, (-1, rows, block, columns, block, channels))
+    both = tf.minimum(tf.reduce_max(blocks, axis=(2, 4)), -tf.reduce_min(blocks, axis=(2, 4)))
+    scale = tf.stop_gradient(tf.math.reduce_std(sums, axis=(0, 1, 2))) + 1e-6
+    return tf.reduce_mean(tf.nn.relu(both) / scale)

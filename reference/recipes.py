@@ -44,6 +44,10 @@ class Recipe:
     jitter : Jitter
     colour_cycle : whether the weights treat red, green and blue alike, see `reference.colour_cycle`
     ramps : weight of how far the output falls along ramps of light, where it should only rise
+    last_bias : what DetailNet's last biases start from; LightFuse's last ReLU can be off everywhere from the start, and
+        then stays so, unless they are well above 0
+    undecided : weight of `reference.losses.undecided`: of how far LightFuse's hidden units change sign within blocks
+        of 16x16 pixels; such units are what a compiled fusion has to evaluate pixel by pixel
     learning_rate, final_rate, warm_up : the rate rises in `warm_up` steps and falls along a cosine to `final_rate`;
         constant where `final_rate` is None
     weight_decay : decoupled; 0 for plain Adam
@@ -66,6 +70,8 @@ class Recipe:
     jitter: Jitter = Jitter()
     colour_cycle: bool = False
     ramps: float = 0.0
+    last_bias: float = 0.0
+    undecided: float = 0.0
     learning_rate: float = 0.001
     final_rate: float | None = None
     warm_up: int = 0
@@ -118,6 +124,8 @@ T_CNN = replace(
     average=None,
 )
 
-LIGHTFUSE = replace(TONEFUSE, model="lightfuse", hidden=(256, 64), decoder="nearest", ramps=0.0)
+LIGHTFUSE = replace(
+    TONEFUSE, model="lightfuse", hidden=(256, 64), decoder="nearest", ramps=0.0, last_bias=0.5, undecided=1.0
+)
 
 RECIPES = {"paper": PAPER, "lightfuse": LIGHTFUSE, "tonefuse": TONEFUSE, "t_cnn": T_CNN}

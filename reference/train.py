@@ -27,7 +27,7 @@ from reference.colour_cycle import ColourCycle
 from reference.errors import InputError
 from reference.examples import Crops, Patches, thumbnail
 from reference.export import export_arrays, import_arrays, save_npz
-from reference.losses import plain_loss, ssim, tone_loss, vgg_loss
+from reference.losses import plain_loss, ssim, tone_loss, undecided, vgg_loss
 from reference.progress import Progress
 from reference.recipes import Recipe
 from reference.sice import full_range, read_scenes
@@ -175,12 +175,16 @@ def fit(job, trained, held_out=(), stream=None):
     cycle = ColourCycle(model.trainable_variables) if recipe.colour_cycle else None
     if cycle:
         cycle.initialize(model.trainable_variables)
+    if recipe.last_bias and recipe.model == "lightfuse":
+        last = model.get_layer(f"detail{len(recipe.hidden) + 1}").bias
+        last.assign(keras.ops.full_like(last, recipe.last_bias))
     settings = _settings(job, trained, held_out)
     epochs_done = load_checkpoint(job.checkpoint, model, optimizer, settings) if job.resume else 0
     if epochs_done > recipe.epochs:
         raise InputError(f"{job.checkpoint}: the checkpoint holds {epochs_done} epochs, more than --epochs asks for")
 
-    step = make_step(model, optimizer, loss, cycle, recipe.ramps)
+    undecided_weight = recipe.undecided if recipe.model == "lightfuse" else 0.0
+    step = make_step(model, optimizer, loss, cycle, recipe.ramps, undecided_weight)
     progress = Progress(epochs_done, recipe.epochs, len(examples), stream)
     progress.line(f"{examples} of {len(trained)} scenes, {model.count_params()} parameters")
     try:
@@ -270,7 +274,7 @@ def split_scenes(scenes, hold_out):
     return trained, [scene for scene in scenes if scene.name in hold_out]
 
 
-def make_step(model, optimizer, loss, cycle=None, ramps_weight=0.0):
+def make_step(model, optimizer, loss, cycle=None, ramps_weight=0.0, undecided_weight=0.0):
     """Make the function (inputs, labels, ramps) -> loss that takes one optimizer step.
 
     Parameters
@@ -282,19 +286,24 @@ def make_step(model, optimizer, loss, cycle=None, ramps_weight=0.0):
         Of the model's weights, which keep it.
     ramps_weight : float
         Of the falls of the output along each row of the ramps, summed, in the mean.
+    undecided_weight : float
+        Of how far LightFuse's hidden units change sign within blocks, see `reference.losses.undecided`; looked at in a
+        third of the examples, which costs a third.
 
     Returns
     -------
     callable
     """
+    hidden = [layer.output for layer in model.layers if layer.name.startswith("detail")][:-1]
+    watched = keras.Model(model.inputs, [model.output, *hidden]) if undecided_weight else None
 
-    def run(inputs):
-        return model(list(inputs) if len(inputs) > 1 else inputs[0], training=True)
+    def run(inputs, network=model):
+        return network(list(inputs) if len(inputs) > 1 else inputs[0], training=True)
 
     @tf.function(reduce_retracing=True)
     def step(inputs, labels, ramps):
         with tf.GradientTape() as tape:
-            output = run(inputs)
+            output, *sums = run(inputs, watched) if watched else (run(inputs),)
             edge = (output.shape[1] - labels.shape[1]) // 2  # of a model that does not leave out the context itself
             output = output[:, edge : output.shape[1] - edge, edge : output.shape[2] - edge]
             value = loss(labels, (output + 1) / 2)
@@ -302,6 +311,8 @@ def make_step(model, optimizer, loss, cycle=None, ramps_weight=0.0):
                 output = run(ramps) / 2
                 falls = tf.nn.relu(output[:, :, :-1] - output[:, :, 1:])
                 value += ramps_weight * tf.reduce_mean(tf.reduce_sum(falls, axis=2))
+            for layer in sums:
+                value += undecided_weight * undecided(layer[: (tf.shape(layer)[0] + 2) // 3])
         gradients = tape.gradient(value, model.trainable_variables)
         optimizer.apply(cycle.mean(gradients) if cycle else gradients, model.trainable_variables)
         return value
@@ -463,6 +474,10 @@ def describe(job, scores):
         optimizer += ", weights alike for red, green and blue"
     if recipe.ramps:
         optimizer += f", falls along ramps of light times {recipe.ramps}"
+    if recipe.last_bias:
+        optimizer += f", last biases from {recipe.last_bias}"
+    if recipe.undecided:
+        optimizer += f", units that change sign within blocks times {recipe.undecided}"
     if recipe.average is not None:
         optimizer += f", moving average {recipe.average}"
     lines = [

@@ -124,3 +124,15 @@ def test_a_file_of_other_weights_is_refused_in_one_line(tmp_path):
     with pytest.raises(InputError, match=r"other\.weights\.h5: not VGG19 weights without the top") as caught:
         losses.vgg_loss(path)
     assert "\n" not in str(caught.value)
+
+
+def test_only_units_that_change_sign_within_a_block_are_undecided_whatever_their_scale():
+    rng = np.random.default_rng(0)
+    mixed = rng.normal(0, 1, (2, 16, 32, 3)).astype(np.float32)
+    by_block = mixed.copy()
+    by_block[:, :, :16], by_block[:, :, 16:] = np.abs(mixed[:, :, :16]), -np.abs(mixed[:, :, 16:])
+    assert float(losses.undecided(tf.constant(by_block))) == 0
+    expected = np.minimum(mixed.reshape(2, 16, 2, 16, 3).max((1, 3)), -mixed.reshape(2, 16, 2, 16, 3).min((1, 3)))
+    expected = (expected / mixed.std((0, 1, 2))).mean()
+    assert float(losses.undecided(tf.constant(mixed))) == pytest.approx(expected, rel=1e-4)
+    assert float(losses.undecided(tf.constant(mixed * 100))) == pytest.approx(expected, rel=1e-4)

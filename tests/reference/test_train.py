@@ -17,6 +17,7 @@ from reference.errors import InputError  # noqa: E402
 from reference.examples import Crops, Patches, draw_jitter, draw_pair, draw_ramps, turn  # noqa: E402
 from reference.export import export_arrays  # noqa: E402
 from reference.keras_models import lightfuse, t_cnn, tonefuse  # noqa: E402
+from reference.losses import undecided  # noqa: E402
 from reference.progress import Progress  # noqa: E402
 from reference.recipes import RECIPES, Jitter, Recipe  # noqa: E402
 from reference.sice import Scene, full_range, read_scene  # noqa: E402
@@ -24,6 +25,7 @@ from reference.train import (  # noqa: E402
     Job,
     averaged,
     dead_channels,
+    fit,
     format_scores,
     fuse_scene,
     make_optimizer,
@@ -409,6 +411,37 @@ def test_the_step_adds_the_weighted_falls_along_ramps():
     output = np.asarray(model(ramps)) / 2
     falls = np.maximum(output[:, :, :-1] - output[:, :, 1:], 0).sum(axis=2).mean()
     assert values[2.0] - values[0.0] == pytest.approx(2 * falls, rel=1e-3)
+
+
+def test_the_step_adds_the_weighted_units_that_change_sign_of_both_hidden_layers_in_a_third_of_the_examples():
+    values = {}
+    rng = np.random.default_rng(0)
+    inputs, labels = rng.uniform(-1, 1, (4, 16, 16, 6)), rng.random((4, 16, 16, 3))
+    for weight in (0.0, 2.0):
+        keras.utils.set_random_seed(1)
+        model = lightfuse(hidden=(5, 4))
+        optimizer = keras.optimizers.SGD(0.0)
+        optimizer.build(model.trainable_variables)
+        step = make_step(model, optimizer, plain_loss_of_small, undecided_weight=weight)
+        values[weight] = float(step((tf.constant(inputs, tf.float32),), tf.constant(labels, tf.float32), None))
+    (k1, b1), (k2, b2) = (model.get_layer(f"detail{n}").get_weights() for n in (1, 2))
+    first = inputs[:2] @ k1[0, 0] + b1
+    second = np.maximum(first, 0) @ k2[0, 0] + b2
+    expected = sum(float(undecided(tf.constant(sums, tf.float32))) for sums in (first, second))
+    assert expected > 0
+    assert values[2.0] - values[0.0] == pytest.approx(2 * expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_the_recipe_for_lightfuse_starts_with_every_output_channel_awake(seed, eager, tmp_path):
+    scene = random_scene(48, 48)
+    recipe = replace(RECIPES["lightfuse"], steps=1, epochs=1, batch=1, learning_rate=1e-9, final_rate=1e-9)
+    job = Job(recipe=recipe, data=tmp_path, out=tmp_path / "w.npz", checkpoint=tmp_path / "ck", seed=seed)
+    model = fit(job, [scene], stream=io.StringIO())
+    pair = full_range(np.concatenate([scene.under, scene.over], axis=-1))[None, :16, :16]
+    details = [layer.output for layer in model.layers if layer.name.startswith("detail")]
+    output = np.asarray(keras.Model(model.input, details[-1])(pair))
+    assert (output > 0).mean(axis=(0, 1, 2)).min() > 0.9
 
 
 def test_a_moving_average_is_what_is_written(data, eager, tmp_path):
