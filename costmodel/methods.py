@@ -8,9 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from npfuse.graph import Graph
+from npfuse.methods.mefnet import SHORT_SIDE, low_resolution
 from npfuse.models import build
-
-SHORT_SIDE = 128  # of MEF-Net's low-resolution copy: Main.py of https://github.com/makedede/MEFNet, --low_size
 
 Grid = Callable[[int, int], tuple[int, int]]
 
@@ -29,18 +28,6 @@ def multiple_of_8(height: int, width: int) -> tuple[int, int]:
     (16, 24)
     """
     return height + -height % 8, width + -width % 8
-
-
-def low_resolution(height: int, width: int) -> tuple[int, int]:
-    """Return the size of MEF-Net's copy: the short side becomes 128, the other one keeps the proportions, rounded down.
-
-    Examples
-    --------
-    >>> low_resolution(896, 1344), low_resolution(1344, 896)
-    ((128, 192), (192, 128))
-    """
-    short = min(height, width)
-    return height * SHORT_SIDE // short, width * SHORT_SIDE // short
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The command line: ``python -m reference train …``, ``… train-mefnet …``, ``… score …``, ``… crosscheck …``.
+"""The command line: ``python -m reference train …``, ``… train-mef …``, ``… score …``, ``… crosscheck …``.
 
 Options are read before Keras is imported, so that ``--help`` and mistakes in the options answer at once. Mistakes the
 user can mend are one line on stderr and exit status 2; Ctrl-C says how to go on and exits with 130.
@@ -32,18 +32,18 @@ def main(argv=None):
         The exit status.
     """
     argv = sys.argv[1:] if argv is None else argv
-    if argv[:1] not in (["train"], ["train-mefnet"], ["score"], ["crosscheck"]):
+    if argv[:1] not in (["train"], ["train-mef"], ["score"], ["crosscheck"]):
         if argv[:1] in (["-h"], ["--help"]):
-            print("usage: python -m reference {train,train-mefnet,score,crosscheck} …   (each has its own --help)")
+            print("usage: python -m reference {train,train-mef,score,crosscheck} …   (each has its own --help)")
             return 0
-        return _fail("expected a subcommand, train, train-mefnet, score or crosscheck (each has its own --help)")
+        return _fail("expected a subcommand, train, train-mef, score or crosscheck (each has its own --help)")
     try:
         if argv[0] == "train":
             return train_command(argv[1:])
-        if argv[0] == "train-mefnet":
-            from reference.mef_training import main as train_mefnet
+        if argv[0] == "train-mef":
+            from reference.mef_training import main as train_mef
 
-            return train_mefnet(argv[1:])
+            return train_mef(argv[1:])
         if argv[0] == "score":
             from reference.score import main as score
 

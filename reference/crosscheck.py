@@ -1,8 +1,8 @@
 """The cross-check: the same weights and pictures through npfuse's engines and through the Keras model.
 
 Two descriptions of each network, made apart, are compared: the graph (run by definition and by the compiled functions)
-and the Keras layers. Pictures of any size go through, padded by edge replication to the network's grid of 8 as
-`npfuse.fuse` does it, so that what is compared is the whole path of such a size.
+and the Keras layers. Pictures of any size go through; where the network takes RGB, padded by edge replication to its
+grid of 8 as `npfuse.fuse` does it, so that what is compared is the whole path of such a size.
 """
 
 import argparse
@@ -38,12 +38,12 @@ class Difference:
         return FLOAT32_LIMIT if self.dtype == "float32" else FLOAT64_LIMIT
 
 
-def bundled_pair_networks():
+def bundled_networks():
     """Return the names of the bundled weights of the models in `reference.keras_models`; MEF-Net's is elsewhere.
 
     Examples
     --------
-    >>> {"lightfuse", "tonefuse"} <= set(bundled_pair_networks())
+    >>> {"lightfuse", "tonefuse"} <= set(bundled_networks())
     True
     """
     return [name for name in bundled_names() if hasattr(keras_models, load_weights(name).model)]
@@ -54,7 +54,7 @@ def random_weights(model="lightfuse", seed=0, **build):
 
     Parameters
     ----------
-    model : {"lightfuse", "t_cnn", "tonefuse"}
+    model : {"lightfuse", "t_cnn", "tonefuse", "deepfuse"}
     seed : int
     **build : of the model, e.g. ``hidden=[256, 64], decoder="bilinear"``
 
@@ -77,7 +77,7 @@ def _fan_in(name, shape):
     """Return how many products are summed for an output value; transposed kernels end in (Cout, Cin)."""
     if name.startswith("up"):
         return shape[0] * shape[1] * shape[3] // 4
-    return shape[0] * shape[1] if len(shape) == 3 else shape[0]
+    return np.prod(shape[:2]) if len(shape) == 3 else np.prod(shape[:-1])
 
 
 def compare(weights, sizes=SIZES, dtypes=("float32", "float64"), seed=0) -> Iterator[Difference]:
@@ -101,17 +101,25 @@ def compare(weights, sizes=SIZES, dtypes=("float32", "float64"), seed=0) -> Iter
         import_arrays(model, weights.arrays)
         arrays = {name: array.astype(dtype) for name, array in weights.arrays.items()}
         for height, width in sizes:
-            picture = np.random.default_rng(seed).uniform(-1, 1, (1, height, width, 6)).astype(dtype)
-            padded = np.pad(picture, [(0, 0), (0, -height % GRID), (0, -width % GRID), (0, 0)], mode="edge")
-            graph = weights.graph(*padded.shape[1:3])
-            inputs = {"exposures": padded}
-            for name, shape in graph.inputs[1:]:
-                inputs[name] = np.random.default_rng(seed + 1).uniform(-1, 1, (1, *shape)).astype(dtype)
-            expected = np.asarray(model(list(inputs.values()) if len(inputs) > 1 else padded))[:, :height, :width]
+            inputs = _inputs(weights.graph(height, width), dtype, seed)
+            if "exposures" in inputs:
+                padding = [(0, 0), (0, -height % GRID), (0, -width % GRID), (0, 0)]
+                inputs["exposures"] = np.pad(inputs["exposures"], padding, mode="edge")
+            graph = weights.graph(*next(iter(inputs.values())).shape[1:3])
+            arguments = list(inputs.values()) if len(inputs) > 1 else next(iter(inputs.values()))
+            expected = np.asarray(model(arguments))[:, :height, :width]
             for engine in ("definition", "fast"):
                 actual = run(graph, inputs, arrays, engine=engine)["fused"][:, :height, :width]
                 largest = float(np.abs(actual - expected).max())
                 yield Difference(height=height, width=width, dtype=dtype, engine=engine, largest=largest)
+
+
+def _inputs(graph, dtype, seed):
+    """Draw a network's inputs, in [-1, 1], each from a generator of its own."""
+    return {
+        name: np.random.default_rng(seed + n).uniform(-1, 1, (1, *shape)).astype(dtype)
+        for n, (name, shape) in enumerate(graph.inputs)
+    }
 
 
 def main(argv) -> int:
@@ -125,7 +133,7 @@ def main(argv) -> int:
         help="bundled names or weights files (default: every bundled one, and random weights for every decoder)",
     )
     arguments = parser.parse_args(argv)
-    checked = [load_weights(name) for name in arguments.weights or bundled_pair_networks()]
+    checked = [load_weights(name) for name in arguments.weights or bundled_networks()]
     if not arguments.weights:
         checked += [random_weights(hidden=[256, 64], decoder=decoder) for decoder in DECODERS]
         checked += [random_weights("t_cnn", hidden=[256, 64]), random_weights("tonefuse", hidden=[32, 32])]

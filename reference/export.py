@@ -14,7 +14,7 @@ from npfuse.weights import Weights, save_weights
 
 
 def export_arrays(model):
-    """Take the weights out of a model of `reference.keras_models`.
+    """Take the weights out of a model of `reference.keras_models` or `reference.mef_networks`.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def save_npz(path, model, *, build, source, normalization="full_range", overwrit
     ----------
     path : path
     model : keras.Model
-        Its name is the name of npfuse's model: "lightfuse", "t_cnn" or "tonefuse".
+        Its name is the name of npfuse's model: "lightfuse", "t_cnn", "tonefuse", "deepfuse" or "mefnet".
     build : dict
         Arguments npfuse builds the same network with, e.g. ``{"hidden": [256, 64], "decoder": "nearest"}``.
     source : str
@@ -98,8 +98,12 @@ def _slots(model):
             slots[f"{name}/kernel"] = layer.kernel, tuple(layer.kernel.shape)
             slots[f"{name}/bias"] = layer.bias, tuple(layer.bias.shape)
         elif isinstance(layer, layers.Conv2D):
-            slots[f"{name}/kernel"] = layer.kernel, tuple(layer.kernel.shape[2:])
-            slots[f"{name}/bias"] = layer.bias, tuple(layer.bias.shape)
-        elif layer.weights:
+            shape = tuple(layer.kernel.shape)
+            slots[f"{name}/kernel"] = layer.kernel, shape[2:] if shape[:2] == (1, 1) else shape
+            if layer.use_bias:
+                slots[f"{name}/bias"] = layer.bias, tuple(layer.bias.shape)
+        elif all(len(variable.shape) == 1 for variable in layer.weights):  # none, or those of a normalisation
+            slots |= {f"{name}/{variable.name}": (variable, tuple(variable.shape)) for variable in layer.weights}
+        else:
             raise ValueError(f"{model.name}: layer {name} is a {type(layer).__name__}, which has no npfuse layout")
     return slots

@@ -1,7 +1,8 @@
-"""LightFuse, T_CNN and ToneFuse in plain Keras layers, to train and to compare with.
+"""LightFuse, T_CNN, ToneFuse and DeepFuse in plain Keras layers, to train and to compare with.
 
-LightFuse and T_CNN are those of arXiv 2107.02299, Figure 2 and Table I; ToneFuse is this project's.
-Input (N, H, W, 6), the under-exposed RGB then the over-exposed RGB, in [-1, 1]; output (N, H, W, 3) in [-1, 1].
+LightFuse and T_CNN are those of arXiv 2107.02299, Figure 2 and Table I; ToneFuse is this project's; DeepFuse is that of
+Prabhakar et al. 2017 as released, and alone fuses luma: two inputs (N, H, W, 1), output the same. The others' input is
+(N, H, W, 6), the under-exposed RGB then the over-exposed RGB, in [-1, 1]; their output (N, H, W, 3) in [-1, 1].
 Weights are matched by layer name, so the names here are part of the weights' format. Left out: any handling of
 sizes that are not multiples of 8 (LightFuse's Add fails on them, as the authors' own graph does).
 """
@@ -142,3 +143,37 @@ def tonefuse(height=None, width=None, *, hidden=(32, 32), context=0, dtype=None)
     g = _inner(_bilinear(g, dtype), context, dtype)
     y = layers.Activation("tanh", dtype=dtype)(layers.Add(dtype=dtype)([x, g]))
     return keras.Model([exposures, thumbnail], y, name="tonefuse")
+
+
+def deepfuse(height=None, width=None, *, dtype=None):
+    """Build DeepFuse: the same two layers see either luma, four more see the sum of their features.
+
+    Parameters
+    ----------
+    height, width : int or None
+    dtype : str or None
+        Of every layer; None follows ``keras.config.floatx()``.
+
+    Returns
+    -------
+    keras.Model
+        Of two inputs, under and over (N, H, W, 1), luma in studio swing.
+
+    Examples
+    --------
+    >>> deepfuse().count_params()
+    316976
+    """
+    dtype = dtype or keras.config.floatx()
+
+    def convolution(n, channels, size):
+        options = {"padding": "same", "use_bias": False, "kernel_initializer": "he_normal"}
+        return layers.Conv2D(channels, size, **options, name=f"conv{n}", dtype=dtype)
+
+    leaky = layers.LeakyReLU(negative_slope=0.01, dtype=dtype)
+    first, second = convolution(1, 32, 3), convolution(2, 64, 5)
+    lumas = [keras.Input((height, width, 1), dtype=dtype, name=name) for name in ("under", "over")]
+    x = layers.Add(dtype=dtype)([leaky(second(leaky(first(luma)))) for luma in lumas])
+    for n, (channels, size) in enumerate(((64, 7), (32, 5), (16, 5), (1, 7)), start=3):
+        x = leaky(convolution(n, channels, size)(x))
+    return keras.Model(lumas, x, name="deepfuse")

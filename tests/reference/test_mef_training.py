@@ -1,10 +1,10 @@
-"""MEF-Net's training: the Keras model against the graph, the loss against the metric, and a few steps of it."""
+"""MEF-Net's and DeepFuse's training: models against graphs, the loss against the metric, and a few steps of it."""
 
 import numpy as np
 import pytest
 
 from npfuse.methods.mefnet import low_resolution
-from npfuse.metrics import luma_mixture, patch_mixture
+from npfuse.metrics import luma_mixture, mef_ssim, patch_mixture
 from npfuse.models import mefnet as graph
 from npfuse.run import run
 from tests.arrays import assert_close
@@ -13,21 +13,23 @@ from tests.reference.scenes import write_scene
 pytest.importorskip("keras")
 tf = pytest.importorskip("tensorflow")
 
-from reference import mef_training  # noqa: E402
+from reference import mef_loss, mef_networks, mef_training  # noqa: E402
 from reference.__main__ import main  # noqa: E402
+from reference.export import export_arrays  # noqa: E402
 from reference.sice import read_scene  # noqa: E402
 
 
 def constants(*planes_of_each):
-    return [tf.constant(np.stack(planes)[..., np.newaxis], tf.float32) for planes in planes_of_each]
+    """(H, W) each to (K, 1, H, W, 1)."""
+    return [tf.constant(np.stack(planes)[:, np.newaxis, ..., np.newaxis], tf.float32) for planes in planes_of_each]
 
 
-def test_the_keras_model_equals_the_graph():
+def test_the_keras_model_of_mefnet_equals_the_graph():
     rng = np.random.default_rng(0)
-    model = mef_training.mefnet()
+    model = mef_networks.mefnet()
     for variable in model.trainable_variables:
         variable.assign(variable + rng.normal(size=variable.shape) * 0.1)
-    arrays = mef_training.export_arrays(model)
+    arrays = export_arrays(model)
     assert sum(array.size for array in arrays.values()) == 26_461
     luma = rng.random((2, 30, 44, 1)).astype(np.float32)
     expected = model(luma).numpy()
@@ -40,10 +42,44 @@ def test_quality_of_a_picture_with_the_wanted_means_is_its_structure():
     plane = 0.5 + 0.3 * np.random.default_rng(0).random((60, 70))
     pair = [plane, plane]
     lumas, mixture, brightness, fused = constants(pair, patch_mixture(pair), luma_mixture(pair), [plane])
-    assert float(mef_training.quality(lumas, mixture, brightness, fused)) == pytest.approx(1, abs=1e-5)
+    assert float(mef_loss.quality(lumas, mixture, brightness, fused)) == pytest.approx(1, abs=1e-5)
     darker = fused - 0.3  # the same structure, another mean m: 2 m (m - 0.3) / (m^2 + (m - 0.3)^2) with m near 0.65
     expected = 2 * 0.65 * 0.35 / (0.65**2 + 0.35**2)
-    assert float(mef_training.quality(lumas, mixture, brightness, darker)) == pytest.approx(expected, abs=0.01)
+    assert float(mef_loss.quality(lumas, mixture, brightness, darker)) == pytest.approx(expected, abs=0.01)
+
+
+def test_loss_of_a_batch_is_the_metrics_mean_over_its_stacks_and_scales(monkeypatch):
+    monkeypatch.setattr(mef_loss, "C1", 1e9)  # a luminance term of 1: the metric has none
+    rng = np.random.default_rng(0)
+    stacks = np.sort(rng.random((3, 2, 64, 64)), axis=1)
+    fused = stacks.mean(axis=1)
+    for scales in (1, 2, 3):
+        weights = np.zeros(scales)
+        weights[-1] = 1
+        wanted = [tuple(map(tf.constant, scaled)) for scaled in mef_loss.targets(stacks, scales)]
+        value = mef_loss.loss(wanted, tf.constant(fused[np.newaxis, ..., np.newaxis], tf.float32), weights)
+        monkeypatch.setattr("npfuse.metrics.MEF_SCALES", tuple(weights))
+        scores = [
+            mef_ssim([np.repeat(plane[..., np.newaxis], 3, axis=2) for plane in stack], np.dstack([picture] * 3))
+            for stack, picture in zip(stacks, fused, strict=True)
+        ]
+        assert float(value) == pytest.approx(1 - np.mean(scores), abs=1e-4)
+
+
+def test_loss_counts_what_lies_outside_of_0_to_1():
+    lumas = np.full((1, 2, 44, 44), 0.5)
+    wanted = [tuple(map(tf.constant, scaled)) for scaled in mef_loss.targets(lumas, 1)]
+    inside, above, below = (
+        float(mef_loss.loss(wanted, tf.fill((1, 1, 44, 44, 1), level), (0.0,))) for level in (1.0, 1.25, -0.5)
+    )
+    assert (inside, above, below) == (1, 1.25, 1.5)
+
+
+def test_deepfuse_begins_near_the_average_of_the_pair():
+    pair = np.random.default_rng(0).random((2, 3, 20, 30, 1)).astype(np.float32)
+    fused = mef_networks.deepfuse_luma(mef_networks.deepfuse(), tf.constant(pair))
+    assert fused.shape == (1, 3, 20, 30, 1)
+    assert np.abs(fused[0] - pair.mean(axis=0)).mean() < 0.1
 
 
 def test_luma_mixture_favours_the_well_exposed():
@@ -81,18 +117,20 @@ def small(monkeypatch):
     assert low_resolution(64, 96) == (32, 48)
 
 
-def test_training_writes_weights_that_fuse(tmp_path, small, capsys):
+@pytest.mark.parametrize("network", ["mefnet", "deepfuse"])
+def test_training_writes_weights_that_fuse(network, tmp_path, small, capsys):
     import npfuse
 
     for seed, name in enumerate("ab"):
         write_scene(tmp_path / "scenes" / name, 64, 96, seed=seed)
-    out = tmp_path / "mefnet.npz"
-    argv = ["train-mefnet", "--data", str(tmp_path / "scenes"), "--out", str(out), "--steps", "3", "--hold-out", "b"]
+    out = tmp_path / "weights.npz"
+    argv = ["train-mef", "--network", network, "--data", str(tmp_path / "scenes"), "--out", str(out), "--steps", "3"]
+    argv += ["--hold-out", "b"]
     assert main(argv) == 0
     assert "3/3: loss 0." in capsys.readouterr().err
     weights = npfuse.load_weights(out)
     assert "Data: 1 scenes of the folder scenes, all exposures; held out: b." in weights.source
-    assert weights.model == "mefnet"
+    assert weights.model == network
     assert main(argv) == 2
     assert "the file is there already, --force overwrites it" in capsys.readouterr().err
     assert main([*argv[:-1], "c", "--force"]) == 2
@@ -104,7 +142,7 @@ def test_the_average_is_of_the_steps_alone(tmp_path, small):
     write_scene(tmp_path / "a", 64, 96)
     scenes = [read_scene(tmp_path / "a")]
     averaged, last = (
-        mef_training.train(scenes, mef_training.Schedule(steps=2, average=average), 1, say=lambda line: None)
+        mef_training.train("mefnet", scenes, mef_training.Schedule(steps=2, average=average), 1, say=lambda line: None)
         for average in (0.9, 0.0)
     )
     for name, array in last.items():

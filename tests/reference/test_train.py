@@ -292,7 +292,7 @@ def test_options_are_those_of_a_job_and_the_changeable_ones_of_a_recipe():
 @pytest.mark.parametrize("argv", [[], ["fuse"]])
 def test_an_unknown_subcommand_is_one_line_and_exit_status_2(argv, capsys):
     assert main(argv) == 2
-    assert "expected a subcommand, train, train-mefnet, score or crosscheck" in one_line(capsys)
+    assert "expected a subcommand, train, train-mef, score or crosscheck" in one_line(capsys)
 
 
 def test_missing_keras_names_the_extra_to_install(data, eager, tmp_path, capsys, monkeypatch):
