@@ -18,6 +18,7 @@ from reference import keras_models
 from reference.export import import_arrays
 
 SIZES = ((256, 256), (8, 8), (251, 333), (100, 60), (1, 1), (37, 520))
+RGB_PAIR = ("lightfuse", "t_cnn", "tonefuse")  # take six channels, at multiples of 8
 FLOAT32_LIMIT, FLOAT64_LIMIT = 5e-6, 1e-12
 DECODERS = ("nearest", "bilinear", "transposed")
 
@@ -101,11 +102,14 @@ def compare(weights, sizes=SIZES, dtypes=("float32", "float64"), seed=0) -> Iter
         import_arrays(model, weights.arrays)
         arrays = {name: array.astype(dtype) for name, array in weights.arrays.items()}
         for height, width in sizes:
-            inputs = _inputs(weights.graph(height, width), dtype, seed)
-            if "exposures" in inputs:
+            # Random values for all that is fed; then, of RGB, what lies beyond the picture repeats its edge.
+            padded = weights.model in RGB_PAIR
+            graph = weights.graph(*((n + -n % GRID if padded else n) for n in (height, width)))
+            inputs = _inputs(graph, dtype, seed)
+            if padded:
+                picture = inputs["exposures"][:, :height, :width]
                 padding = [(0, 0), (0, -height % GRID), (0, -width % GRID), (0, 0)]
-                inputs["exposures"] = np.pad(inputs["exposures"], padding, mode="edge")
-            graph = weights.graph(*next(iter(inputs.values())).shape[1:3])
+                inputs["exposures"] = np.pad(picture, padding, mode="edge")
             arguments = list(inputs.values()) if len(inputs) > 1 else next(iter(inputs.values()))
             expected = np.asarray(model(arguments))[:, :height, :width]
             for engine in ("definition", "fast"):

@@ -170,7 +170,11 @@ def deepfuse(height=None, width=None, *, dtype=None):
         options = {"padding": "same", "use_bias": False, "kernel_initializer": "he_normal"}
         return layers.Conv2D(channels, size, **options, name=f"conv{n}", dtype=dtype)
 
-    leaky = layers.LeakyReLU(negative_slope=0.01, dtype=dtype)
+    def leaky(x):
+        if dtype != "float64":
+            return layers.LeakyReLU(negative_slope=0.01, dtype=dtype)(x)
+        return keras.ops.maximum(x, x * 0.01)  # TensorFlow's layer rounds its slope to float32
+
     first, second = convolution(1, 32, 3), convolution(2, 64, 5)
     lumas = [keras.Input((height, width, 1), dtype=dtype, name=name) for name in ("under", "over")]
     x = layers.Add(dtype=dtype)([leaky(second(leaky(first(luma)))) for luma in lumas])
