@@ -21,6 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Examples
     --------
     >>> main(["weights", "list"])
+    deepfuse     DeepFuse     316,976 parameters
     lightfuse    LightFuse    18,630 parameters
     mefnet       MEF-Net      26,461 parameters
     t_cnn        T_CNN        21,369 parameters

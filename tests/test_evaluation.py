@@ -129,7 +129,8 @@ def test_scenes_that_were_trained_on_are_marked_and_the_others_have_a_row(scenes
     assert "* LightFuse: trained on 2 of these 3 scenes, as the weights say: broken, two" in out
 
 
-def test_evaluate_refuses_what_it_cannot_do(scenes, capsys):
+def test_evaluate_refuses_what_it_cannot_do(scenes, capsys, monkeypatch):
+    monkeypatch.setattr("npfuse.fusion.bundled_names", lambda: ["tonefuse"])
     for arguments, message in (
         (["nowhere"], "nowhere: no such folder"),
         (["scenes", "--long-side", "43"], "--long-side is 43, expected at least 44"),

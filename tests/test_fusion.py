@@ -311,7 +311,8 @@ def test_fuse_rejects_bad_pictures(a, b, error, message):
         ({"weights": 7}, TypeError, "weights is int, expected None, a name, a path or Weights"),
     ],
 )
-def test_fuse_rejects_bad_options(options, error, message):
+def test_fuse_rejects_bad_options(options, error, message, monkeypatch):
+    monkeypatch.setattr("npfuse.fusion.bundled_names", lambda: ["tonefuse"])
     with pytest.raises(error, match=re.escape(message)):
         npfuse.fuse(RGB, RGB, **({"weights": random_weights()} | options))
 
