@@ -313,7 +313,7 @@ def test_fuse_takes_a_method_and_further_exposures(folder, capsys):
 
 
 def test_fuse_refuses_methods_without_weights_and_stacks_to_align(folder, capsys, monkeypatch):
-    monkeypatch.setattr("npfuse.fusion.bundled_names", lambda: ["tonefuse"])
+    monkeypatch.setattr("npfuse.fusion.bundled_names", lambda: ["lightfuse", "mefnet", "t_cnn", "tonefuse"])
     assert main(["fuse", "under.png", "over.png", "over.png", "-o", "fused.png", "--align"]) == 2
     assert "--align with 3 pictures: expected 2" in one_error(capsys)
     assert main(["fuse", "under.png", "over.png", "-o", "fused.png", "--method", "deepfuse"]) == 2

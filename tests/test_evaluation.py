@@ -130,7 +130,8 @@ def test_scenes_that_were_trained_on_are_marked_and_the_others_have_a_row(scenes
 
 
 def test_evaluate_refuses_what_it_cannot_do(scenes, capsys, monkeypatch):
-    monkeypatch.setattr("npfuse.fusion.bundled_names", lambda: ["tonefuse"])
+    monkeypatch.setattr("npfuse.fusion.bundled_names", lambda: ["lightfuse", "mefnet", "t_cnn", "tonefuse"])
+    monkeypatch.setattr("npfuse.evaluation.bundled_names", lambda: ["lightfuse", "mefnet", "t_cnn", "tonefuse"])
     for arguments, message in (
         (["nowhere"], "nowhere: no such folder"),
         (["scenes", "--long-side", "43"], "--long-side is 43, expected at least 44"),

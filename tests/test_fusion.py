@@ -312,7 +312,7 @@ def test_fuse_rejects_bad_pictures(a, b, error, message):
     ],
 )
 def test_fuse_rejects_bad_options(options, error, message, monkeypatch):
-    monkeypatch.setattr("npfuse.fusion.bundled_names", lambda: ["tonefuse"])
+    monkeypatch.setattr("npfuse.fusion.bundled_names", lambda: ["lightfuse", "mefnet", "t_cnn", "tonefuse"])
     with pytest.raises(error, match=re.escape(message)):
         npfuse.fuse(RGB, RGB, **({"weights": random_weights()} | options))
 
