@@ -44,7 +44,7 @@ def lightfuse(height=None, width=None, *, hidden=(256, 64), decoder="nearest", c
     inputs = keras.Input((height, width, 6), dtype=dtype)
     x = _inner(inputs, context, dtype)
     for n, channels in enumerate((*hidden, 3), start=1):
-        x = layers.ReLU(dtype=dtype)(layers.Conv2D(channels, 1, name=f"detail{n}", dtype=dtype)(x))
+        x = layers.Conv2D(channels, 1, activation="relu", name=f"detail{n}", dtype=dtype)(x)
     half = {"strides": 2, "padding": "same", "dtype": dtype}
     g = layers.DepthwiseConv2D(3, **half, name="global1")(inputs)
     g = layers.DepthwiseConv2D(3, **half, name="global2")(g)

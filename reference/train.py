@@ -294,8 +294,8 @@ def make_step(model, optimizer, loss, cycle=None, ramps_weight=0.0, undecided_we
     -------
     callable
     """
-    hidden = [layer.output for layer in model.layers if layer.name.startswith("detail")][:-1]
-    watched = keras.Model(model.inputs, [model.output, *hidden]) if undecided_weight else None
+    hidden = [layer for layer in model.layers if layer.name.startswith("detail")][:-1] if undecided_weight else []
+    watched = keras.Model(model.inputs, [model.output, *(layer.input for layer in hidden)]) if hidden else None
 
     def run(inputs, network=model):
         return network(list(inputs) if len(inputs) > 1 else inputs[0], training=True)
@@ -303,7 +303,7 @@ def make_step(model, optimizer, loss, cycle=None, ramps_weight=0.0, undecided_we
     @tf.function(reduce_retracing=True)
     def step(inputs, labels, ramps):
         with tf.GradientTape() as tape:
-            output, *sums = run(inputs, watched) if watched else (run(inputs),)
+            output, *read = run(inputs, watched) if watched else (run(inputs),)
             edge = (output.shape[1] - labels.shape[1]) // 2  # of a model that does not leave out the context itself
             output = output[:, edge : output.shape[1] - edge, edge : output.shape[2] - edge]
             value = loss(labels, (output + 1) / 2)
@@ -311,8 +311,10 @@ def make_step(model, optimizer, loss, cycle=None, ramps_weight=0.0, undecided_we
                 output = run(ramps) / 2
                 falls = tf.nn.relu(output[:, :, :-1] - output[:, :, 1:])
                 value += ramps_weight * tf.reduce_mean(tf.reduce_sum(falls, axis=2))
-            for layer in sums:
-                value += undecided_weight * undecided(layer[: (tf.shape(layer)[0] + 2) // 3])
+            for layer, values in zip(hidden, read, strict=True):
+                third = values[: (tf.shape(values)[0] + 2) // 3]
+                sums = layer.convolution_op(third, layer.kernel) + layer.bias  # before the layer's own ReLU
+                value += undecided_weight * undecided(sums)
         gradients = tape.gradient(value, model.trainable_variables)
         optimizer.apply(cycle.mean(gradients) if cycle else gradients, model.trainable_variables)
         return value

@@ -76,8 +76,10 @@ def test_window_sums_of_a_pixel_are_the_same_wherever_it_lies(features):
 def test_window_sums_keep_what_is_not_finite_to_its_windows(features, value):
     x, kernel = whole(1, 6, 11, 8), np.ones((3, 3, 8, features))
     x[0, 2, 4, 5] = value
-    assert_close(FAST[Conv2D](x, kernel), conv2d(x, kernel))
-    assert_close(FAST[PointwiseConv2D](x, kernel[0, 0]), pointwise_conv2d(x, kernel[0, 0]))
+    with np.errstate(invalid="ignore"):  # some BLAS multiply what they pad with, and so warn of inf * 0
+        expected = conv2d(x, kernel), pointwise_conv2d(x, kernel[0, 0])
+    assert_close(FAST[Conv2D](x, kernel), expected[0])
+    assert_close(FAST[PointwiseConv2D](x, kernel[0, 0]), expected[1])
 
 
 def test_terms_of_cuts_runs_where_a_chunk_is_full():

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from npfuse.fast import FAST
@@ -83,6 +83,7 @@ def test_pointwise_conv2d_definition_equals_conv2d_1x1(call):
 @given(calls())
 def test_pointwise_conv2d_definition_equals_tensorflow(tf, call):
     x, kernel, bias = call.map(np.array).arrays
+    assume(len(x))  # of no pictures, TensorFlow's result has the channels of x on some processors
     expected = np.asarray(tf.nn.conv2d(x, kernel[np.newaxis, np.newaxis], strides=1, padding="SAME"))
     assert_close(call(pointwise_conv2d), expected + (0 if bias is None else bias), rounding(call))
 
