@@ -81,7 +81,7 @@ def _means(picture: Picture, height: int, width: int) -> NDArray[np.float64]:
     """Average a picture as npfuse does, without what it looks for in the same pass."""
     taps = Thumbnail(picture.shape, height, width)
     for first, part in bands(picture):
-        taps.add(first, first + len(part), taps.band_sums(part, first))
+        taps.add(first, first + len(part), taps.band_sums(part, first)[0])
     return taps.result()[1]
 
 

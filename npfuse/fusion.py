@@ -17,6 +17,7 @@ from npfuse.methods import METHODS, Job, Method
 from npfuse.methods.pair_network import pair_phases
 from npfuse.run import Engine
 from npfuse.strips import GRID, WHITE, Pixels
+from npfuse.survey import survey
 from npfuse.weights import Weights, bundled_names, load_weights
 
 Order = Literal["auto", "given"]
@@ -234,7 +235,7 @@ def under_exposed_first(a: Pixels, b: Pixels) -> bool:
 
     Examples
     --------
-    >>> under_exposed_first(np.array([[9]]), np.array([[1]]))
+    >>> under_exposed_first(np.array([[9]], np.uint8), np.array([[1]], np.uint8))
     False
     """
     return _mean(a) <= _mean(b)
@@ -243,7 +244,7 @@ def under_exposed_first(a: Pixels, b: Pixels) -> bool:
 def _mean(x: Pixels) -> float:
     """Return the mean over all values, exact for integers."""
     if x.dtype.kind == "u":
-        return int(x.sum(dtype=np.uint64)) / x.size
+        return survey(x).mean
     return float(x.mean(dtype=np.float64))
 
 

@@ -9,7 +9,7 @@ multiple of 8 are edge-replicated at the bottom and right and cropped afterwards
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from math import isqrt
 from typing import TYPE_CHECKING, Any
 
@@ -117,7 +117,7 @@ def fuse_pair(
     whole = weights.graph(height, width)
     if surveys is None:
         size = thumbnail_size(whole)
-        surveys = survey(under, *size), survey(over, *size)
+        surveys = survey(under, *size, threads), survey(over, *size, threads)
     scales = [_scale(found, under.dtype, weights.normalization) for found in surveys]
     others = {name: _thumbnail(surveys, scales, under.dtype) for name, _ in whole.inputs if name == "thumbnail"}
     pair = _Pair(under=under, over=over, out=out, weights=weights, scales=scales, others=others)
@@ -174,20 +174,28 @@ def thumbnail_size(graph: Graph) -> tuple[int, int]:
 
 def _strip_job_of(pair: _Pair, form: "Form", counts: NDArray[np.int64] | None) -> Callable[[Tile, Tile], None]:
     """Return what fuses a strip in one pass."""
-    from npfuse.fast.strip_pass import fuse_window, prepare
+    from npfuse.fast.strip_pass import fuse_window, prepare, recognized
 
     prepared = prepare(form, pair.others, pair.arrays())
     counts = np.zeros((len(prepared.chain.table), 5), np.int64) if counts is None else counts
     half = WHITE[pair.under.dtype] / 2
 
+    @cache
+    def part(height: int, width: int) -> "tuple[Graph, Form]":
+        graph = pair.weights.graph(height, width)
+        found = recognized(graph)
+        assert found is not None
+        return graph, found
+
     def job(row: Tile, column: Tile) -> None:
-        graph = pair.weights.graph(row.window[1] - row.window[0], column.window[1] - column.window[0])
+        graph, form = part(row.window[1] - row.window[0], column.window[1] - column.window[0])
         parts = [_part(picture, row.window, column.window) for picture in (pair.under, pair.over)]
         spans = zip((row, column), pair.out.shape, strict=False)
         keep = [slice(t.keep[0] - t.window[0], min(t.keep[1], size) - t.window[0]) for t, size in spans]
         place = row.keep[0], column.keep[0]
         own = np.zeros_like(counts)  # for threads not to count in one place
-        fuse_window(graph, prepared, (parts[0], parts[1]), pair.scales, half, (keep[0], keep[1]), pair.out, place, own)
+        kept = keep[0], keep[1]
+        fuse_window(graph, form, prepared, (parts[0], parts[1]), pair.scales, half, kept, pair.out, place, own)
         np.add(counts, own, out=counts)
 
     return job

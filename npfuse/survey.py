@@ -5,6 +5,7 @@ so the result is the same to the bit for an array, a file read by strips, or chu
 """
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,7 +60,7 @@ class Survey:
     thumbnail: NDArray[np.float64]
 
 
-def survey(picture: Any, height: int = 1, width: int = 1) -> Survey:
+def survey(picture: Any, height: int = 1, width: int = 1, threads: int = 1) -> Survey:
     """Read a picture once.
 
     Parameters
@@ -67,6 +68,7 @@ def survey(picture: Any, height: int = 1, width: int = 1) -> Survey:
     picture : (H, W) or (H, W, 3), uint8, uint16, float32 or float64; ndarray, or anything that has `shape` and `dtype`
         and gives an ndarray for `picture[rows, columns]`
     height, width : of the thumbnail
+    threads : that look at bands; what they find does not depend on how many they are
 
     Returns
     -------
@@ -79,7 +81,10 @@ def survey(picture: Any, height: int = 1, width: int = 1) -> Survey:
     (30.0, 0.0, 60.0, [[10.0, 50.0]])
     """
     taps = Thumbnail(picture.shape, height, width)
-    return put_together(taps, (band(taps, part, first) for first, part in bands(picture)))
+    if threads == 1:
+        return put_together(taps, (band(taps, part, first) for first, part in bands(picture)))
+    with ThreadPoolExecutor(threads) as pool:
+        return put_together(taps, pool.map(lambda of: band(taps, of[1], of[0]), bands(picture)))
 
 
 def bands(picture: Any) -> Iterator[tuple[int, NDArray[Any]]]:
@@ -106,9 +111,8 @@ def band(taps: Thumbnail, part: NDArray[Any], first: int, column: int = 0) -> Ba
             row, place, *channel = (int(i) for i in np.argwhere(bad)[0])
             at = first + row, column + place, *channel
     with np.errstate(invalid="ignore"):
-        least, most = float(part.min()), float(part.max())
-    rows = first, first + len(part)
-    return Band(rows=rows, sums=taps.band_sums(part, first), least=least, most=most, outside=outside, at=at)
+        sums, least, most = taps.band_sums(part, first)
+    return Band(rows=(first, first + len(part)), sums=sums, least=least, most=most, outside=outside, at=at)
 
 
 def put_together(taps: Thumbnail, found: Iterable[Band]) -> Survey:

@@ -13,9 +13,6 @@ from npfuse.ops.resize import resize_taps
 
 Run = tuple[int, int, int, int]  # first row, one past the last, row of the thumbnail, and how often it counts
 
-# What sums of up to 64 rows are made in: as narrow as they fit, which is fastest.
-NARROW = {np.dtype(np.uint8): np.uint16, np.dtype(np.uint16): np.uint32}
-
 
 class Thumbnail:
     """A thumbnail that is made from bands of up to 64 rows, one after the other.
@@ -28,7 +25,8 @@ class Thumbnail:
     Examples
     --------
     >>> taps = Thumbnail((1, 3), 1, 2)
-    >>> taps.add(0, 1, taps.band_sums(np.array([[0, 30, 60]], np.uint8), 0))
+    >>> sums, least, most = taps.band_sums(np.array([[0, 30, 60]], np.uint8), 0)
+    >>> taps.add(0, 1, sums)
     >>> taps.result()  # the mean of all; the middle pixel counts half for each of the two
     (30.0, array([[10., 50.]]))
     """
@@ -50,12 +48,21 @@ class Thumbnail:
             if start < last and stop > first
         ]
 
-    def band_sums(self, part: NDArray[Any], first: int) -> NDArray[Any]:
-        """Sum a band over each of its runs of rows; `part` begins with row `first` and may have some columns only."""
-        total = np.uint64 if part.dtype.kind == "u" else np.float64
-        narrow = NARROW.get(part.dtype, np.float64)
-        runs = self.band_runs(first, first + len(part))
-        return np.stack([part[a - first : b - first].sum(axis=0, dtype=narrow).astype(total) for a, b, _, _ in runs])
+    def band_sums(self, part: NDArray[Any], first: int) -> tuple[NDArray[Any], float, float]:
+        """Sum a band over each of its runs of rows, and find the least and the most of its values, or NaN.
+
+        `part` begins with row `first` and may have some columns only; it is in C order, or the sums of floats would
+        depend on what order it is in.
+        """
+        runs = [part[a - first : b - first] for a, b, _, _ in self.band_runs(first, first + len(part))]
+        if part.dtype.kind == "f":
+            return np.stack([run.sum(axis=0, dtype=np.float64) for run in runs]), float(part.min()), float(part.max())
+        from npfuse.fast.column_sums import column_sums
+
+        found = [column_sums(run.reshape(len(run), -1)) for run in runs]
+        sums = np.stack([columns for columns, _, _ in found]).astype(np.uint64)
+        least, most = min(low for _, low, _ in found), max(high for _, _, high in found)
+        return sums.reshape(-1, *part.shape[1:]), least, most
 
     def add(self, first: int, last: int, sums: NDArray[Any]) -> None:
         """Add the sums of the band of rows [first, last)."""
@@ -87,11 +94,8 @@ def _taps(n: int, out: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 
 def _runs(positions: NDArray[np.intp], units: NDArray[np.intp]) -> list[tuple[int, int, int]]:
     """Return runs of positions of equal weight: first, one past the last, and the weight."""
-    used = [(int(position), int(unit)) for position, unit in zip(positions, units, strict=True) if unit]
-    runs: list[tuple[int, int, int]] = []
-    for position, unit in used:
-        if runs and runs[-1][1:] == (position, unit):
-            runs[-1] = (runs[-1][0], position + 1, unit)
-        else:
-            runs.append((position, position + 1, unit))
-    return runs
+    positions, units = positions[units > 0], units[units > 0]
+    breaks = np.flatnonzero((np.diff(positions) != 1) | (np.diff(units) != 0)) + 1
+    firsts, lasts = np.concatenate([[0], breaks]), np.concatenate([breaks, [len(positions)]]) - 1
+    runs = zip(positions[firsts].tolist(), (positions[lasts] + 1).tolist(), units[firsts].tolist(), strict=True)
+    return list(runs)

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from npfuse.fast.compiled import bias_or_zeros
 from npfuse.fast.dense_layer import LANES, packed
 from npfuse.fast.region_bounds import ROWS, TILES
+from npfuse.fast.vectors import WIDTH_BYTES
 
-UNITS = 8  # the most numbers in a vector
+UNITS = WIDTH_BYTES // 4  # the most numbers in a vector
 
 Layer = tuple[NDArray[Any], NDArray[Any] | None, bool]
 
@@ -39,14 +40,14 @@ class Places(NamedTuple):
     plain: int  # (widest, LANES): a layer of a tile, where a leaf is evaluated plainly
     plain_next: int  # the same, of the next layer
     box: int  # (ROWS, features): as in region_bounds
+    lanes: int  # (2 * widest, UNITS): of ranges, lane by lane
+    found: int  # (2 * widest,): least of each, then most of each, with its sign turned
     linear: int  # (features + 1, widest): coefficients once undecided units are relaxed
     gaps: int  # (2, widest): as in region_bounds
     no_gaps: int  # the same for the first layer: zeros
     relaxation: int  # (basis, features + 3): as in region_bounds
     states: int  # (widest,)
     before: int  # (C1 padded,): states in the leaf before
-    low: int  # (widest,): of values
-    high: int
     panels: int  # packed weights of the undecided units
     undecided: int  # in the lists, (widest + 1,): which units are
     changed: int  # (widest + 1,): and which others are to be folded
@@ -101,14 +102,14 @@ def chain_of(layers: Sequence[Layer]) -> Chain:
         plain=memory.put(size=widest * LANES),
         plain_next=memory.put(size=widest * LANES),
         box=memory.put(size=ROWS * features),
+        lanes=memory.put(size=2 * widest * UNITS),
+        found=memory.put(size=2 * widest),
         linear=memory.put(size=(features + 1) * widest),
         gaps=memory.put(size=2 * widest),
         no_gaps=memory.put(size=2 * widest),
         relaxation=memory.put(size=basis * (features + 3)),
         states=memory.put(size=widest),
         before=memory.put(size=widest),
-        low=memory.put(size=widest),
-        high=memory.put(size=widest),
         panels=memory.put(size=(basis + 1) * widest),
         undecided=lists.put(size=widest + 1),
         changed=lists.put(size=widest + 1),

@@ -12,7 +12,7 @@ from npfuse.fast.compiled import inner
 from npfuse.fast.dense_layer import PANEL
 from npfuse.fast.vectors import Value, Vectors, vector_function
 
-ROWS_AT_ONCE = 4
+ROWS_AT_ONCE = 8
 
 
 @vector_function()
@@ -43,20 +43,35 @@ def add_products(
     b : place (units, columns)
     """
     out, a, b, units = memory + out, memory + a, memory + b, lists + units
-    whole = rows // ROWS_AT_ONCE
-    for size in (ROWS_AT_ONCE, 1):
-        first = v.index(0) if size > 1 else whole * ROWS_AT_ONCE
-        with v.loop(whole if size > 1 else rows % ROWS_AT_ONCE) as part, v.loop(columns // v.width) as chunk:
+    whole, rest = rows // ROWS_AT_ONCE, rows % ROWS_AT_ONCE
+    for size in range(ROWS_AT_ONCE, 0, -1):
+        first = v.index(0) if size == ROWS_AT_ONCE else whole * ROWS_AT_ONCE
+        parts = whole if size == ROWS_AT_ONCE else v.where(rest.equals(size), v.index(1), v.index(0))
+        with v.loop(parts) as part, v.loop(columns // v.width) as chunk:
             row, o = first + part * size, chunk * v.width
             places = [out + ((row + i) * columns + o) for i in range(size)]
             sums = [v.variable(v.load(place)) for place in places]
             with v.loop(count) as k:
                 j = v.item(units + k)
-                weight = v.load(b + (j * columns + o))
+                weight = v.load(b + (j * columns + o)) * v.spread(sign)
                 for i in range(size):
-                    sums[i].set(sums[i].now + v.spread(v.item(a + ((row + i) * a_row + j * a_unit)) * sign) * weight)
+                    sums[i].set(sums[i].now + v.spread(v.item(a + ((row + i) * a_row + j * a_unit))) * weight)
             for total, place in zip(sums, places, strict=True):
                 v.store(total.now, place)
+
+
+@vector_function()
+def copy(v: Vectors, memory: Value, numbers: Value, count: Value, out: Value) -> None:
+    """Copy numbers, a multiple of the vector's width, to another place."""
+    with v.loop(count // v.width) as chunk:
+        v.store(v.load(memory + (numbers + chunk * v.width)), memory + (out + chunk * v.width))
+
+
+@vector_function()
+def clear(v: Vectors, memory: Value, count: Value, out: Value) -> None:
+    """Write zeros, a multiple of the vector's width."""
+    with v.loop(count // v.width) as chunk:
+        v.store(v.number(0), memory + (out + chunk * v.width))
 
 
 @vector_function()

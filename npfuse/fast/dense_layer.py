@@ -1,8 +1,9 @@
-"""One pointwise layer at LANES pixels: the inner loop of everything that `npfuse.fast.pixel_mlp` evaluates.
+"""One pointwise layer at tiles of LANES pixels: the inner loop of everything that `npfuse.fast.pixel_mlp` evaluates.
 
-The pixels lie along the vector lanes, a row a channel. Sums of up to PANEL outputs at all the pixels stay in registers
-while the inputs go by, each read once and multiplied by PANEL weights: the multipliers are busy, not the loads. For
-that, the weights of PANEL outputs lie together, in a panel of rows: the biases first, then the weights of each input.
+The pixels lie along the vector lanes, a row of LANES a channel. Sums of up to PANEL outputs at all the pixels stay in
+registers while the inputs go by, each read once and multiplied by PANEL weights: the multipliers are busy, not the
+loads. For that, the weights of PANEL outputs lie together, in a panel of rows: the biases first, then the weights of
+each input.
 Every pixel's sum is made in the same order wherever it lies: bias, then the inputs from first to last.
 """
 
@@ -11,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from npfuse.fast.vectors import Value, Vectors, vector_function
+from npfuse.fast.vectors import WIDTH_BYTES, Value, Vectors, vector_function
 
-LANES = 16
-PANEL = 6  # outputs; with two vectors of pixels each, 12 of 16 registers hold sums
+LANES = 32
+PANEL = 12 if WIDTH_BYTES == 64 else 6  # outputs; of two vectors of pixels: 24 of 32, or 12 of 16 registers hold sums
 
 
 def packed(kernel: NDArray[Any], bias: NDArray[Any]) -> NDArray[Any]:
@@ -43,6 +44,7 @@ def dense_layer(
     v: Vectors,
     x: Value,
     x_at: Value,
+    x_stride: Value,
     inputs: Value,
     weights: Value,
     weights_at: Value,
@@ -50,17 +52,20 @@ def dense_layer(
     rectify: Value,
     out: Value,
     out_at: Value,
+    out_stride: Value,
+    tiles: Value,
 ) -> None:
-    """Compute a layer at LANES pixels.
+    """Compute a layer at tiles of LANES pixels.
 
     Parameters
     ----------
-    x : array of rows of LANES, the first at x_at
-    inputs : how many rows of x there are
+    x : array of rows of LANES, the first ones of tile t at x_at + t * x_stride
+    inputs : how many rows of x a tile has
     weights : array, in which the `packed` weights begin at weights_at
     outputs : how many
     rectify : whether ReLU follows; a NaN stays one
-    out : array of rows of LANES, is written, the first at out_at
+    out : array of rows of LANES, is written, the first ones of tile t at out_at + t * out_stride
+    tiles : how many
     """
     x, weights, out = x + x_at, weights + weights_at, out + out_at
     panels = (outputs + (PANEL - 1)) // PANEL
@@ -69,9 +74,10 @@ def dense_layer(
     for size in range(PANEL, 0, -1):
         wider = outputs - least * panels
         count = v.where(least.equals(size), panels - wider, v.where(least.equals(size - 1), wider, v.index(0)))
-        with v.loop(count) as panel:
+        with v.loop(count) as panel, v.loop(tiles) as t:
             output = first + panel * size
-            _panel(v, x, inputs, weights + output * (inputs + 1), size, rectify, out + output * LANES)
+            values, results = x + t * x_stride, out + (t * out_stride + output * LANES)
+            _panel(v, values, inputs, weights + output * (inputs + 1), size, rectify, results)
         first = first + count * size
 
 

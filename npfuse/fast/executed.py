@@ -24,7 +24,7 @@ class ExecutedLayer:
     Parameters
     ----------
     name : of the pointwise convolution in the graph
-    bounding_macs : multiply-adds of the bounds of its units; units are padded to a multiple of 8
+    bounding_macs : multiply-adds of the bounds of its units; units are padded to a vector, 8 or 16
     folding_macs : of folding the layer before into it; columns are padded likewise
     evaluation_macs : of evaluating units at pixels: undecided ones, all of the last layer's, and all of leaves that
         were evaluated plainly, after what had been evaluated before they were given up

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from npfuse.fast.compiled import compiled, inner
 from npfuse.fast.picture_runs import CHANNELS, RUN, load_row
+from npfuse.fast.scratch import Scratch
 from npfuse.fast.vectors import Value, Vectors, vector_function
 
 TAPS = 3
@@ -24,6 +25,7 @@ def halve(
     height: int,
     width: int,
     stages: list[tuple[NDArray[Any], NDArray[Any]]],
+    scratch: Scratch,
 ) -> NDArray[Any]:
     """Map two pictures to [-1, 1] and halve them, stage by stage.
 
@@ -33,6 +35,7 @@ def halve(
     scales : (black, scale) of each, see `npfuse.fast.picture_runs`
     height, width : that are read, multiples of 2 ** number of stages
     stages : (kernel (3, 3, CHANNELS), bias (CHANNELS,)) of each, at least one, of the dtype to compute in
+    scratch : Scratch
 
     Returns
     -------
@@ -40,15 +43,15 @@ def halve(
     """
     dtype = stages[0][0].dtype
     weights = [np.concatenate([bias[np.newaxis], kernel.reshape(TAPS * TAPS, -1)]).T.copy() for kernel, bias in stages]
-    rows = np.zeros((TAPS, CHANNELS, _stored(width)), dtype)
+    rows = scratch.array("rows", (TAPS, CHANNELS, _stored(width)), dtype)
     height, width = height // 2, width // 2
-    planes = np.zeros((height, CHANNELS, _stored(width)), dtype)
-    edge = np.zeros(3 * RUN, pictures[0].dtype)
+    planes = scratch.array("planes", (height, CHANNELS, _stored(width)), dtype)
+    edge = scratch.array("edge", (3 * RUN,), pictures[0].dtype)
     (black, scale), (other_black, other_scale) = ((dtype.type(a), dtype.type(b)) for a, b in scales)
     _halve_pictures(*pictures, black, scale, other_black, other_scale, edge, rows, weights[0], width, planes)
-    for weight in weights[1:]:
+    for stage, weight in enumerate(weights[1:], 2):
         height, width = height // 2, width // 2
-        halved = np.zeros((height, CHANNELS, _stored(width)), dtype)
+        halved = scratch.array(f"planes{stage}", (height, CHANNELS, _stored(width)), dtype)
         _halve_planes(planes, weight, width, halved)
         planes = halved
     return np.ascontiguousarray(planes[:, :, :width].transpose(0, 2, 1))
@@ -69,8 +72,9 @@ def _halve_pictures(
             row = 2 * h + tap
             place = row % TAPS * CHANNELS * stored
             if row < 2 * height:
-                load_row(rows, place, stored, RUN, under, row, 0, 2 * width, black, scale, edge)
-                load_row(rows, place + 3 * stored, stored, RUN, over, row, 0, 2 * width, other_black, other_scale, edge)
+                load_row(rows, place, stored, RUN, 0, under, row, 0, 2 * width, black, scale, edge)
+                place += 3 * stored
+                load_row(rows, place, stored, RUN, 0, over, row, 0, 2 * width, other_black, other_scale, edge)
                 for c in range(CHANNELS):
                     for i in range(2 * width, stored):
                         rows[row % TAPS, c, i] = 0

@@ -6,13 +6,13 @@ pixels is loaded at once and dealt out, and what comes back is interleaved in re
 
 from typing import Any
 
-from npfuse.fast.compiled import compiled
+from npfuse.fast.compiled import compiled, inner
 from npfuse.fast.dense_layer import LANES
-from npfuse.fast.pixel_groups import GROUP_SIDE, LEAF_SIDE, LEAVES
+from npfuse.fast.pixel_groups import GROUP_SIDE, LEAF_SIDE, LEAVES, TILE_ROWS
 from npfuse.fast.region_bounds import TILES
 from npfuse.fast.vectors import Value, Vectors, vector_function
 
-RUN = LANES
+RUN = LEAF_SIDE
 CHANNELS = 6  # of two exposures
 
 
@@ -23,6 +23,7 @@ def load_runs(
     place: Value,
     channel_step: Value,
     run_step: Value,
+    jump: Value,
     pixels: Value,
     at: Value,
     runs: Value,
@@ -34,7 +35,7 @@ def load_runs(
     Parameters
     ----------
     memory, place : array of floats that is written, channel c of run k in RUN numbers from
-        place + k * run_step + c * channel_step on
+        place + k * run_step + k // LEAVES * jump + c * channel_step on
     pixels, at, runs : array of numbers, where the first run begins in it, and how many there are
     black, scale : what is taken off, and what the rest is multiplied by; then 1 is taken off
     """
@@ -46,20 +47,20 @@ def load_runs(
             for lane in range(0, RUN, v.width):
                 values = v.reals(v.shuffle(run, None, [3 * (lane + i) + c for i in range(v.width)]))
                 mapped = (values - black) * scale - v.number(1)
-                v.store(mapped, memory + (k * run_step + channel_step * c + lane))
+                v.store(mapped, memory + (k * run_step + k // LEAVES * jump + channel_step * c + lane))
 
 
 @vector_function()
 def store_runs(
     v: Vectors, memory: Value, place: Value, run_step: Value, runs: Value, half: Value, pixels: Value, at: Value
 ) -> None:
-    """Map runs of three channels, RUN numbers each side by side, from [-1, 1] to levels: (v + 1) * half, rounded."""
+    """Map runs of three channels, LANES numbers apart, from [-1, 1] to levels: (v + 1) * half, rounded."""
     memory, pixels, half = memory + place, pixels + at, v.spread(half)
     with v.loop(runs) as k:
         channels = []
         for c in range(3):
             parts = [
-                v.like((v.load(memory + (k * run_step + c * RUN + lane)) + v.number(1)) * half, pixels)
+                v.like((v.load(memory + (k * run_step + c * LANES + lane)) + v.number(1)) * half, pixels)
                 for lane in range(0, RUN, v.width)
             ]
             channels.append(_joined(v, parts))
@@ -77,7 +78,7 @@ def store_grey_runs(
     memory, pixels, half = memory + place, pixels + at, v.spread(half)
     with v.loop(runs) as k:
         for lane in range(0, RUN, v.width):
-            red, green, blue = (v.load(memory + (k * run_step + c * RUN + lane)) for c in range(3))
+            red, green, blue = (v.load(memory + (k * run_step + c * LANES + lane)) for c in range(3))
             mean = (red + green + blue) / v.number(3)
             v.store(v.like((mean + v.number(1)) * half, pixels), pixels + (k * RUN + lane))
 
@@ -92,14 +93,14 @@ def _joined(v: Vectors, parts: list[Value]) -> Value:
 
 @compiled
 def load_row(
-    memory: Any, place: Any, channel_step: Any, run_step: Any, pixels: Any, row: Any, column: Any, count: Any,
-    black: Any, scale: Any, edge: Any,
+    memory: Any, place: Any, channel_step: Any, run_step: Any, jump: Any, pixels: Any, row: Any, column: Any,
+    count: Any, black: Any, scale: Any, edge: Any,
 ) -> None:  # fmt: skip
     """Map `count` pixels of a row, from a column on, to whole runs; beyond the picture its last pixel is repeated.
 
     Parameters
     ----------
-    memory, place, channel_step, run_step, black, scale : as for `load_runs`
+    memory, place, channel_step, run_step, jump, black, scale : as for `load_runs`
     pixels : ndarray (H, W, 3)
     row, column, count : the row may lie below the picture; columns may end right of it
     edge : ndarray (3 * RUN,) of the pixels' dtype, to work in
@@ -108,12 +109,19 @@ def load_row(
     row = min(row, height - 1)
     whole = max(min(width - column, count), 0) // RUN
     if whole:
-        load_runs(memory, place, channel_step, run_step, pixels, (row * width + column) * 3, whole, black, scale)
+        load_runs(memory, place, channel_step, run_step, jump, pixels, (row * width + column) * 3, whole, black, scale)
     for k in range(whole, (count + RUN - 1) // RUN):
         for i in range(RUN):
             for c in range(3):
                 edge[3 * i + c] = pixels[row, min(column + k * RUN + i, width - 1), c]
-        load_runs(memory, place + k * run_step, channel_step, run_step, edge, 0, 1, black, scale)
+        load_runs(memory, place + k * run_step + k // LEAVES * jump, channel_step, 0, 0, edge, 0, 1, black, scale)
+
+
+@inner
+def row_place(group: Any, h: Any, channels: Any) -> Any:
+    """Return where the first run of row h of a group begins in groups (G, leaves, TILES, channels, LANES)."""
+    tile = (group * LEAVES * LEAVES + h // LEAF_SIDE * LEAVES) * TILES + h % LEAF_SIDE // TILE_ROWS
+    return tile * channels * LANES + h % TILE_ROWS * RUN
 
 
 @compiled
@@ -125,33 +133,52 @@ def load_groups(
 
     Parameters
     ----------
-    groups : ndarray (G, leaves, TILES, CHANNELS, RUN), is written
+    groups : ndarray (G, leaves, TILES, CHANNELS, LANES), is written
     count, height : how many groups, and how many of their rows
     pixels, row, column : ndarray (H, W, 3), and where the groups begin in it
     black, scale, edge : as for `load_row`
     first : the channel of the exposure's red
     """
-    leaf = TILES * CHANNELS * RUN
-    for group in range(count):
-        for h in range(height):
-            place = (group * LEAVES * LEAVES + h // LEAF_SIDE * LEAVES) * leaf + (
-                h % LEAF_SIDE * CHANNELS + first
-            ) * RUN
-            load_row(
-                groups, place, RUN, leaf, pixels, row + h, column + group * GROUP_SIDE, GROUP_SIDE, black, scale, edge
-            )
+    leaf = TILES * CHANNELS * LANES
+    next_group = LEAVES * (LEAVES - 1) * leaf
+    for h in range(height):
+        place = row_place(0, h, CHANNELS) + first * LANES
+        load_row(
+            groups, place, LANES, leaf, next_group, pixels, row + h, column, count * GROUP_SIDE, black, scale, edge
+        )
 
 
 @compiled
-def store_groups(results: Any, count: Any, height: Any, half: Any, pixels: Any) -> None:
-    """Map a row of groups (G, leaves, TILES, 3, RUN) in [-1, 1] to pixels (GROUP_SIDE, G * GROUP_SIDE, 3 or 1)."""
-    leaf = TILES * 3 * RUN
-    _, width, channels = pixels.shape
-    for group in range(count):
+def store_groups(
+    results: Any, height: Any, width: Any, half: Any, pixels: Any, row: Any, column: Any, edge: Any
+) -> None:
+    """Map a row of groups in [-1, 1] to pixels.
+
+    Parameters
+    ----------
+    results : ndarray (G, leaves, TILES, 3, LANES)
+    height, width : in pixels, of what is stored
+    half : half of the level of white
+    pixels, row, column : ndarray (H, W, 3), or (H, W, 1) for the mean of the channels, and where the first pixel goes
+    edge : ndarray (3 * RUN,) of the pixels' dtype, to work in
+    """
+    leaf = TILES * 3 * LANES
+    _, stored, channels = pixels.shape
+    for left in range(0, width, GROUP_SIDE):
+        count = min(GROUP_SIDE, width - left)
+        whole, rest = count // RUN, count % RUN
         for h in range(height):
-            place = (group * LEAVES * LEAVES + h // LEAF_SIDE * LEAVES) * leaf + h % LEAF_SIDE * 3 * RUN
-            at = (h * width + group * GROUP_SIDE) * channels
+            place = row_place(left // GROUP_SIDE, h, 3)
+            at = ((row + h) * stored + column + left) * channels
             if channels == 3:
-                store_runs(results, place, leaf, LEAVES, half, pixels, at)
+                store_runs(results, place, leaf, whole, half, pixels, at)
             else:
-                store_grey_runs(results, place, leaf, LEAVES, half, pixels, at)
+                store_grey_runs(results, place, leaf, whole, half, pixels, at)
+            if rest:
+                if channels == 3:
+                    store_runs(results, place + whole * leaf, leaf, 1, half, edge, 0)
+                else:
+                    store_grey_runs(results, place + whole * leaf, leaf, 1, half, edge, 0)
+                for i in range(rest):
+                    for c in range(channels):
+                        pixels[row + h, column + left + whole * RUN + i, c] = edge[channels * i + c]

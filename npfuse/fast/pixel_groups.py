@@ -17,8 +17,8 @@ Where too much is undecided (noise), and where a value is not finite or might ov
 Nothing is guessed, for any weights and pixels: the result is the chain's up to roundings, which are relative to a
 pixel's largest channel times a unit's largest weights (in the chain itself: to the largest product).
 
-What the kernels want lies together: a group is an array (16 leaves, 16 tiles, channels, 16 pixels), row by row of
-leaves; a tile is a row of a leaf.
+What the kernels want lies together: a group is an array (16 leaves, 8 tiles, channels, 32 pixels), row by row of
+leaves; a tile is two rows of a leaf.
 """
 
 from typing import Any
@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from npfuse.fast.chains import BIAS, COEFFICIENTS, KERNEL, MARGINS, PACKED, PADDED, RECTIFY, WIDTH
-from npfuse.fast.coefficient_rows import add_products, copy_rows, gather_panels, units_where
+from npfuse.fast.coefficient_rows import add_products, clear, copy, copy_rows, gather_panels, units_where
 from npfuse.fast.compiled import compiled, inner, pasted
 from npfuse.fast.dense_layer import LANES, dense_layer
 from npfuse.fast.region_bounds import (
@@ -36,13 +36,15 @@ from npfuse.fast.region_bounds import (
     UNDECIDED,
     gap_bounds,
     leaf_box,
+    range_rows,
     rectified_row,
     relax,
     unit_states,
     value_ranges,
 )
 
-LEAF_SIDE = LANES
+LEAF_SIDE = 16
+TILE_ROWS = LANES // LEAF_SIDE  # rows of a leaf in a tile
 LEAVES = 4  # along a side of a group
 GROUP_SIDE = LEAVES * LEAF_SIDE
 
@@ -103,11 +105,14 @@ def _leaf(
     whether those of the first layer that are on were folded
     """
     depth, features = p.depth, table[0, WIDTH]
+    width = memory.dtype.type(0)
     tried = used = cost = np.int64(0)
     folded = False
     end = NOTHING_SURE
     if depth > 1:
-        pivot, largest = leaf_box(x, at, features, p.opponent, memory, p.basis, p.basis_stride, p.box)
+        pivot, width, largest = leaf_box(
+            x, at, features, p.opponent, memory, p.basis, p.basis_stride, p.box, p.lanes, p.found
+        )
         if largest <= memory[p.limit]:
             end = DONE
     layer = 1
@@ -121,7 +126,9 @@ def _leaf(
                 linear, gaps = p.linear, p.gaps
                 _relax_layer(coefficients, features, used, units, p, memory, lists)
                 counts[layer, BOUNDING] += used * (features + 3) * units
-            unit_states(memory, linear, gaps, features, units, p.box, pivot, table[layer, MARGINS], largest, p.states)
+            unit_states(
+                memory, linear, gaps, features, units, p.box, pivot, width, table[layer, MARGINS], largest, p.states
+            )
             counts[layer, BOUNDING] += 3 * features * units
             count = units_where(memory, p.states, UNDECIDED, p.states, OFF, units, lists, p.undecided)
             counts[layer, BY_BOUNDS] += count
@@ -137,11 +144,10 @@ def _leaf(
             kept = np.int64(0)
             if count:
                 gather_panels(memory, coefficients, units, rows + 1, lists, p.undecided, count, p.panels)
-                for t in range(TILES):
-                    dense_layer(
-                        memory, p.basis + t * p.basis_stride, rows, memory, p.panels, count, False,
-                        memory, p.values + t * p.values_stride,
-                    )  # fmt: skip
+                dense_layer(
+                    memory, p.basis, p.basis_stride, rows, memory, p.panels, count, False,
+                    memory, p.values, p.values_stride, TILES,
+                )  # fmt: skip
                 counts[layer, EVALUATION] += rows * count * TILES * LANES
                 kept = _decide_by_values(linear, gaps, features, units, used, count, p, memory, lists)
                 counts[layer, BY_VALUES] += kept
@@ -164,11 +170,10 @@ def _leaf(
         coefficients = table[depth, COEFFICIENTS]
         gather_panels(memory, coefficients, table[depth, PADDED], rows + 1, lists, p.undecided, outputs, p.panels)
         rectify = table[depth, RECTIFY] != 0
-        for t in range(TILES):
-            dense_layer(
-                memory, p.basis + t * p.basis_stride, rows, memory, p.panels, outputs, rectify,
-                out, out_at + t * outputs * LANES,
-            )  # fmt: skip
+        dense_layer(
+            memory, p.basis, p.basis_stride, rows, memory, p.panels, outputs, rectify,
+            out, out_at, outputs * LANES, TILES,
+        )  # fmt: skip
         counts[depth, EVALUATION] += rows * outputs * TILES * LANES
     return end, tried, folded
 
@@ -184,13 +189,13 @@ def _evaluate_plainly(x: Any, at: Any, table: Any, p: Any, memory: Any, out: Any
             first, last = layer == 1, layer == p.depth
             x_at, result = at + t * inputs * LANES, out_at + t * outputs * LANES
             if first and last:
-                dense_layer(x, x_at, inputs, memory, weights, outputs, rectify, out, result)
+                dense_layer(x, x_at, 0, inputs, memory, weights, outputs, rectify, out, result, 0, 1)
             elif first:
-                dense_layer(x, x_at, inputs, memory, weights, outputs, rectify, memory, target)
+                dense_layer(x, x_at, 0, inputs, memory, weights, outputs, rectify, memory, target, 0, 1)
             elif last:
-                dense_layer(memory, source, inputs, memory, weights, outputs, rectify, out, result)
+                dense_layer(memory, source, 0, inputs, memory, weights, outputs, rectify, out, result, 0, 1)
             else:
-                dense_layer(memory, source, inputs, memory, weights, outputs, rectify, memory, target)
+                dense_layer(memory, source, 0, inputs, memory, weights, outputs, rectify, memory, target, 0, 1)
             source, target = target, source
     counts[0, LEAVES_PLAIN] += 1
     for layer in range(1, p.depth + 1):
@@ -200,8 +205,7 @@ def _evaluate_plainly(x: Any, at: Any, table: Any, p: Any, memory: Any, out: Any
 @inner
 def _relax_layer(coefficients: Any, features: Any, used: Any, units: Any, p: Any, memory: Any, lists: Any) -> None:
     """Write a layer's pre-activations as linear functions of the features, and the gaps to them."""
-    for i in range((features + 1) * units):
-        memory[p.linear + i] = memory[coefficients + i]
+    copy(memory, coefficients, (features + 1) * units, p.linear)
     weights = coefficients + (features + 1) * units
     add_products(
         memory, p.linear, features + 1, units, 1.0, p.relaxation, 1, features + 3, lists, p.every, used, weights
@@ -214,10 +218,11 @@ def _decide_by_values(
     linear: Any, gaps: Any, features: Any, units: Any, used: Any, count: Any, p: Any, memory: Any, lists: Any
 ) -> Any:
     """Decide undecided units whose values have one sign; the others join the basis. Return how many these are."""
-    value_ranges(memory, p.values, p.values_stride, count, p.low, p.high)
+    value_ranges(memory, p.values, p.values_stride, count, p.lanes)
+    range_rows(memory, p.lanes, 2 * count, p.found)
     kept = np.int64(0)
     for i in range(count):
-        o, low, high = lists[p.undecided + i], memory[p.low + i], memory[p.high + i]
+        o, low, high = lists[p.undecided + i], memory[p.found + i], -memory[p.found + count + i]
         if high <= 0:
             memory[p.states + o] = OFF
         elif low >= 0:
@@ -238,17 +243,14 @@ def _fold_first(table: Any, rows: Any, anew: Any, p: Any, memory: Any, lists: An
     columns, out, weights = table[2, PADDED], table[2, COEFFICIENTS], table[2, KERNEL]
     count = np.int64(0)
     if anew:
-        for i in range(rows * columns):
-            memory[out + i] = memory[table[2, BIAS] + i] if i < columns else 0
-        for o in range(units):
-            memory[p.before + o] = OFF
+        _only_bias(table, 2, rows, memory)
+        clear(memory, units, p.before)  # OFF
     else:
         count = units_where(memory, p.before, ON, p.states, ON, units, lists, p.changed)
         add_products(memory, out, rows, columns, -1.0, coefficients, units, 1, lists, p.changed, count, weights)
     added = units_where(memory, p.states, ON, p.before, ON, units, lists, p.changed)
     add_products(memory, out, rows, columns, 1.0, coefficients, units, 1, lists, p.changed, added, weights)
-    for o in range(units):
-        memory[p.before + o] = memory[p.states + o]
+    copy(memory, p.states, units, p.before)
     return count + added
 
 
@@ -256,11 +258,18 @@ def _fold_first(table: Any, rows: Any, anew: Any, p: Any, memory: Any, lists: An
 def _fold(table: Any, layer: Any, rows: Any, p: Any, memory: Any, lists: Any) -> Any:
     """Fold a later layer's units that are on into the next one; return how many."""
     units, columns, out = table[layer, PADDED], table[layer + 1, PADDED], table[layer + 1, COEFFICIENTS]
-    for i in range(rows * columns):
-        memory[out + i] = memory[table[layer + 1, BIAS] + i] if i < columns else 0
+    _only_bias(table, layer + 1, rows, memory)
     count = units_where(memory, p.states, ON, p.states, OFF, units, lists, p.changed)
     add_products(
         memory, out, rows, columns, 1.0, table[layer, COEFFICIENTS], units, 1, lists, p.changed, count,
         table[layer + 1, KERNEL],
     )  # fmt: skip
     return count
+
+
+@inner
+def _only_bias(table: Any, layer: Any, rows: Any, memory: Any) -> None:
+    """Begin a layer's coefficients: its biases, and zeros."""
+    columns, out = table[layer, PADDED], table[layer, COEFFICIENTS]
+    copy(memory, table[layer, BIAS], columns, out)
+    clear(memory, (rows - 1) * columns, out + columns)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from npfuse.fast.chains import Layer, chain_of
 from npfuse.fast.compiled import compiled, contiguous
 from npfuse.fast.dense_layer import LANES
-from npfuse.fast.pixel_groups import GROUP_SIDE, LEAF_SIDE, LEAVES, evaluate_groups
+from npfuse.fast.pixel_groups import GROUP_SIDE, LEAF_SIDE, LEAVES, TILE_ROWS, evaluate_groups
 from npfuse.fast.region_bounds import TILES
 
 PIECE = 8  # groups that are dealt out and evaluated at a time
@@ -98,8 +98,9 @@ def _deal(x: Any, top: Any, left: Any, rows: Any, count: Any, groups: Any) -> No
         for w in range(count * GROUP_SIDE):
             column = min(max(left + w, 0), width - 1)
             leaf = h // LEAF_SIDE * LEAVES + w % GROUP_SIDE // LEAF_SIDE
+            lane = h % TILE_ROWS * LEAF_SIDE + w % LEAF_SIDE
             for c in range(channels):
-                groups[w // GROUP_SIDE, leaf, h % LEAF_SIDE, c, w % LANES] = x[row, column, c]
+                groups[w // GROUP_SIDE, leaf, h % LEAF_SIDE // TILE_ROWS, c, lane] = x[row, column, c]
 
 
 @compiled
@@ -108,5 +109,6 @@ def _collect(results: Any, top: Any, left: Any, rows: Any, columns: Any, out: An
     for h in range(max(-top, 0), rows):
         for w in range(max(-left, 0), columns):
             leaf = h // LEAF_SIDE * LEAVES + w % GROUP_SIDE // LEAF_SIDE
+            lane = h % TILE_ROWS * LEAF_SIDE + w % LEAF_SIDE
             for c in range(out.shape[2]):
-                out[top + h, left + w, c] = results[w // GROUP_SIDE, leaf, h % LEAF_SIDE, c, w % LANES]
+                out[top + h, left + w, c] = results[w // GROUP_SIDE, leaf, h % LEAF_SIDE // TILE_ROWS, c, lane]

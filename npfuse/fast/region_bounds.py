@@ -20,20 +20,21 @@ from npfuse.fast.compiled import inner
 from npfuse.fast.dense_layer import LANES
 from npfuse.fast.vectors import Value, Variable, Vectors, vector_function
 
-TILES = 16  # rows of LANES pixels in a leaf
+TILES = 8  # of LANES pixels in a leaf
 
 OFF, ON, UNDECIDED = 0.0, 1.0, 2.0
 
-# Rows of a box (ROWS, features): least and most of a feature, or of what a line leaves of it; products with the pivot;
-# slope; the middle of the feature at the middle of the pivot, on the line; radius of what the line leaves.
-LOW, HIGH, PRODUCT, SLOPE, MIDDLE, RADIUS = range(6)
-ROWS = 6
+# Rows of a box (ROWS, features): slope; the middle of the feature at the middle of the pivot, on the line; radius of
+# what the line leaves, 0 for the pivot.
+SLOPE, MIDDLE, RADIUS = range(3)
+ROWS = 3
 
 
 @inner
 def leaf_box(
-    channels: Any, at: Any, features: Any, opponent: Any, memory: Any, basis: Any, stride: Any, box: Any
-) -> Any:
+    channels: Any, at: Any, features: Any, opponent: Any, memory: Any, basis: Any, stride: Any, box: Any, lanes: Any,
+    found: Any,
+) -> Any:  # fmt: skip
     """Make a leaf's features and find their box.
 
     Parameters
@@ -44,75 +45,100 @@ def leaf_box(
     memory : array
     basis, stride : place that is written: the features of tile t in rows of LANES from basis + t * stride on
     box : place (ROWS, features), is written
+    lanes, found : places to work in, see `range_rows`
 
     Returns
     -------
-    the pivot, and the largest absolute value of a feature: NaN where one is not finite
+    the pivot, the radius of its range, and the largest absolute value of a feature: NaN where one is not finite
     """
     if opponent:
-        _load_opponents(channels, at, features, memory, basis, stride, box)
+        _load_opponents(channels, at, features, memory, basis, stride, lanes, found)
     else:
-        _load_channels(channels, at, features, memory, basis, stride, box)
-    low_at, high_at, product = box + LOW * features, box + HIGH * features, box + PRODUCT * features
+        _load_channels(channels, at, features, memory, basis, stride, lanes, found)
+    nothing = memory[found]
     slope, middle, radius = box + SLOPE * features, box + MIDDLE * features, box + RADIUS * features
-    pivot = 0
     half = memory.dtype.type(0.5)
-    largest = nothing = memory.dtype.type(0)
+    largest = width = memory.dtype.type(0)
+    pivot = 0
+    if nothing != 0:  # NaN
+        return pivot, width, nothing
+    range_rows(memory, lanes, 2 * features, found)
     for c in range(features):
-        low, high = memory[low_at + c], memory[high_at + c]
-        nothing += low * 0
+        low, high = memory[found + c], -memory[found + features + c]
         memory[slope + c] = 0
         memory[middle + c] = (low + high) * half
         memory[radius + c] = (high - low) * half
         largest = max(largest, high, -low)
         if memory[radius + c] > memory[radius + pivot]:
             pivot = c
-    if nothing != 0:  # NaN
-        return pivot, nothing
-    _products(memory, basis, stride, features, pivot, box)
-    variance = memory[product + pivot]
+    _products(memory, basis, stride, features, pivot, middle, lanes)
+    sum_rows(memory, lanes, features, found)
+    variance = memory[found + pivot]
     if variance > 0:
         for c in range(features):
-            memory[slope + c] = memory[product + c] / variance
+            memory[slope + c] = memory[found + c] / variance
         memory[slope + pivot] = 0
-        _residuals(memory, basis, stride, features, pivot, box)
+        _residuals(memory, basis, stride, features, pivot, slope, lanes)
+        range_rows(memory, lanes, 2 * features, found)
         for c in range(features):
-            low, high = memory[low_at + c], memory[high_at + c]
+            low, high = memory[found + c], -memory[found + features + c]
             if c != pivot and (high - low) * half < memory[radius + c]:
                 memory[middle + c] = (low + high) * half + memory[slope + c] * memory[middle + pivot]
                 memory[radius + c] = (high - low) * half
             else:
                 memory[slope + c] = 0
-    return pivot, largest
+    width = memory[radius + pivot]
+    memory[radius + pivot] = 0
+    return pivot, width, largest
 
 
 class _Range:
-    """Least and most of a feature while a loop goes over it, and a sum that is NaN where a value is not finite."""
+    """Least and most of a feature, lane by lane, while a loop goes over it."""
 
     def __init__(self, v: Vectors, first: Value) -> None:
         self.low: Variable = v.variable(first)
         self.high: Variable = v.variable(first)
-        self.nothing: Variable = v.variable(first * 0)
         self.v = v
 
-    def include(self, values: Value, *, finite: bool = True) -> None:
+    def include(self, values: Value) -> None:
         self.low.set(self.v.least(values, self.low.now))
         self.high.set(self.v.most(values, self.high.now))
-        if not finite:
-            self.nothing.set(self.nothing.now + values * self.v.number(0))
 
-    def write(self, low: Value, high: Value) -> None:
-        nothing = self.v.reduce(self.nothing.now, lambda a, b: a + b)
-        self.v.put(self.v.reduce(self.low.now, self.v.least) + nothing, low)
-        self.v.put(self.v.reduce(self.high.now, self.v.most) + nothing, high)
+    def store(self, low: Value, high: Value) -> None:
+        """Write the least, and the most with its sign turned, so that it is a least too."""
+        self.v.store(self.low.now, low)
+        self.v.store(self.v.number(0) - self.high.now, high)
+
+
+@vector_function()
+def range_rows(v: Vectors, memory: Value, lanes: Value, count: Value, found: Value) -> None:
+    """Write the least of each of `count` rows of one vector; room for a vector's width of rows at a time is needed."""
+    _reduced_rows(v, memory + lanes, count, memory + found, v.least)
+
+
+@vector_function()
+def sum_rows(v: Vectors, memory: Value, lanes: Value, count: Value, found: Value) -> None:
+    """Write the sum of each row likewise."""
+    _reduced_rows(v, memory + lanes, count, memory + found, lambda a, b: a + b)
+
+
+def _reduced_rows(v: Vectors, lanes: Value, count: Value, found: Value, combine: Any) -> None:
+    with v.loop((count + (v.width - 1)) // v.width) as block:
+        rows = [v.load(lanes + (block * (v.width * v.width) + i * v.width)) for i in range(v.width)]
+        v.store(v.reduce_rows(rows, combine), found + block * v.width)
 
 
 @vector_function()
 def _load_opponents(
-    v: Vectors, x: Value, at: Value, features: Value, memory: Value, basis: Value, stride: Value, box: Value
-) -> None:
-    """Write R + G + B, R - G and G - B of every three channels to the basis, and their ranges to the box."""
-    x, basis, box = x + at, memory + basis, memory + box
+    v: Vectors, x: Value, at: Value, features: Value, memory: Value, basis: Value, stride: Value, lanes: Value,
+    found: Value,
+) -> None:  # fmt: skip
+    """Write R + G + B, R - G and G - B of every three channels to the basis, and their ranges, lane by lane.
+
+    What is found is 0, or NaN where a feature is not finite.
+    """
+    x, basis, lanes = x + at, memory + basis, memory + lanes
+    nothings = [v.variable(v.number(0)) for _ in range(3)]
     with v.loop(features // 3) as triple:
         c = triple * 3
         first = x + c * LANES
@@ -122,11 +148,14 @@ def _load_opponents(
             target = basis + (t * stride + c * LANES)
             for lane in range(0, LANES, v.width):
                 values = _opponents(*(v.load(source + (i * LANES + lane)) for i in range(3)))
-                for i, (value, seen) in enumerate(zip(values, ranges, strict=True)):
+                for i, (value, seen, nothing) in enumerate(zip(values, ranges, nothings, strict=True)):
                     v.store(value, target + (i * LANES + lane))
-                    seen.include(value, finite=False)
+                    seen.include(value)
+                    nothing.set(nothing.now + value * v.number(0))
         for i, seen in enumerate(ranges):
-            seen.write(box + (c + (features * LOW + i)), box + (c + (features * HIGH + i)))
+            seen.store(lanes + (c + i) * v.width, lanes + (features + c + i) * v.width)
+    nothing = nothings[0].now + nothings[1].now + nothings[2].now
+    v.put(v.reduce(nothing, lambda a, b: a + b), memory + found)
 
 
 def _opponents(red: Value, green: Value, blue: Value) -> list[Value]:
@@ -135,57 +164,60 @@ def _opponents(red: Value, green: Value, blue: Value) -> list[Value]:
 
 @vector_function()
 def _load_channels(
-    v: Vectors, x: Value, at: Value, features: Value, memory: Value, basis: Value, stride: Value, box: Value
-) -> None:
-    """Write channels to the basis, and their ranges to the box."""
-    x, basis, box = x + at, memory + basis, memory + box
+    v: Vectors, x: Value, at: Value, features: Value, memory: Value, basis: Value, stride: Value, lanes: Value,
+    found: Value,
+) -> None:  # fmt: skip
+    """Write channels to the basis, and their ranges likewise."""
+    x, basis, lanes = x + at, memory + basis, memory + lanes
+    nothing = v.variable(v.number(0))
     with v.loop(features) as c:
         seen = _Range(v, v.load(x + c * LANES))
         with v.loop(v.index(TILES)) as t:
             for lane in range(0, LANES, v.width):
                 value = v.load(x + ((t * features + c) * LANES + lane))
                 v.store(value, basis + (t * stride + c * LANES + lane))
-                seen.include(value, finite=False)
-        seen.write(box + (features * LOW + c), box + (features * HIGH + c))
+                seen.include(value)
+                nothing.set(nothing.now + value * v.number(0))
+        seen.store(lanes + c * v.width, lanes + (features + c) * v.width)
+    v.put(v.reduce(nothing.now, lambda a, b: a + b), memory + found)
 
 
 @vector_function()
 def _products(
-    v: Vectors, memory: Value, basis: Value, stride: Value, features: Value, pivot: Value, box: Value
+    v: Vectors, memory: Value, basis: Value, stride: Value, features: Value, pivot: Value, middles: Value, lanes: Value
 ) -> None:
-    """Write the sums over the leaf of each feature times the pivot, both from their middles on."""
-    basis, box = memory + basis, memory + box
-    pivot_middle = v.spread(v.item(box + (features * MIDDLE + pivot)))
+    """Write the sums over every other tile of each feature times the pivot, both from their middles on, lane by lane.
+
+    A slope is only a guess: whatever it is, the box is right.
+    """
+    basis, middles, lanes = memory + basis, memory + middles, memory + lanes
+    pivot_middle = v.spread(v.item(middles + pivot))
     with v.loop(features) as c:
-        middle = v.spread(v.item(box + (features * MIDDLE + c)))
-        totals = [v.variable(v.number(0)) for _ in range(0, LANES, v.width)]
-        with v.loop(v.index(TILES)) as t:
-            tile = basis + t * stride
-            for lane, total in zip(range(0, LANES, v.width), totals, strict=True):
+        middle = v.spread(v.item(middles + c))
+        total = v.variable(v.number(0))
+        for t in range(0, TILES, 2):
+            tile = basis + stride * t
+            for lane in range(0, LANES, v.width):
                 along = v.load(tile + (pivot * LANES + lane)) - pivot_middle
                 total.set(total.now + along * (v.load(tile + (c * LANES + lane)) - middle))
-        together = totals[0].now
-        for other in totals[1:]:
-            together = together + other.now
-        v.put(v.reduce(together, lambda a, b: a + b), box + (features * PRODUCT + c))
+        v.store(total.now, lanes + c * v.width)
 
 
 @vector_function()
 def _residuals(
-    v: Vectors, memory: Value, basis: Value, stride: Value, features: Value, pivot: Value, box: Value
+    v: Vectors, memory: Value, basis: Value, stride: Value, features: Value, pivot: Value, slopes: Value, lanes: Value
 ) -> None:
-    """Write least and most of each feature minus its slope times the pivot."""
-    basis, box = memory + basis, memory + box
+    """Write the range of each feature minus its slope times the pivot, lane by lane."""
+    basis, lanes = memory + basis, memory + lanes
     with v.loop(features) as c:
-        slope = v.spread(v.item(box + (features * SLOPE + c)))
-        first = v.load(basis + c * LANES) - slope * v.load(basis + pivot * LANES)
-        seen = _Range(v, first)
+        slope = v.spread(v.item(memory + (slopes + c)))
+        seen = _Range(v, v.load(basis + c * LANES) - slope * v.load(basis + pivot * LANES))
         with v.loop(v.index(TILES)) as t:
             tile = basis + t * stride
             for lane in range(0, LANES, v.width):
                 along = v.load(tile + (pivot * LANES + lane))
                 seen.include(v.load(tile + (c * LANES + lane)) - slope * along)
-        seen.write(box + (features * LOW + c), box + (features * HIGH + c))
+        seen.store(lanes + c * v.width, lanes + (features + c) * v.width)
 
 
 @vector_function()
@@ -198,6 +230,7 @@ def unit_states(
     units: Value,
     box: Value,
     pivot: Value,
+    width: Value,
     margins: Value,
     largest: Value,
     states: Value,
@@ -211,7 +244,7 @@ def unit_states(
         features
     gaps : place (2, units): the least and the most that each unit lies above its linear function
     features, units : how many there are; units a multiple of the vector's width
-    box, pivot : of the leaf
+    box, pivot, width : of the leaf, as `leaf_box` leaves them
     margins : place (2, units): what roundings may do, the first row times `largest`, plus the second
     states : place (units,), is written: OFF, ON, or UNDECIDED, which a bound that is NaN gives too
     """
@@ -228,11 +261,9 @@ def unit_states(
             )
             along.set(along.now + slope * row)
             middle.set(middle.now + centre * row)
-            radius = v.where(v.spread(v.real(c.equals(pivot))).equals(v.number(1)), v.number(0), radius)
             reach.set(reach.now + radius * v.absolute(row))
-        width = v.spread(v.item(box + (features * RADIUS + pivot)))
         margin = v.load(margins + o) * v.spread(largest) + v.load(margins + (units + o))
-        total = reach.now + width * v.absolute(along.now) + margin
+        total = reach.now + v.spread(width) * v.absolute(along.now) + margin
         lower = middle.now + v.load(gaps + o) - total
         upper = middle.now + v.load(gaps + (units + o)) + total
         undecided = v.where(v.number(0) <= lower, v.number(ON), v.number(UNDECIDED))
@@ -296,17 +327,15 @@ def relax(
 
 
 @vector_function()
-def value_ranges(
-    v: Vectors, memory: Value, values: Value, stride: Value, count: Value, low: Value, high: Value
-) -> None:
-    """Write least and most over a leaf of `count` rows of LANES, which begin at values + t * stride in tile t."""
-    values, low, high = (memory + place for place in (values, low, high))
+def value_ranges(v: Vectors, memory: Value, values: Value, stride: Value, count: Value, lanes: Value) -> None:
+    """Write the ranges over a leaf of `count` rows of LANES, which begin at values + t * stride in tile t, by lanes."""
+    values, lanes = memory + values, memory + lanes
     with v.loop(count) as i:
         seen = _Range(v, v.load(values + i * LANES))
         with v.loop(v.index(TILES)) as t:
             for lane in range(0, LANES, v.width):
                 seen.include(v.load(values + (t * stride + i * LANES + lane)))
-        seen.write(low + i, high + i)
+        seen.store(lanes + i * v.width, lanes + (count + i) * v.width)
 
 
 @vector_function()

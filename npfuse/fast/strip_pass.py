@@ -9,17 +9,20 @@ added (`npfuse.fast.upsampling`), and the tanh of the sum is rounded and stored.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from npfuse.fast.chains import Chain, chain_of
+from npfuse.fast.compiled import compiled
+from npfuse.fast.dense_layer import LANES
 from npfuse.fast.halving import TAPS, halve
 from npfuse.fast.picture_runs import CHANNELS, RUN, load_groups, store_groups
 from npfuse.fast.pixel_groups import GROUP_SIDE, LEAF_SIDE, LEAVES, evaluate_groups
 from npfuse.fast.region_bounds import TILES
+from npfuse.fast.scratch import Scratch
 from npfuse.fast.tanh import tanh_in_place
 from npfuse.fast.upsampling import CELL, add_upsampled, add_whole, cell_weights
 from npfuse.graph import Graph, Node
@@ -164,11 +167,13 @@ class Prepared:
     weights : by full name, of the dtype to compute in
     values : of the form's `before`, and the inputs it reads
     chain : ready to be evaluated
+    spare : arrays to work in that no thread uses just now
     """
 
     weights: Arrays
     values: Arrays
     chain: Chain
+    spare: list[Scratch] = field(default_factory=list)
 
 
 def prepare(form: Form, others: Arrays, weights: Arrays) -> Prepared:
@@ -194,6 +199,7 @@ def _weights_of(graph: Graph, weights: Arrays) -> dict[str, NDArray[Any]]:
 
 def fuse_window(
     graph: Graph,
+    form: Form,
     prepared: Prepared,
     pictures: tuple[NDArray[Any], NDArray[Any]],
     scales: Sequence[tuple[float, float]],
@@ -207,7 +213,8 @@ def fuse_window(
 
     Parameters
     ----------
-    graph : of the window's size, of a form that is `recognized`
+    graph : of the window's size
+    form : of the graph, as it is `recognized`
     prepared : for the pair
     pictures : the window, ndarrays (H, W, 3) in C order, of which the last rows and columns may be missing: they repeat
         the last ones that are there
@@ -218,37 +225,81 @@ def fuse_window(
     place : (row, column) of the first pixel
     counts : as `npfuse.fast.pixel_groups.evaluate_groups` takes them
     """
-    form = recognized(graph)
-    assert form is not None
+    try:
+        scratch = prepared.spare.pop()
+    except IndexError:
+        scratch = Scratch()
     table, places, memory, lists = prepared.chain
-    memory, lists, dtype = memory.copy(), lists.copy(), memory.dtype.type
-    coarse = _coarse(graph, form, prepared, pictures, scales)
-    grey = len(out.shape) == 2
-    groups = np.zeros((PIECE, LEAVES * LEAVES, TILES, CHANNELS, RUN), dtype)
-    results = np.zeros((PIECE, LEAVES * LEAVES, TILES, 3, RUN), dtype)
-    pixels = np.empty((GROUP_SIDE, PIECE * GROUP_SIDE, 1 if grey else 3), pictures[0].dtype)
-    edge = np.empty(3 * RUN, pictures[0].dtype)
-    line = np.zeros((3, PIECE * GROUP_SIDE // CELL + 2), dtype)
-    weights = cell_weights(form.enlarged or "nearest", dtype)
-    rows, columns = keep
-    for row in range(rows.start, rows.stop, GROUP_SIDE):
-        height = min(GROUP_SIDE, rows.stop - row)
-        whole = -(-height // LEAF_SIDE) * LEAF_SIDE
-        for column in range(columns.start, columns.stop, PIECE * GROUP_SIDE):
-            width = min(PIECE * GROUP_SIDE, columns.stop - column)
-            count = -(-width // GROUP_SIDE)
-            for i, (picture, (black, scale)) in enumerate(zip(pictures, scales, strict=True)):
-                load_groups(groups, count, whole, picture, row, column, dtype(black), dtype(scale), 3 * i, edge)
+    dtype, (rows, columns) = memory.dtype, keep
+    coarse = _coarse(graph, form, prepared, pictures, scales, scratch)
+    height, width, channels = rows.stop - rows.start, columns.stop - columns.start, 1 if len(out.shape) == 2 else 3
+    direct = isinstance(out, np.ndarray) and out.flags.c_contiguous
+    if direct:
+        pixels, (top, left) = out.reshape(*out.shape[:2], channels), place
+    else:
+        pixels, (top, left) = scratch.array("pixels", (height, width, channels), pictures[0].dtype), (0, 0)
+    fuse_rows(
+        pictures,
+        np.array([*scales[0], *scales[1], half], dtype),
+        (rows.start, rows.stop, columns.start, columns.stop),
+        (table, places, scratch.copy("memory", memory), scratch.copy("lists", lists)),
+        coarse,
+        form.enlarged is not None,
+        cell_weights(form.enlarged or "nearest", dtype),
+        (pixels, top, left),
+        (
+            scratch.array("groups", (PIECE, LEAVES * LEAVES, TILES, CHANNELS, LANES), dtype),
+            scratch.array("results", (PIECE, LEAVES * LEAVES, TILES, 3, LANES), dtype),
+            scratch.array("line", (3, PIECE * GROUP_SIDE // CELL + 2), dtype),
+            scratch.array("edge", (3 * RUN,), pictures[0].dtype),
+        ),
+        counts,
+    )
+    if not direct:
+        part = pixels[:, :, 0] if channels == 1 else pixels
+        out[place[0] : place[0] + height, place[1] : place[1] + width] = part
+    prepared.spare.append(scratch)
+
+
+@compiled
+def fuse_rows(
+    pictures: Any, levels: Any, keep: Any, chain: Any, coarse: Any, enlarged: Any, weights: Any, out: Any, space: Any,
+    counts: Any,
+) -> None:  # fmt: skip
+    """Fuse what is wanted of a window, piece by piece.
+
+    Parameters
+    ----------
+    pictures : two ndarrays (H, W, 3)
+    levels : ndarray (5,): black and scale of each picture, and half of the level of white
+    keep : first row, one past the last, first column, one past the last
+    chain : table, places, memory and lists of `npfuse.fast.chains`
+    coarse, enlarged, weights : the coarse picture (CH, CW, 3); whether it is to be enlarged, by which `cell_weights`
+    out : ndarray (H, W, 3 or 1) that is written, and where the first pixel goes: row, column
+    space : groups, results, line and edge, to work in
+    counts : as `npfuse.fast.pixel_groups.evaluate_groups` takes them
+    """
+    under, over = pictures
+    first_row, last_row, first_column, last_column = keep
+    table, places, memory, lists = chain
+    pixels, top, left = out
+    groups, results, line, edge = space
+    for row in range(first_row, last_row, GROUP_SIDE):
+        height = min(GROUP_SIDE, last_row - row)
+        whole = (height + LEAF_SIDE - 1) // LEAF_SIDE * LEAF_SIDE
+        for column in range(first_column, last_column, PIECE * GROUP_SIDE):
+            width = min(PIECE * GROUP_SIDE, last_column - column)
+            count = (width + GROUP_SIDE - 1) // GROUP_SIDE
+            load_groups(groups, count, whole, under, row, column, levels[0], levels[1], 0, edge)
+            load_groups(groups, count, whole, over, row, column, levels[2], levels[3], 3, edge)
             evaluate_groups(groups[:count], height, width, table, places, memory, lists, results, counts)
-            if form.enlarged:
+            if enlarged:
                 add_upsampled(results, count, height, coarse, row, column, weights, line)
             else:
                 add_whole(results, count, height, coarse, row, column)
-            tanh_in_place(results[:count])
-            store_groups(results, count, height, dtype(half), pixels)
-            top, left = place[0] + row - rows.start, place[1] + column - columns.start
-            part = pixels[:height, :width]
-            out[top : top + height, left : left + width] = part[:, :, 0] if grey else part
+            tanh_in_place(results[:count].reshape(-1))
+            target = top + row - first_row, left + column - first_column
+            store_groups(results, height, width, levels[4], pixels, target[0], target[1], edge)
 
 
 def _coarse(
@@ -257,6 +308,7 @@ def _coarse(
     prepared: Prepared,
     pictures: tuple[NDArray[Any], NDArray[Any]],
     scales: Sequence[tuple[float, float]],
+    scratch: Scratch,
 ) -> NDArray[Any]:
     """Return a window's coarse picture (CH, CW, 3)."""
     height, width, _ = graph.inputs[0][1]
@@ -265,7 +317,7 @@ def _coarse(
         kernel = prepared.weights[f"{node.weight_key}/kernel"]
         bias = prepared.weights.get(f"{node.weight_key}/bias", np.zeros(CHANNELS, kernel.dtype))
         stages.append((kernel, bias))
-    halved = halve(pictures, list(scales), height, width, stages)
+    halved = halve(pictures, list(scales), height, width, stages, scratch)
     if form.middle is None:
         return halved
     values = {**prepared.values, form.halvings[-1].name: halved[np.newaxis]}

@@ -10,9 +10,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numba import types
+from numba.extending import overload
 from numpy.typing import NDArray
 
-from npfuse.fast.compiled import aligned_empty, compiled, contiguous
+from npfuse.fast.compiled import OPTIONS, aligned_empty, compiled, contiguous
 from npfuse.fast.vectors import WIDTH_BYTES, Value, Vectors, vector_function
 from npfuse.ops.operator import check_arrays
 from npfuse.ops.tanh import Tanh
@@ -35,12 +37,6 @@ def tanh(x: NDArray[Any]) -> NDArray[Any]:
     out = aligned_empty(x.shape, x.dtype)
     _tanh_of(x.dtype)(x.reshape(-1), out.reshape(-1))
     return out
-
-
-def tanh_in_place(x: NDArray[Any]) -> None:
-    """Replace the values of an array in C order by their hyperbolic tangents. float32 or float64."""
-    flat = x.reshape(-1)
-    _tanh_of(x.dtype)(flat, flat)
 
 
 def _tanh_of(dtype: np.dtype[Any]) -> Callable[[Any, Any], None]:
@@ -89,3 +85,21 @@ def _polynomial(v: Vectors, x: Value, coefficients: list[float]) -> Value:
 def _tanh_float64(x: Any, out: Any) -> None:
     for i in range(len(x)):
         out[i] = math.tanh(x[i])
+
+
+def tanh_in_place(x: Any) -> None:
+    """Replace numbers (n,), float32 or float64, by their hyperbolic tangents; for compiled functions only."""
+    raise NotImplementedError("tanh_in_place: expected a call in a compiled function")
+
+
+@overload(tanh_in_place, jit_options=OPTIONS)
+def _tanh_in_place(x: Any) -> Callable[[Any], None]:
+    """Choose by the dtype, when the caller is compiled."""
+
+    def single(x: Any) -> None:
+        _tanh_float32(x, x)
+
+    def double(x: Any) -> None:
+        _tanh_float64(x, x)
+
+    return single if x.dtype == types.float32 else double

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfuse.fast.compiled import compiled
-from npfuse.fast.picture_runs import RUN
-from npfuse.fast.pixel_groups import GROUP_SIDE, LEAF_SIDE, LEAVES
+from npfuse.fast.dense_layer import LANES
+from npfuse.fast.picture_runs import RUN, row_place
+from npfuse.fast.pixel_groups import GROUP_SIDE, LEAF_SIDE, LEAVES, TILE_ROWS
 from npfuse.fast.region_bounds import TILES
 from npfuse.fast.vectors import Value, Vectors, vector_function
 from npfuse.ops.resize import Method, resize_taps
@@ -22,7 +23,7 @@ NEAR = 3  # the cell before, the cell, the cell behind
 
 
 def cell_weights(method: Method, dtype: Any) -> NDArray[Any]:
-    """Return the weights of the cell before, the cell and the cell behind for each pixel of a cell.
+    """Return the weights of the cell before, the cell and the cell behind for each pixel of the cells of a run.
 
     Parameters
     ----------
@@ -31,7 +32,7 @@ def cell_weights(method: Method, dtype: Any) -> NDArray[Any]:
 
     Returns
     -------
-    ndarray (NEAR, CELL)
+    ndarray (NEAR, RUN)
 
     Examples
     --------
@@ -39,7 +40,8 @@ def cell_weights(method: Method, dtype: Any) -> NDArray[Any]:
     array([0.4375, 0.5625, 0.    ])
     """
     positions, weights = (taps[CELL : 2 * CELL] for taps in resize_taps(NEAR, NEAR * CELL, method))
-    return np.stack([np.where(positions == cell, weights, 0).sum(axis=1) for cell in range(NEAR)]).astype(dtype)
+    of_cell = np.stack([np.where(positions == cell, weights, 0).sum(axis=1) for cell in range(NEAR)])
+    return np.tile(of_cell, RUN // CELL).astype(dtype)
 
 
 @compiled
@@ -50,15 +52,15 @@ def add_upsampled(
 
     Parameters
     ----------
-    results : ndarray (G, leaves, TILES, 3, RUN), is added to
+    results : ndarray (G, leaves, TILES, 3, LANES), is added to
     count, rows : how many groups, and how many of their rows
     coarse : ndarray (CH, CW, 3)
     row, column : where the groups begin in the enlarged picture, multiples of CELL
-    weights : ndarray (NEAR, CELL)
+    weights : ndarray (NEAR, RUN), the weights of a cell's pixels again and again
     line : ndarray (3, >= 2 + cells in a row of groups), to work in
     """
     height, width, _ = coarse.shape
-    leaf = TILES * 3 * RUN
+    leaf = TILES * 3 * LANES
     cells = count * (GROUP_SIDE // CELL)
     for h in range(rows):
         cell, part = (row + h) // CELL, h % CELL
@@ -73,7 +75,7 @@ def add_upsampled(
                     + coarse[behind, j, c] * weights[2, part]
                 )
         for group in range(count):
-            place = (group * LEAVES * LEAVES + h // LEAF_SIDE * LEAVES) * leaf + h % LEAF_SIDE * 3 * RUN
+            place = row_place(group, h, 3)
             _add_cells(results, place, leaf, LEAVES, line, group * (GROUP_SIDE // CELL), line.shape[1], weights)
 
 
@@ -86,15 +88,15 @@ def _add_cells(
     results, line = results + place, line + at
     with v.loop(runs) as k:
         for c in range(3):
-            for cell in range(RUN // CELL):
-                cells = line + (stride * c + k * (RUN // CELL) + cell)
-                near = [v.spread(v.item(cells + i)) for i in range(NEAR)]
-                for lane in range(0, CELL, v.width):
-                    target = results + (k * run_step + (c * RUN + cell * CELL + lane))
-                    total = v.load(target)
-                    for i, value in enumerate(near):
-                        total = total + value * v.load(weights + (i * CELL + lane))
-                    v.store(total, target)
+            for lane in range(0, RUN, v.width):
+                cells = line + (stride * c + k * (RUN // CELL) + lane // CELL)
+                target = results + (k * run_step + (c * LANES + lane))
+                total = v.load(target)
+                for i in range(NEAR):
+                    near = v.load_many(cells + i, -(-v.width // CELL))
+                    spread = v.shuffle(near, None, [pixel // CELL for pixel in range(v.width)])
+                    total = total + spread * v.load(weights + (i * RUN + lane))
+                v.store(total, target)
 
 
 @compiled
@@ -104,5 +106,6 @@ def add_whole(results: Any, count: Any, rows: Any, coarse: Any, row: Any, column
     for h in range(min(rows, height - row)):
         for w in range(min(count * GROUP_SIDE, width - column)):
             leaf = h // LEAF_SIDE * LEAVES + w % GROUP_SIDE // LEAF_SIDE
+            lane = h % TILE_ROWS * RUN + w % RUN
             for c in range(3):
-                results[w // GROUP_SIDE, leaf, h % LEAF_SIDE, c, w % RUN] += coarse[row + h, column + w, c]
+                results[w // GROUP_SIDE, leaf, h % LEAF_SIDE // TILE_ROWS, c, lane] += coarse[row + h, column + w, c]

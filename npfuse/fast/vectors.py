@@ -11,8 +11,8 @@ and no loop over pixels of three bytes. Those are written here as functions that
 In a compiled function, `scale(array, 2.0, len(array))` then is a call like any other. The body is run once, when the
 caller is compiled: `v` emits, arrays are pointers to their first element (C order is assumed), whole numbers and floats
 are values of the compiled program. Operators on values emit; products and sums may be fused into one rounding, as
-everywhere (`npfuse.fast.compiled`), and are never reordered. A vector is one of WIDTH_BYTES, whatever the processor
-has: where its registers are shorter or longer, LLVM splits or halves them.
+everywhere (`npfuse.fast.compiled`), and are never reordered. A vector is one of WIDTH_BYTES: as long as a register of
+AVX-512 where there is one, else as one of AVX; where registers are shorter, LLVM splits it.
 """
 
 import inspect
@@ -22,10 +22,18 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
+from numba.core import cgutils, config
+from numba.core.codegen import get_host_cpu_features
 from numba.extending import intrinsic
 
-WIDTH_BYTES = 32
+
+def _width_bytes() -> int:
+    """Return 64 with AVX-512, else 32: for the processor that Numba compiles for."""
+    features = get_host_cpu_features() if config.CPU_FEATURES is None else config.CPU_FEATURES
+    return 64 if "+avx512f" in features.split(",") else 32
+
+
+WIDTH_BYTES = _width_bytes()
 
 I32, INDEX = ir.IntType(32), ir.IntType(64)
 FUSED = ("contract",)
@@ -264,6 +272,22 @@ class Vectors:
             width //= 2
             a = combine(self.shuffle(a, None, list(range(width))), self.shuffle(a, None, list(range(width, 2 * width))))
         return self.lane(a, 0)
+
+    def reduce_rows(self, rows: list[Value], combine: Callable[[Value, Value], Value]) -> Value:
+        """Combine the lanes of each of as many vectors as a vector has lanes; lane i of the result is that of rows[i].
+
+        Halving pairs: of two vectors, the halves of one go to the lower lanes and those of the other to the upper ones.
+        """
+        half = self.width // 2
+        while half:
+            lanes = [lane if lane % (2 * half) < half else self.width + lane - half for lane in range(self.width)]
+            pairs = zip(rows[:half], rows[half:], strict=True)
+            rows = [
+                combine(self.shuffle(a, b, lanes), self.shuffle(a, b, [lane + half for lane in lanes]))
+                for a, b in pairs
+            ]
+            half //= 2
+        return rows[0]
 
     def variable(self, first: Value) -> Variable:
         """Return a variable for use in loops."""

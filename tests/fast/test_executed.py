@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from npfuse.fast.chains import UNITS
 from npfuse.fast.executed import count_executed
 from tests.networks import random_pair, random_weights
 
@@ -20,13 +21,12 @@ def test_on_a_constant_picture_all_is_decided_and_the_count_is_that_by_hand():
     on = [int((z > 0).sum()) for z in (first, second)]
     assert (done.pixels, done.leaves, done.leaves_plain) == (64 * 64, 16, 0)
     detail1, detail2, detail3 = done.layers
-    bounds = 16 * 3 * 6 * 8  # leaves, three sums of six features, units
+    bounds = 16 * 3 * 6 * UNITS  # leaves, three sums of six features, the eight units and what fills a vector
     rows = 6 + 1  # features and the constant
     assert (detail1.bounding_macs, detail1.folding_macs, detail1.evaluation_macs) == (bounds, 0, 0)
     # The first leaf folds the units that are on; the others find them folded.
-    assert (detail2.bounding_macs, detail2.folding_macs, detail2.evaluation_macs) == (bounds, on[0] * rows * 8, 0)
-    # The three outputs are padded to eight.
-    assert (detail3.bounding_macs, detail3.folding_macs) == (0, 16 * on[1] * rows * 8)
+    assert (detail2.bounding_macs, detail2.folding_macs, detail2.evaluation_macs) == (bounds, on[0] * rows * UNITS, 0)
+    assert (detail3.bounding_macs, detail3.folding_macs) == (0, 16 * on[1] * rows * UNITS)
     assert detail3.evaluation_macs == 16 * LEAF * 6 * 3
     assert [layer.undecided_by_bounds + layer.undecided_by_values for layer in done.layers] == [0, 0, 0]
     assert done.macs == sum(layer.macs for layer in done.layers)
