@@ -65,5 +65,5 @@ def _blocks(
                 low.set(v.least(value, low.now))
                 high.set(v.most(value, high.now))
         for values, place in ((totals, sums), (lows, least), (highs, most)):
-            for lane, value in zip(lanes, values, strict=True):
-                v.store(value.now, place + (first + lane))
+            for lane, variable in zip(lanes, values, strict=True):
+                v.store(variable.now, place + (first + lane))

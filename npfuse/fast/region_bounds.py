@@ -154,8 +154,8 @@ def _load_opponents(
                     nothing.set(nothing.now + value * v.number(0))
         for i, seen in enumerate(ranges):
             seen.store(lanes + (c + i) * v.width, lanes + (features + c + i) * v.width)
-    nothing = nothings[0].now + nothings[1].now + nothings[2].now
-    v.put(v.reduce(nothing, lambda a, b: a + b), memory + found)
+    total = nothings[0].now + nothings[1].now + nothings[2].now
+    v.put(v.reduce(total, lambda a, b: a + b), memory + found)
 
 
 def _opponents(red: Value, green: Value, blue: Value) -> list[Value]:

@@ -92,7 +92,7 @@ def tanh_in_place(x: Any) -> None:
     raise NotImplementedError("tanh_in_place: expected a call in a compiled function")
 
 
-@overload(tanh_in_place, jit_options=OPTIONS)
+@overload(tanh_in_place, jit_options=OPTIONS)  # type: ignore[arg-type]
 def _tanh_in_place(x: Any) -> Callable[[Any], None]:
     """Choose by the dtype, when the caller is compiled."""
 

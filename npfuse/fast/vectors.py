@@ -29,7 +29,7 @@ from numba.extending import intrinsic
 
 def _width_bytes() -> int:
     """Return 64 with AVX-512, else 32: for the processor that Numba compiles for."""
-    features = get_host_cpu_features() if config.CPU_FEATURES is None else config.CPU_FEATURES
+    features = get_host_cpu_features() if config.CPU_FEATURES is None else config.CPU_FEATURES  # type: ignore[attr-defined]
     return 64 if "+avx512f" in features.split(",") else 32
 
 
