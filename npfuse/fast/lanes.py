@@ -16,7 +16,9 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
-LANES = 8  # numbers; two registers in float64, one with AVX in float32, two with SSE or NEON
+from npfuse.fast.vectors import WIDTH_BYTES
+
+LANES = WIDTH_BYTES // 4  # numbers; one register with AVX or AVX-512 in float32, two in float64, more elsewhere
 
 
 def _emitted(typed: Callable[..., Any]) -> Any:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from npfuse.fast.compiled import aligned_empty, compiled
 from npfuse.fast.lanes import LANES, add_scaled, add_scaled_lanes, load_tile, store_lane_sums, store_tile
+from npfuse.fast.vectors import WIDTH_BYTES
 
 CHUNK = 4096  # weights that are used on a whole row before the next ones: in float32 half of a common L1 cache
 WIDEST = 4  # vectors of a panel
@@ -139,9 +140,22 @@ def sum_windows(x: Any, read: Any, terms: Any, panels: Any, out: Any, write: Any
                     _row_of_products(x, x_at, read.column, terms, weights, bias, sums, at, step, width)
                 first += vectors * LANES
         if not whole:
-            for w in range(width):
-                for c in range(panels.features):
-                    out[out_at + w * write.column + c] = sums[w * lanes + c]
+            _copy(sums, lanes, out, out_at, write.column, panels.features, width)
+
+
+@compiled
+def _copy(sums: Any, lanes: Any, out: Any, at: Any, step: Any, features: Any, width: Any) -> None:
+    """Copy what counts of a row of sums.
+
+    Where pixels lie side by side, by vectors: the last one reaches over pixels that are copied later, and so rightly.
+    """
+    vectors = width - (lanes + features - 1) // features if step == features else 0
+    for w in range(vectors):
+        for c in range(0, lanes, LANES):
+            store_tile(load_tile(1, 1, sums, w * lanes + c, 0), out, at + w * step + c, 0)
+    for w in range(max(vectors, 0), width):
+        for c in range(features):
+            out[at + w * step + c] = sums[w * lanes + c]
 
 
 @compiled
@@ -211,8 +225,9 @@ def _row(pixels: int, vectors: int) -> Callable[..., None]:
     return row
 
 
-# As many sums as hide the multiplier's latency; and with their operands no more than the 16 registers of AVX2.
-_row_of_one, _row_of_two, _row_of_three, _row_of_four = _row(8, 1), _row(6, 2), _row(4, 3), _row(3, 4)
+# As many sums as hide the multiplier's latency, with their operands in the 16 registers of AVX2, or the 32 of AVX-512.
+PIXELS = (16, 12, 8, 6) if WIDTH_BYTES == 64 else (8, 6, 4, 3)
+_row_of_one, _row_of_two, _row_of_three, _row_of_four = (_row(pixels, v) for v, pixels in enumerate(PIXELS, 1))
 
 
 @compiled
