@@ -3,6 +3,10 @@
 With e = exp(-2|x|), tanh|x| = (1 - e) / (1 + e). Near 0 that loses digits, so below 0.3 the odd Taylor series is
 taken: its first omitted term, 1382 x^11 / 155925, is then less than 2**-24 of tanh x. exp(z) = 2^n exp(r), with
 n = round(z / ln 2), |r| <= ln(2) / 2 and the Taylor polynomial of degree 7, its relative error below r^8 / 8! < 2**-27.
+
+Division is slow. 1 / d for d = 1 + e, in 1 ... 2, begins with the quadratic whose relative error is least, 1 / 99 (that
+1 - d q(d) is Chebyshev's T3(2 d - 3) / T3(-3) says it all), and is made better twice by Newton's q + q (1 - d q), which
+squares the error: 1e-4, 1e-8.
 """
 
 import math
@@ -27,6 +31,7 @@ LOG2_E = 1 / math.log(2)
 LN_2_HIGH = 0.693359375  # ln 2 in two parts: n times the first is exact for the n that occur here
 LN_2_LOW = math.log(2) - LN_2_HIGH
 EXP = [1 / math.factorial(k) for k in range(2, 8)]
+RECIPROCAL = [210 / 99, -144 / 99, 32 / 99]
 TANH = [-1 / 3, 2 / 15, -17 / 315, 62 / 2835]  # of x^3, x^5, x^7, x^9
 
 
@@ -68,7 +73,11 @@ def _tanh_vectors(v: Vectors, x: Value, out: Value, count: Value) -> None:
         n = v.call("floor", z * v.number(LOG2_E) + v.number(0.5))
         r = z - n * v.number(LN_2_HIGH) - n * v.number(LN_2_LOW)
         e = (one + r + r * r * _polynomial(v, r, EXP)) * v.power_of_two(n)
-        far = (one - e) / (one + e)
+        d = one + e
+        q = _polynomial(v, d, RECIPROCAL)
+        for _ in range(2):
+            q = q + q * (one - d * q)
+        far = (one - e) * q
         t = a * a
         near = a + a * t * _polynomial(v, t, TANH)
         v.store(v.with_sign(v.where(a < v.number(SERIES_BELOW), near, far), value), out + chunk * v.width)
