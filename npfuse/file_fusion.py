@@ -81,11 +81,13 @@ def fuse_files(
     if not more and (options.check or options.align):
         with tell.timed("checked the pair"):
             first, second = checked_pair(first, second, options, tell)
+    order = options.order
     pictures = [first, second, *(_read_alike(path, a, first, options, tell) for path in more)]
     if more and method.most_exposures == 2:
         tell.say(f"of {len(pictures)} exposures, {method.title} takes the darkest and the brightest")
     elif not more and options.order == "auto":
         in_order = under_exposed_first(first.pixels, second.pixels)
+        order, pictures = "given", pictures if in_order else pictures[::-1]
         tell.say(f"under-exposed: {a if in_order else b} (the lower mean)")
     elif not more:
         tell.say(f"under-exposed: {a} (as given)")
@@ -94,7 +96,7 @@ def fuse_files(
             [picture.pixels for picture in pictures],
             weights,
             method=method.name,
-            order=options.order,
+            order=order,
             threads=options.threads,
             engine=options.engine,
             progress=progress,

@@ -6,6 +6,7 @@ What a method does to the pictures is in `npfuse.methods`.
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -154,7 +155,7 @@ def _fused(
     batch = out.ndim == 4
     phases_of_each = []
     for *exposures, result in zip(*pictures, out, strict=True) if batch else [(*pictures, out)]:
-        ordered = exposures if order == "given" else sorted(exposures, key=_mean)
+        ordered = exposures if order == "given" else sorted(exposures, key=partial(_mean, threads=count))
         if chosen.most_exposures == 2:
             ordered = [ordered[0], ordered[-1]]
         phases_of_each.append(chosen.phases(ordered, result, loaded, engine=engine, threads=count))
@@ -241,10 +242,10 @@ def under_exposed_first(a: Pixels, b: Pixels) -> bool:
     return _mean(a) <= _mean(b)
 
 
-def _mean(x: Pixels) -> float:
+def _mean(x: Pixels, threads: int = 1) -> float:
     """Return the mean over all values, exact for integers."""
     if x.dtype.kind == "u":
-        return survey(x).mean
+        return survey(x, threads=threads).mean
     return float(x.mean(dtype=np.float64))
 
 
