@@ -20,11 +20,12 @@ from bench.engine import NPFUSE
 from bench.machine import available_bytes
 from bench.pictures import Content, pair_of
 from bench.summary import Difference, Summary, ratios, summarized
-from bench.tiling import GRID
 from bench.worker import Memory, Run, Worker, WorkerError
 from costmodel.counts import count
 from costmodel.memory import peak
+from costmodel.methods import multiple_of_8
 from npfuse.graph import Graph
+from npfuse.models import padded_size
 from npfuse.weights import Weights
 
 SETTLE_S = 0.03  # between two runs: threads that wait busily for more work give up meanwhile
@@ -281,14 +282,13 @@ def _tried(worker: Worker, files: tuple[Path, Path], fits: bool) -> dict[int | N
 
 
 def padded_graph(weights: Weights, size: Size) -> Graph:
-    """Return the graph for a size, padded to multiples of 8."""
-    height, width = (-(-length // GRID) * GRID for length in size)
-    return weights.graph(height, width)
+    """Return the graph for a size, padded."""
+    return weights.graph(*padded_size(weights.model, *size))
 
 
 def macs_of(weights: Weights, size: Size) -> int:
-    """Return how many multiply-adds the network takes for a pair, every one of them counted."""
-    return count(padded_graph(weights, size)).work.macs
+    """Return how many multiply-adds the network takes for a pair, every one of them counted, no margin."""
+    return count(weights.graph(*multiple_of_8(*size))).work.macs
 
 
 def whole_fits(weights: Weights, size: Size, processes: int) -> bool:

@@ -7,6 +7,7 @@ import npfuse
 from bench.peers import peer
 from bench.tiling import GRID, Network, Picture, fuse_in_tiles, padded, window_shape
 from npfuse.graph import Graph
+from npfuse.models import padded_size
 from npfuse.survey import bands
 from npfuse.thumbnail import Thumbnail
 from npfuse.weights import Weights
@@ -47,9 +48,10 @@ class Engine:
         if self.name == NPFUSE or side is None:
             self.fuse(under, over, side)
             return
-        height, width = window_shape(self._graph(under), side)
+        graph = self._graph(under)
+        height, width = window_shape(graph, side)
         others = thumbnails(under, over, self.weights)
-        corner = (np.ascontiguousarray(padded(picture)[:height, :width]) for picture in (under, over))
+        corner = (np.ascontiguousarray(padded(picture, graph)[:height, :width]) for picture in (under, over))
         self._network((height, width))(*corner, others)
 
     def forget(self) -> None:
@@ -58,8 +60,7 @@ class Engine:
 
     def _graph(self, picture: Picture) -> Graph:
         """Return the graph of a picture's size, padded."""
-        height, width = (-(-size // GRID) * GRID for size in picture.shape[:2])
-        return self.weights.graph(height, width)
+        return self.weights.graph(*padded_size(self.weights.model, *picture.shape[:2]))
 
     def _network(self, shape: tuple[int, int]) -> Network:
         if shape not in self._networks:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfuse.graph import Graph
+from npfuse.models import MARGIN
 
 GRID = 8  # pixels: GlobalNet halves the size three times
 
@@ -36,7 +37,7 @@ def tiles_along(axis: int, graph: Graph, side: int) -> list[Tile]:
     Parameters
     ----------
     axis : 0 for rows, 1 for columns
-    graph : of the whole picture; its first input is the pair
+    graph : of the padded picture; its first input is the pair
     side : kept length of a tile, a multiple of 8; the last may be shorter
 
     Returns
@@ -54,7 +55,8 @@ def tiles_along(axis: int, graph: Graph, side: int) -> list[Tile]:
     """
     (name, shape), *_ = graph.inputs
     n = shape[axis]
-    keeps = [(start, min(start + side, n)) for start in range(0, n, side)]
+    kept = n - MARGIN.get(graph.name, 0)
+    keeps = [(start, min(start + side, kept)) for start in range(0, kept, side)]
     needs = []
     for keep in keeps:
         first, last = graph.input_spans(axis, *keep)[name]
@@ -73,9 +75,10 @@ def window_shape(graph: Graph, side: int | None) -> tuple[int, int]:
     return rows[1] - rows[0], columns[1] - columns[0]
 
 
-def padded(picture: Picture) -> Picture:
-    """Repeat the last row and column of a picture (H, W, 3) until its size is a multiple of 8."""
-    missing = [(0, -size % GRID) for size in picture.shape[:2]]
+def padded(picture: Picture, graph: Graph) -> Picture:
+    """Repeat the last row and column of a picture (H, W, 3) until it has the size of a graph's."""
+    (_, shape), *_ = graph.inputs
+    missing = [(0, wanted - size) for wanted, size in zip(shape[:2], picture.shape[:2], strict=True)]
     return np.pad(picture, [*missing, (0, 0)], mode="edge") if any(after for _, after in missing) else picture
 
 
@@ -97,7 +100,7 @@ def fuse_in_tiles(
     ndarray (H, W, 3), uint8
     """
     height, width = under.shape[:2]
-    under, over = padded(under), padded(over)
+    under, over = padded(under, graph), padded(over, graph)
     if side is None:
         return network(under, over, others)[:height, :width]
     fused = np.empty_like(under)

@@ -21,6 +21,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from npfuse.models import padded_size
 from reference import keras_models
 from reference.checkpoint import FILE_NAME, has_checkpoint, load_checkpoint, save_checkpoint
 from reference.colour_cycle import ColourCycle
@@ -347,7 +348,7 @@ def _tensors(arrays):
 
 
 def fuse_scene(model, scene):
-    """Fuse a whole scene: edge-replicated at the bottom and right to multiples of 8, run, cropped, rounded to bytes.
+    """Fuse a whole scene: edge-replicated at the bottom and right, run, cropped, rounded to bytes.
 
     Parameters
     ----------
@@ -360,7 +361,8 @@ def fuse_scene(model, scene):
     """
     pair = full_range(np.concatenate([scene.under, scene.over], axis=-1))
     height, width, _ = pair.shape
-    padded = np.pad(pair, ((0, -height % 8), (0, -width % 8), (0, 0)), mode="edge")[None]
+    rows, columns = padded_size(model.name, height, width)
+    padded = np.pad(pair, ((0, rows - height), (0, columns - width), (0, 0)), mode="edge")[None]
     inputs = [padded, thumbnail(pair)[None]] if model.name == "tonefuse" else padded
     output = np.asarray(model(inputs, training=False))[0, :height, :width]
     return np.round((output + 1) / 2 * 255).astype(np.uint8)

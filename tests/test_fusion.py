@@ -16,7 +16,7 @@ from npfuse import fusion, strips
 from npfuse.fast import strip_pass
 from npfuse.fast.pixel_groups import GROUP_SIDE
 from npfuse.graph import GraphBuilder
-from npfuse.models import lightfuse
+from npfuse.models import lightfuse, padded_size
 from npfuse.ops import DEFINITIONS, PointwiseConv2D, resize
 from tests.arrays import assert_close
 from tests.networks import random_pair, random_weights
@@ -26,11 +26,12 @@ DTYPES = (np.uint8, np.uint16, np.float32, np.float64)
 
 
 def fused_by_hand(under, over, weights):
-    """Replicate edges to a multiple of 8, map to [-1, 1], run the definitions in float64, crop: floats in [0, 1]."""
+    """Replicate edges, map to [-1, 1], run the definitions in float64, crop: floats in [0, 1]."""
     height, width = under.shape[:2]
+    rows, columns = padded_size(weights.model, height, width)
     white = 1.0 if under.dtype.kind == "f" else float(np.iinfo(under.dtype).max)
     mapped = [
-        np.pad(picture / white * 2 - 1, [(0, -height % 8), (0, -width % 8), (0, 0)], mode="edge")
+        np.pad(picture / white * 2 - 1, [(0, rows - height), (0, columns - width), (0, 0)], mode="edge")
         for picture in (under.astype(np.float64), over.astype(np.float64))
     ]
     values = {"exposures": np.concatenate(mapped, axis=2)[np.newaxis]}
@@ -407,3 +408,10 @@ def test_a_batch_by_a_method_in_phases_is_its_pictures():
 def test_fuse_stack_rejects_bad_stacks(stack, error, message):
     with pytest.raises(error, match=re.escape(message)):
         npfuse.fuse_stack(stack, random_weights())
+
+
+@pytest.mark.parametrize("shape", [(64, 96, 3), (61, 83, 3)])
+def test_a_flat_pair_is_flat_to_its_borders_with_the_default_weights(shape):
+    """GlobalNet pads with zeros, which are grey: they must lie beyond what is kept."""
+    fused = fuse(np.full(shape, 40, np.uint8), np.full(shape, 200, np.uint8))
+    assert np.ptp(fused, axis=(0, 1)).tolist() == [0, 0, 0]

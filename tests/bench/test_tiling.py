@@ -5,7 +5,7 @@ import pytest
 
 from bench.engine import thumbnails
 from bench.tiling import fuse_in_tiles, padded, tiles_along, window_shape
-from npfuse.models import lightfuse
+from npfuse.models import lightfuse, padded_size
 from npfuse.run import run
 from tests.networks import random_weights
 
@@ -38,12 +38,12 @@ def test_tiles_put_together_are_the_whole(name, height, width, side):
     weights = NETWORKS[name]
     rng = np.random.default_rng(0)
     under, over = rng.integers(0, 256, (2, height, width, 3), np.uint8)
-    graph = weights.graph(*padded(under).shape[:2])
+    graph = weights.graph(*padded_size(weights.model, height, width))
     others = thumbnails(under, over, weights)
     sizes = set()
     network = network_of(weights, sizes)
     whole = fuse_in_tiles(network, under, over, others, graph, None)
-    assert sizes == {window_shape(graph, None)} == {padded(under).shape[:2]}
+    assert sizes == {window_shape(graph, None)} == {padded(under, graph).shape[:2]}
     sizes.clear()
     tiled = fuse_in_tiles(network, under, over, others, graph, side)
     assert sizes == {window_shape(graph, side)}
@@ -60,9 +60,10 @@ def test_a_tile_of_lightfuse_needs_eight_pixels_after_it_and_none_before():
 
 def test_padding_repeats_the_last_row_and_column():
     picture = np.arange(9 * 7 * 3, dtype=np.uint8).reshape(9, 7, 3)
-    wide = padded(picture)
+    graph = lightfuse(16, 8)
+    wide = padded(picture, graph)
     assert wide.shape == (16, 8, 3)
     assert np.array_equal(wide[:9, :7], picture)
     assert (wide[9:, :7] == picture[8]).all()
     assert (wide[:9, 7] == picture[:, 6]).all()
-    assert padded(wide) is wide
+    assert padded(wide, graph) is wide
