@@ -413,5 +413,5 @@ def test_fuse_stack_rejects_bad_stacks(stack, error, message):
 @pytest.mark.parametrize("shape", [(64, 96, 3), (61, 83, 3)])
 def test_a_flat_pair_is_flat_to_its_borders_with_the_default_weights(shape):
     """GlobalNet pads with zeros, which are grey: they must lie beyond what is kept."""
-    fused = fuse(np.full(shape, 40, np.uint8), np.full(shape, 200, np.uint8))
+    fused = npfuse.fuse(np.full(shape, 40, np.uint8), np.full(shape, 200, np.uint8))
     assert np.ptp(fused, axis=(0, 1)).tolist() == [0, 0, 0]
