@@ -331,3 +331,17 @@ def test_weights_convert_takes_the_files_of_deepfuse_s_authors(folder, capsys):
     assert "conv3/kernel                 7x7x64x64" in capsys.readouterr().out
     assert main(["fuse", "under.png", "over.png", "--weights", "deepfuse.npz", "-o", "fused.png"]) == 0
     assert read_picture(folder / "fused.png").pixels.shape == (21, 34, 3)
+
+
+def test_a_line_says_once_that_code_is_compiled(capsys):
+    from numba import njit
+
+    from npfuse.commands.console import note_of_compiling
+
+    with note_of_compiling():
+        for addend in (1, 2):
+            assert njit(lambda x, addend=addend: x + addend)(1) == 1 + addend
+    assert capsys.readouterr().err == "\rnpfuse: compiling for this processor, the first time only: about 20 seconds\n"
+    with note_of_compiling():
+        pass
+    assert capsys.readouterr().err == ""

@@ -79,7 +79,10 @@ def peak_memory() -> list[str]:
 
 @contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Draw a bar on stderr while a block runs, on a terminal only; yields what to call with (done, total)."""
+    """Draw a bar on stderr while a block runs, on a terminal only; yields what to call with (done, total).
+
+    Where code has to be compiled meanwhile, a line says so.
+    """
     if not sys.stderr.isatty():
         yield lambda done, total: None
         return
@@ -90,8 +93,29 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
             f"\r{what} [{'#' * filled}{'.' * (30 - filled)}] {done}/{total}\x1b[K", end="", file=sys.stderr, flush=True
         )
 
-    print(f"\r{what} (the first time, code is compiled: some seconds)", end="", file=sys.stderr, flush=True)
+    print(f"\r{what}", end="", file=sys.stderr, flush=True)
     try:
-        yield draw
+        with note_of_compiling():
+            yield draw
     finally:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def note_of_compiling() -> Iterator[None]:
+    """Print a line when Numba begins to compile, once; code that it finds in its cache is not compiled."""
+    from numba.core import event
+
+    class Note(event.Listener):
+        def on_start(self, compiling: event.Event) -> None:
+            if not self.printed:
+                print("\rnpfuse: compiling for this processor, the first time only: about 20 seconds", file=sys.stderr)
+            self.printed = True
+
+        def on_end(self, compiling: event.Event) -> None:
+            pass
+
+        printed = False
+
+    with event.install_listener("numba:compile", Note()):
+        yield
