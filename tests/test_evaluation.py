@@ -63,8 +63,8 @@ def test_a_table_has_a_row_a_method_and_names_what_failed(scenes, capsys):
     save_weights("mine.npz", random_weights())
     out = run(capsys, "--weights", "mine.npz", "--pictures")
     lines = out.splitlines()
-    assert lines[2].split()[:3] == ["Mertens", "2009", "2"]
-    assert lines[3].split()[:3] == ["LightFuse", "(random)", "2"]
+    assert lines[3].split()[:3] == ["Mertens", "2009", "2"]
+    assert lines[2].split()[:3] == ["LightFuse", "(random)", "2"]
     for told in (
         "exposures: the darkest and the brightest exposure by mean",
         "size: as in the files, nothing resampled",

@@ -57,6 +57,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     folder, names = arguments.folder.resolve().name, [files.name for files in scenes]
     scored = candidates(arguments.weights, arguments.methods)
     scored += [leave_scenes_out(sources, folder, names) for sources in arguments.folds]
+    scored.sort(key=lambda candidate: list(METHODS).index(candidate.method.name))
     results, failures = {}, {}
     with progress_bar("evaluating") as progress:
         for i, files in enumerate(scenes):
