@@ -188,12 +188,12 @@ def leave_scenes_out(sources: Sequence[str], folder: str, scenes: Sequence[str])
 
 
 def not_available(scored: Sequence[Candidate]) -> list[str]:
-    """Return a line for each method that has no candidate, with where its weights are."""
+    """Return a line for each method whose weights neither ship nor were given, with where they are."""
     names = {candidate.method.name for candidate in scored}
     return [
         f"{method.title} is left out: no weights ship; {method.where or 'give a file of them'}"
         for name, method in METHODS.items()
-        if name not in names
+        if name not in {*names, *bundled_names()} and method.inputs
     ]
 
 

@@ -59,7 +59,8 @@ def test_scores_are_those_of_the_metrics_for_the_fused_picture(scenes):
     assert result.mef_ssim == mef_ssim(scene.exposures, fused)
 
 
-def test_a_table_has_a_row_a_method_and_names_what_failed(scenes, capsys):
+def test_a_table_has_a_row_a_method_and_names_what_failed(scenes, capsys, monkeypatch):
+    monkeypatch.setattr("npfuse.evaluation.bundled_names", lambda: ["lightfuse", "mefnet", "t_cnn", "tonefuse"])
     save_weights("mine.npz", random_weights())
     out = run(capsys, "--weights", "mine.npz", "--pictures")
     lines = out.splitlines()
@@ -76,6 +77,7 @@ def test_a_table_has_a_row_a_method_and_names_what_failed(scenes, capsys):
         "? the weights' source does not say whether they were trained on scenes of scenes: LightFuse (random)",
     ):
         assert told in out
+    assert out.count("left out") == 1  # not those that were not asked for
     (picture,) = (scenes.parent / "npfuse-evaluation").glob("mertens-*/one.png")
     under, over = (read_picture(scenes / "one" / f"exposure_0{i}.png").pixels for i in (1, 2))
     np.testing.assert_array_equal(read_picture(picture).pixels, npfuse.fuse(under, over, method="mertens"))
