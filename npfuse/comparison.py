@@ -1,7 +1,7 @@
 """Methods side by side on one sheet, whole and zoomed in; and the paper's figures 3, 5 and 6 on the example pictures.
 
-A sheet is for looking (`npfuse.contact_sheet`): pictures are shrunk to it, and zoomed parts enlarged by whole numbers,
-so that their pixels stay what they are.
+A sheet is for looking (`npfuse.contact_sheet`): pictures are shrunk to it, and zoomed parts enlarged by repeating their
+pixels, which stay what they are. Each part has a frame, in the colour in which the exposures show where it lies.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,6 +26,8 @@ Zoom = tuple[int, int, int, int]
 Progress = Callable[[int, int], None]
 
 CELL_HEIGHT = 320
+FRAMES = ((240, 80, 60), (70, 190, 240), (250, 200, 60), (120, 220, 110))  # red, blue, yellow, green, and again
+FRAME = 4  # pixels of a frame in the sheet
 
 
 def compare(
@@ -67,9 +69,17 @@ def compare(
         captions.append(candidate.title)
         if progress:
             progress(done, len(scored))
-    rows = [pictures, *([zoomed(picture, zoom, cell_height) for picture in pictures] for zoom in zooms)]
+    cell_height = min(cell_height, pictures[0].shape[0])  # none is enlarged
+    parts = [[zoomed(picture, zoom, cell_height) for picture in pictures] for zoom in zooms]
+    for i, row in enumerate(parts):
+        for part in row:
+            framed(part, (0, 0, *part.shape[:2]), i, FRAME)
+    shown = [picture.copy() if picture.ndim == 3 else np.dstack([picture] * 3) for picture in pictures[:2]]
+    for picture in shown:
+        for i, zoom in enumerate(zooms):
+            framed(picture, zoom, i, -(-FRAME * len(picture) // (2 * cell_height)))
     labels = ["", *(f"{row},{column}" for row, column, _, _ in zooms)] if zooms else None
-    return contact_sheet(rows, captions, labels, cell_height=cell_height)
+    return contact_sheet([[*shown, *pictures[2:]], *parts], captions, labels, cell_height=cell_height)
 
 
 def check_zooms(zooms: Sequence[Zoom], shape: tuple[int, ...]) -> None:
@@ -84,18 +94,29 @@ def check_zooms(zooms: Sequence[Zoom], shape: tuple[int, ...]) -> None:
 
 
 def zoomed(picture: Picture, zoom: Zoom, cell_height: int) -> Picture:
-    """Return a part of a picture, each pixel repeated until it is as high as a cell.
+    """Return a part of a picture in RGB, its pixels repeated until it is as high as a cell, where it is lower.
 
     Examples
     --------
-    >>> zoomed(np.arange(6, dtype=np.uint8).reshape(2, 3), (0, 1, 1, 2), 2)
+    >>> zoomed(np.arange(6, dtype=np.uint8).reshape(2, 3), (0, 1, 1, 2), 2)[..., 0]
     array([[1, 1, 2, 2],
            [1, 1, 2, 2]], dtype=uint8)
     """
     row, column, height, width = zoom
-    factor = -(-cell_height // height)
     part = picture[row : row + height, column : column + width]
-    return np.repeat(np.repeat(part, factor, axis=0), factor, axis=1)
+    high = max(cell_height, height)
+    wide = max(1, round(width * high / height))
+    part = part[np.arange(high) * height // high][:, np.arange(wide) * width // wide]
+    return part if part.ndim == 3 else np.dstack([part] * 3)
+
+
+def framed(picture: Picture, part: Zoom, number: int, thickness: int) -> None:
+    """Draw the frame of a part (row, column, height, width), inside it, into a picture."""
+    row, column, height, width = part
+    inside = picture[row : row + height, column : column + width]
+    colour = FRAMES[number % len(FRAMES)]
+    inside[:thickness], inside[-thickness:] = colour, colour
+    inside[:, :thickness], inside[:, -thickness:] = colour, colour
 
 
 def figure_3(cell_height: int, progress: Progress | None = None) -> Picture:
@@ -109,20 +130,19 @@ def figure_6(cell_height: int, progress: Progress | None = None) -> Picture:
 
 
 def figure_5(cell_height: int, progress: Progress | None = None) -> Picture:
-    """What DetailNet and GlobalNet add to the picture, and the gradients of both, as in Figure 5."""
+    """What DetailNet (D) and GlobalNet (G) add to the picture, in grey, and the gradients of both, as in Figure 5."""
     weights = load_weights("lightfuse")
     rows = []
     for done, scene in enumerate(SCENES, 1):
         under, over = (read_picture(path).pixels for path in example_pair(scene))
         detail, coarse = parts_of_lightfuse(under, over, weights)
         fused = np.tanh(detail + coarse)
-        shown = [_levels((part + 1) / 2) for part in (fused, np.tanh(detail))]
-        shown.append(_levels((coarse - coarse.min()) / (float(np.ptp(coarse)) or 1.0)))
+        shown = [_levels((fused + 1) / 2), *(_levels(stretched(part.mean(axis=2))) for part in (detail, coarse))]
         steep = [gradient(part) for part in (detail, coarse)]
         rows.append([*shown, *(_levels(part / _white(part)) for part in steep)])
         if progress:
             progress(done, len(SCENES))
-    captions = ["LightFuse", "D alone", "G, stretched", "gradient of D", "gradient of G"]
+    captions = ["LightFuse", "D, stretched", "G, stretched", "gradient of D", "gradient of G"]
     return contact_sheet(rows, captions, SCENES, cell_height=cell_height)
 
 
@@ -165,6 +185,19 @@ def gradient(x: NDArray[Any]) -> NDArray[Any]:
     rows, columns = np.gradient(x.mean(axis=2))
     length: NDArray[Any] = np.hypot(rows, columns)
     return length
+
+
+def stretched(x: NDArray[Any]) -> NDArray[Any]:
+    """Return values stretched so that a hundredth of them is below 0, and one above 1; zeros where all are equal.
+
+    Examples
+    --------
+    >>> stretched(np.linspace(3, 5, 101))[[1, 50, 99]].round(6)
+    array([0. , 0.5, 1. ])
+    """
+    least, most = np.quantile(x, (0.01, 0.99))
+    result: NDArray[Any] = (x - least) / (float(most - least) or 1.0)
+    return result
 
 
 def _white(x: NDArray[Any]) -> float:

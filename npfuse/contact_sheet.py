@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 BACKGROUND = (46, 46, 46)  # dark and neutral: it neither tints the pictures nor outshines the dark ones
 INK = (225, 225, 225)
+LETTERS = 110  # of a wide sheet's width is a letter's height, so that captions can be read where the sheet is shrunk
 
 
 def contact_sheet(
@@ -62,13 +63,12 @@ def contact_sheet(
     _check(rows, captions, labels, cell_height, margin)
     cell_height = min(cell_height, *(picture.shape[0] for row in rows for picture in row))
     cells = [[_scaled(picture, cell_height) for picture in row] for row in rows]
-    font = ImageFont.load_default(size=max(12, cell_height // 13))
+    columns = [max(row[column].width for row in cells) for column in range(len(captions))]
+    letters = max(12, cell_height // 13, min(sum(columns) // LETTERS, cell_height // 7))
+    font = ImageFont.load_default(size=letters)
     ascent, descent = _extent_of_letters(font)
 
-    widths = [
-        max(_text_width(font, caption), *(row[column].width for row in cells))
-        for column, caption in enumerate(captions)
-    ]
+    widths = [max(_text_width(font, caption), width) for caption, width in zip(captions, columns, strict=True)]
     left = margin
     if labels is not None and any(labels):
         left += max(_text_width(font, label) for label in labels) + margin

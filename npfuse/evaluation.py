@@ -2,14 +2,15 @@
 
 A result of one scene and method is kept as a file as soon as it is there, so that an evaluation goes on where it was
 stopped. The file says what it is a result of: weights, size, exposures and version; of anything else it is made anew.
+Weights say in their source which scenes they were trained on; a score on those is none on new ones, and is told apart.
 """
 
 import hashlib
 import json
 import re
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,10 @@ from npfuse.atomic import written_in_place
 from npfuse.fusion import fuse_stack, method_and_weights
 from npfuse.methods import METHODS, Method
 from npfuse.metrics import mef_ssim, psnr, ssim
-from npfuse.scenes import RESAMPLING, Scene
+from npfuse.scenes import RESAMPLING, Scene, SceneFiles
 from npfuse.weights import Weights, bundled_names
 
-KEPT = 1  # version of the files of results
+KEPT = 2  # version of the files of results
 SCENES_OF_SOURCE = re.compile(r"Data: \d+ scenes of the folder ([^\n]*?), .*?held out: ([^.\n]*)", re.DOTALL)
 
 
@@ -35,26 +36,34 @@ class Candidate:
     ----------
     method : Method
     weights : Weights, or None for a method without
+    folds : weights by scene, each trained without it; empty where one file is scored on all scenes
     """
 
     method: Method
     weights: Weights | None
+    folds: Mapping[str, Weights] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
         """The method's title, with the weights' name where that is another."""
+        if self.folds:
+            return f"{self.method.title}, leave-scenes-out"
         if self.weights is None or self.weights.label == self.method.name:
             return self.method.title
         return f"{self.method.title} ({printable(self.weights.label)})"
 
-    @property
-    def digest(self) -> str:
-        """What tells these weights from others."""
+    def weights_of(self, scene: str) -> Weights | None:
+        """Return the weights that a scene is fused with."""
+        return self.folds.get(scene, self.weights)
+
+    def digest(self, scene: str) -> str:
+        """Return what tells the weights of a scene from others."""
         found = hashlib.sha256(self.method.name.encode())
-        if self.weights is not None:
-            for name in sorted(self.weights.arrays):
-                found.update(name.encode() + self.weights.arrays[name].tobytes())
-            found.update(json.dumps([dict(self.weights.build), self.weights.normalization]).encode())
+        weights = self.weights_of(scene)
+        if weights is not None:
+            for name in sorted(weights.arrays):
+                found.update(name.encode() + weights.arrays[name].tobytes())
+            found.update(json.dumps([dict(weights.build), weights.normalization]).encode())
         return found.hexdigest()[:12]
 
 
@@ -78,13 +87,14 @@ class Settings:
         pairing = "the darkest and the brightest exposure by mean"
         if self.all_exposures:
             pairing += "; Mertens 2009 and MEF-Net: all exposures"
+        threads = "on as many threads as cores" if self.threads is None else f"on {self.threads} thread(s)"
         size = "as in the files, nothing resampled"
         if self.long_side is not None:
             size = f"long side at most {self.long_side}, by {RESAMPLING}"
         return [
             f"exposures: {pairing}; MEF-SSIM against those",
             f"size: {size}",
-            "seconds: of fuse() alone, from pixels to pixels, compiled before",
+            f"seconds: of fuse() alone, from pixels to pixels, compiled before, {threads}",
         ]
 
 
@@ -139,13 +149,51 @@ def candidates(sources: Sequence[str], methods: Sequence[str] | None = None) -> 
     return found
 
 
+def leave_scenes_out(sources: Sequence[str], folder: str, scenes: Sequence[str]) -> Candidate:
+    """Return the candidate that fuses each scene with the weights that were not trained on it.
+
+    Parameters
+    ----------
+    sources : paths of weights files of one method; of several that fit a scene, the first is taken
+    folder : name of the folder of scenes
+    scenes : their names
+
+    Raises
+    ------
+    ValueError : weights of different methods, weights that do not say what they were trained on, or a scene that all of
+        them were trained on
+    """
+    loaded = [method_and_weights(None, source) for source in sources]
+    methods = {method.name: method for method, _ in loaded}
+    if len(methods) > 1:
+        raise ValueError(f"--folds: the weights are for {', '.join(sorted(methods))}, expected one method")
+    folds: dict[str, Weights] = {}
+    for _, weights in loaded:
+        assert weights is not None
+        seen = scenes_seen(weights, folder, scenes)
+        if seen is None:
+            raise ValueError(
+                f"--folds: the source of {printable(weights.label)} does not say which scenes of the folder {folder} "
+                "it was trained without, expected 'Data: N scenes of the folder NAME, ...; held out: NAME, NAME.'"
+            )
+        for scene in scenes:
+            if scene not in seen:
+                folds.setdefault(scene, weights)
+    if missing := [scene for scene in scenes if scene not in folds]:
+        raise ValueError(
+            f"--folds: all of the weights were trained on {', '.join(missing)}, expected some that were not; "
+            "--scenes leaves scenes out"
+        )
+    return Candidate(method=next(iter(methods.values())), weights=loaded[0][1], folds=folds)
+
+
 def not_available(scored: Sequence[Candidate]) -> list[str]:
-    """Return a line for each method that has no candidate, with where its weights are."""
+    """Return a line for each method whose weights neither ship nor were given, with where they are."""
     names = {candidate.method.name for candidate in scored}
     return [
         f"{method.title} is left out: no weights ship; {method.where or 'give a file of them'}"
         for name, method in METHODS.items()
-        if name not in names
+        if name not in {*names, *bundled_names()} and method.inputs
     ]
 
 
@@ -166,9 +214,10 @@ def evaluate(scene: Scene, candidate: Candidate, settings: Settings) -> tuple[Re
     exposures = scene.exposures if takes_all else (scene.exposures[0], scene.exposures[-1])
     tiny = [exposure[:64, :64] for exposure in exposures]
     options: dict[str, Any] = {"method": candidate.method.name, "order": "given", "threads": settings.threads}
-    fuse_stack(tiny, candidate.weights, **options)  # compiles
+    weights = candidate.weights_of(scene.name)
+    fuse_stack(tiny, weights, **options)  # compiles
     start = time.perf_counter()
-    fused = fuse_stack(exposures, candidate.weights, **options)
+    fused = fuse_stack(exposures, weights, **options)
     seconds = time.perf_counter() - start
     height, width = fused.shape[:2]
     result = Result(
@@ -184,51 +233,68 @@ def evaluate(scene: Scene, candidate: Candidate, settings: Settings) -> tuple[Re
 
 def kept_path(folder: Path, scene: str, candidate: Candidate) -> Path:
     """Return where a result is kept."""
-    return folder / f"{candidate.method.name}-{candidate.digest}" / f"{scene}.json"
+    return folder / f"{candidate.method.name}-{candidate.digest(scene)}" / f"{scene}.json"
 
 
-def keep(path: Path, result: Result, settings: Settings) -> None:
+def keep(path: Path, result: Result, settings: Settings, files: SceneFiles) -> None:
     """Write a result, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({"what": _what(settings), "result": asdict(result)}, indent=1)
+    text = json.dumps({"what": _what(settings, files), "result": asdict(result)}, indent=1)
     with written_in_place(path, overwrite=True) as file:
         file.write(text.encode())
 
 
-def kept(path: Path, settings: Settings) -> Result | None:
-    """Return a result that was kept, or None where there is none, or one of other settings, or a damaged one."""
+def kept(path: Path, settings: Settings, files: SceneFiles) -> Result | None:
+    """Return a result that was kept, or None where there is none, or one of something else, or a damaged one."""
     try:
         if path.stat().st_size > 1 << 16:
             return None
         found = json.loads(path.read_text())
-        return Result(**found["result"]) if found["what"] == _what(settings) else None
+        return Result(**found["result"]) if found["what"] == _what(settings, files) else None
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
 
 
-def _what(settings: Settings) -> dict[str, Any]:
-    """Return what a result depends on beside the weights and the scene."""
-    return {"kept": KEPT, "npfuse": version("npfuse"), **asdict(settings)}
+def _what(settings: Settings, files: SceneFiles) -> dict[str, Any]:
+    """Return what a result depends on beside the weights: a picture that changed has another time or size."""
+    states = [(path.name, path.stat()) for path in (*files.exposures, *filter(None, [files.label]))]
+    pictures = [[name, state.st_size, state.st_mtime_ns] for name, state in states]
+    return {"kept": KEPT, "npfuse": version("npfuse"), **asdict(settings), "pictures": pictures}
 
 
-def trained_on(candidate: Candidate, folder: str, scenes: Sequence[str]) -> set[str]:
-    """Return which scenes of a folder the weights were trained on, by what their source says.
+def scenes_seen(weights: Weights | None, folder: str, scenes: Sequence[str]) -> set[str] | None:
+    """Return which scenes of a folder weights were trained on, by what their source says.
 
     Parameters
     ----------
-    candidate : Candidate
+    weights : Weights, or None for a method without
     folder : name of the folder of scenes
     scenes : their names
 
+    Returns
+    -------
+    set of str, or None where the source does not say, or names another folder, whose scenes may be the same
+
     Examples
     --------
-    >>> (tonefuse,) = candidates([], ["tonefuse"])
-    >>> sorted(trained_on(tonefuse, "sice", ["001", "002"])), trained_on(tonefuse, "others", ["001", "002"])
-    (['001', '002'], set())
+    >>> (t_cnn,) = candidates([], ["t_cnn"])
+    >>> sorted(scenes_seen(t_cnn.weights, "sice", ["001", "006"])), scenes_seen(t_cnn.weights, "others", ["001"])
+    (['001'], None)
     """
-    if candidate.weights is None:
+    if weights is None:
         return set()
-    found = SCENES_OF_SOURCE.search(candidate.weights.source)
+    found = SCENES_OF_SOURCE.search(weights.source)
     if not found or found[1] != folder:
-        return set()
+        return None
     return set(scenes) - {name.strip() for name in found[2].split(",")}
+
+
+def trained_on(candidate: Candidate, folder: str, scenes: Sequence[str]) -> set[str] | None:
+    """Return the scenes of which the weights that fuse them were trained on, or None where that is not known."""
+    found = set()
+    for scene in scenes:
+        seen = scenes_seen(candidate.weights_of(scene), folder, scenes)
+        if seen is None:
+            return None
+        found |= seen & {scene}
+    return found

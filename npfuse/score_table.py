@@ -1,10 +1,14 @@
-"""The table of an evaluation, like the paper's Table II: a row a method, in text, Markdown, CSV or JSON."""
+"""The table of an evaluation, like the paper's Table II: a row a method, in text, Markdown, CSV or JSON.
+
+Scores of weights on scenes that they were trained on are marked and counted, and the scenes that they were not trained
+on have a row of their own; where that is not known, a question mark says so.
+"""
 
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, astuple, dataclass, fields
 from statistics import fmean
 from typing import Any, Literal, get_args
 
@@ -13,15 +17,22 @@ from npfuse.evaluation import Candidate, Result, Settings, not_available, printa
 Format = Literal["text", "markdown", "csv", "json"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
-HEADER = ("method", "scenes", "PSNR dB", "SSIM", "MEF-SSIM", "seconds", "published PSNR dB", "published SSIM")
+MISSING, UNKNOWN = "–", "?"
+ELSEWHERE = ("elsewhere PSNR dB", "elsewhere SSIM")
+HEADER = ("method", "scenes", "trained on", "PSNR dB", "SSIM", "MEF-SSIM", "seconds", *ELSEWHERE)
+SCENE_HEADER = ("method", "scene", "trained on", *(field.name for field in fields(Result)))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A line of the table: a method on all scenes, or on those that its weights were not trained on."""
+    """A line of the table: a method on all scenes, or on those that its weights were not trained on.
+
+    `trained_on` is how many of the scenes the weights were trained on, None where they do not say.
+    """
 
     title: str
     scenes: int
+    trained_on: int | None
     psnr: float | None
     ssim: float | None
     mef_ssim: float
@@ -67,10 +78,8 @@ def table(evaluation: Evaluation, form: Format) -> str:
         return json.dumps(_as_json(evaluation), indent=1)
     rows = [HEADER, *(_cells(row) for row in _rows(evaluation))]
     if form == "csv":
-        buffer = io.StringIO()
-        csv.writer(buffer, lineterminator="\n").writerows(rows)
-        return buffer.getvalue().rstrip("\n")
-    notes = _notes(evaluation)
+        return _csv(["" if cell == MISSING else cell for cell in row] for row in rows)
+    told = notes(evaluation)
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
     aligned = [
         [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
@@ -80,10 +89,27 @@ def table(evaluation: Evaluation, form: Format) -> str:
         rule = ["-" * width + (":" if column else "-") for column, width in enumerate(widths)]
         lines = [f"| {' | '.join(aligned[0])} |", f"|{'|'.join('-' + dashes for dashes in rule)}|"]
         lines += [f"| {' | '.join(cells)} |" for cells in aligned[1:]]
-        return "\n".join([*lines, "", *(f"- {note}" for note in notes)])
+        return "\n".join([*lines, "", *(f"- {note}".replace("*", "\\*") for note in told)])
     lines = ["  ".join(cells).rstrip() for cells in aligned]
     lines.insert(1, "-" * max(map(len, lines)))
-    return "\n".join([*lines, "", *notes])
+    return "\n".join([*lines, "", *told])
+
+
+def scene_table(evaluation: Evaluation) -> str:
+    """Write every single result as CSV, a line a method and scene."""
+    lines: list[tuple[object, ...]] = [SCENE_HEADER]
+    for index, candidate in enumerate(evaluation.scored):
+        seen = trained_on(candidate, evaluation.folder, evaluation.scenes)
+        for scene, result in _results_of(evaluation, index).items():
+            trained = UNKNOWN if seen is None else "yes" if scene in seen else "no"
+            lines.append((candidate.title, scene, trained, *astuple(result)))
+    return _csv(lines)
+
+
+def _csv(lines: Iterable[Sequence[object]]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerows(lines)
+    return buffer.getvalue().rstrip("\n")
 
 
 def _rows(evaluation: Evaluation) -> list[Row]:
@@ -94,11 +120,12 @@ def _rows(evaluation: Evaluation) -> list[Row]:
         if not found:
             continue
         seen = trained_on(candidate, evaluation.folder, evaluation.scenes)
-        mark = " *" if seen else ""
-        rows.append(_row(candidate.title + mark, candidate.method.name, list(found.values())))
-        held_out = [result for scene, result in found.items() if scene not in seen]
-        if seen and held_out:
-            rows.append(_row(f"{candidate.title}, held-out scenes", candidate.method.name, held_out))
+        trained = None if seen is None else len(seen & set(found))
+        title = candidate.title + (" *" if trained else "")
+        rows.append(_row(title, candidate.method.name, trained, list(found.values())))
+        held_out = [result for scene, result in found.items() if scene not in (seen or ())]
+        if trained and held_out:
+            rows.append(_row(f"{candidate.title}, held-out scenes", candidate.method.name, 0, held_out))
     return rows
 
 
@@ -108,7 +135,7 @@ def _results_of(evaluation: Evaluation, index: int) -> dict[str, Result]:
     return {scene: result for scene, result in pairs if result is not None}
 
 
-def _row(title: str, method: str, results: list[Result]) -> Row:
+def _row(title: str, method: str, trained: int | None, results: list[Result]) -> Row:
     from costmodel.published import QUALITY
 
     labelled = [result for result in results if result.psnr is not None]
@@ -116,6 +143,7 @@ def _row(title: str, method: str, results: list[Result]) -> Row:
     return Row(
         title=title,
         scenes=len(results),
+        trained_on=trained,
         psnr=fmean(result.psnr or 0.0 for result in labelled) if labelled else None,
         ssim=fmean(result.ssim or 0.0 for result in labelled) if labelled else None,
         mef_ssim=fmean(result.mef_ssim for result in results),
@@ -125,37 +153,59 @@ def _row(title: str, method: str, results: list[Result]) -> Row:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    missing = "–"
     psnr, ssim = row.published or (None, None)
     return (
         row.title,
         str(row.scenes),
-        missing if row.psnr is None else f"{row.psnr:.2f}",
-        missing if row.ssim is None else f"{row.ssim:.4f}",
+        UNKNOWN if row.trained_on is None else str(row.trained_on),
+        MISSING if row.psnr is None else f"{row.psnr:.2f}",
+        MISSING if row.ssim is None else f"{row.ssim:.4f}",
         f"{row.mef_ssim:.4f}",
         f"{row.seconds:.2f}",
-        missing if psnr is None else f"{psnr:.2f}",
-        missing if ssim is None else f"{ssim:.3f}",
+        MISSING if psnr is None else f"{psnr:.2f}",
+        MISSING if ssim is None else f"{ssim:.3f}",
     )
 
 
-def _notes(evaluation: Evaluation) -> list[str]:
-    """Return the lines below the table."""
+def notes(evaluation: Evaluation) -> list[str]:
+    """Return the lines below the table: what was scored, and how. CSV has no place for them."""
     from costmodel.published import QUALITY
 
     sizes = {(result.height, result.width) for result in evaluation.results.values()}
     told = ", ".join(f"{height}x{width}" for height, width in sorted(sizes)) or "none"
-    notes = [*evaluation.settings.told(), f"pictures (height x width): {told}"]
+    lines = [*evaluation.settings.told(), f"pictures (height x width): {told}"]
+    unknown: list[str] = []
+    alike: dict[str, list[str]] = {}
     for candidate in evaluation.scored:
-        if seen := trained_on(candidate, evaluation.folder, evaluation.scenes):
-            count = f"{len(seen)} of these {len(evaluation.scenes)} scenes"
-            notes.append(f"* {candidate.title}: trained on {count}, as the weights say: {', '.join(sorted(seen))}")
-            source = candidate.weights.source if candidate.weights else ""
-            notes += [f"  {printable(line)}" for line in source.splitlines() if line.startswith("Leave-scenes-out")]
-    notes += sorted({f"published: {quality.where}" for quality in QUALITY})
-    notes += not_available(evaluation.scored)
-    notes += [f"failed: {what}: {why}" for what, why in evaluation.failures.items()]
-    return notes
+        seen = trained_on(candidate, evaluation.folder, evaluation.scenes)
+        if seen is None:
+            unknown.append(candidate.title)
+        elif seen:
+            names = ", ".join(scene for scene in evaluation.scenes if scene in seen)
+            told = f"trained on {len(seen)} of these {len(evaluation.scenes)} scenes: {names}"
+            alike.setdefault(told, []).append(candidate.title)
+    lines += [f"* no test score: {', '.join(titles)}, {told}" for told, titles in alike.items()]
+    if unknown:
+        told = f"does not say whether they were trained on scenes of {evaluation.folder}"
+        lines.append(f"? the weights' source {told}: {', '.join(unknown)}")
+    lines += [
+        f"{candidate.title}: each scene by the weights that were not trained on it: "
+        + "; ".join(f"{', '.join(names)} by {printable(label)}" for label, names in _by_weights(candidate).items())
+        for candidate in evaluation.scored
+        if candidate.folds
+    ]
+    lines += sorted({f"elsewhere: {quality.where}" for quality in QUALITY})
+    lines += not_available(evaluation.scored)
+    lines += [f"failed: {what}: {why}" for what, why in evaluation.failures.items()]
+    return lines
+
+
+def _by_weights(candidate: Candidate) -> dict[str, list[str]]:
+    """Return the scenes of each file of a leave-scenes-out."""
+    found: dict[str, list[str]] = {}
+    for scene, weights in candidate.folds.items():
+        found.setdefault(weights.label, []).append(scene)
+    return found
 
 
 def _as_json(evaluation: Evaluation) -> dict[str, Any]:
@@ -167,7 +217,7 @@ def _as_json(evaluation: Evaluation) -> dict[str, Any]:
                 "method": candidate.method.name,
                 "title": candidate.title,
                 "weights": candidate.weights.label if candidate.weights else None,
-                "trained_on": sorted(seen),
+                "trained_on": None if seen is None else sorted(seen),
                 "scenes": {scene: asdict(result) for scene, result in _results_of(evaluation, index).items()},
             }
         )
@@ -176,6 +226,6 @@ def _as_json(evaluation: Evaluation) -> dict[str, Any]:
         "settings": asdict(evaluation.settings),
         "methods": methods,
         "rows": [asdict(row) for row in _rows(evaluation)],
-        "notes": _notes(evaluation),
+        "notes": notes(evaluation),
         "failures": dict(evaluation.failures),
     }

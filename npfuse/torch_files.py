@@ -119,9 +119,13 @@ def read_tensors(path: Path) -> dict[str, NDArray[Any]]:
         value, read = _read_zip(path) if zipfile.is_zipfile(path) else _read_stream(path)
         if isinstance(value, dict) and isinstance(value.get("state_dict"), dict):
             value = value["state_dict"]
-        found = {name: tensor for name, tensor in value.items() if isinstance(tensor, Tensor)}
+        named = value.items() if isinstance(value, dict) else ()
+        found = {name: tensor for name, tensor in named if isinstance(tensor, Tensor)}
         if not found:
-            raise WeightsError(f"{path}: no tensors by name in the file, expected a checkpoint with a state_dict")
+            raise WeightsError(
+                f"{path}: no tensors by name in the file, expected a checkpoint with a state_dict, as of "
+                "torch.save(model.state_dict(), FILE); a whole model is code, which is not run here"
+            )
         total = sum(8 * prod(tensor.shape) for tensor in found.values())
         if total > MAX_BYTES:
             raise WeightsError(f"{path}: the tensors take more than {MAX_BYTES} bytes")

@@ -112,7 +112,10 @@ def train_folds(recipe, data, scenes, folds, seed, folder):
         print(f"seed {seed}, without {', '.join(fold)}", file=sys.stderr)
         job = Job(recipe=recipe, data=data, out=out, checkpoint=out.with_suffix(""), seed=seed, hold_out=fold)
         trained, _ = split_scenes(scenes, fold)
-        source = f"Leave-scenes-out: trained without {', '.join(fold)}, seed {seed}."
+        source = (
+            f"Data: {len(trained)} scenes of the folder {data.resolve().name}, for a leave-scenes-out; "
+            f"held out: {', '.join(fold)}.\nTrained by `python -m reference score`, model {recipe.model}, seed {seed}."
+        )
         save_npz(out, fit(job, trained), build=recipe.build, source=source, overwrite=True)
         trained_weights.append(load_weights(out))
     return trained_weights

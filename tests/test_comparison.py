@@ -6,7 +6,7 @@ import pytest
 import npfuse
 from npfuse import comparison
 from npfuse.cli import main
-from npfuse.comparison import FIGURES, compare, figure_5, gradient, parts_of_lightfuse, zoomed
+from npfuse.comparison import FIGURES, FRAMES, compare, figure_5, gradient, parts_of_lightfuse, stretched, zoomed
 from npfuse.contact_sheet import contact_sheet
 from npfuse.evaluation import candidates
 from npfuse.images import Picture, read_picture, write_picture
@@ -32,15 +32,28 @@ def test_a_stack_is_shown_by_its_extremes_and_fused_whole():
     assert_close(compare(stack, MERTENS, cell_height=40), expected)
 
 
-def test_zoomed_parts_have_a_row_each_and_keep_their_pixels():
+def test_zoomed_parts_have_a_row_each_in_the_colour_that_shows_where_they_are():
     under, over = random_pair((40, 50, 3))
     fused = npfuse.fuse(under, over, method="mertens")
-    rows = [[under, over, fused]]
-    rows += [[x[7:17, 20:40].repeat(4, axis=0).repeat(4, axis=1) for x in rows[0]]]
+    parts = [x[7:17, 20:40].repeat(4, axis=0).repeat(4, axis=1) for x in (under, over, fused)]
+    shown = [under.copy(), over.copy(), fused]
+    for x in shown[:2]:
+        x[[7, 8, 15, 16], 20:40] = x[7:17, [20, 21, 38, 39]] = FRAMES[0]
+    for x in parts:
+        x[[0, 1, 2, 3, -4, -3, -2, -1]] = x[:, [0, 1, 2, 3, -4, -3, -2, -1]] = FRAMES[0]
     captions = ["under-exposed", "over-exposed", "Mertens 2009"]
-    expected = contact_sheet(rows, captions, ["", "7,20"], cell_height=40)
+    expected = contact_sheet([shown, parts], captions, ["", "7,20"], cell_height=40)
     assert_close(compare([under, over], MERTENS, zooms=[(7, 20, 10, 20)], cell_height=40), expected)
-    assert zoomed(under, (0, 0, 30, 30), 40).shape == (60, 60, 3)
+
+
+def test_zoomed_parts_keep_their_pixels_at_any_height():
+    under, _ = random_pair((40, 50, 3))
+    part = zoomed(under, (3, 5, 30, 30), 40)
+    assert part.shape == (40, 40, 3)
+    rows = np.arange(40) * 30 // 40
+    assert_close(part, under[3:33, 5:35][np.ix_(rows, rows)])
+    assert_close(zoomed(under, (3, 5, 30, 31), 20), under[3:33, 5:36])  # the sheet shrinks it
+    assert zoomed(under[..., 0], (3, 5, 30, 30), 40).shape == (40, 40, 3)
 
 
 @pytest.mark.parametrize("zoom", [(-1, 0, 5, 5), (0, 0, 0, 5), (36, 0, 5, 5), (0, 46, 5, 5)])
@@ -63,6 +76,10 @@ def test_the_two_networks_of_lightfuse_add_up_to_its_result():
 def test_gradient_is_the_length_of_the_central_differences():
     ramp = np.add.outer(3.0 * np.arange(5), 4.0 * np.arange(6))
     assert_close(gradient(np.stack([ramp, ramp], axis=2)), np.full((5, 6), 5.0), 1e-12)
+
+
+def test_a_flat_picture_is_stretched_to_zeros():
+    assert_close(stretched(np.full((3, 4), 0.7)), np.zeros((3, 4)))
 
 
 @pytest.fixture

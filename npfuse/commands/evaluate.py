@@ -1,14 +1,16 @@
 """The command `npfuse evaluate`: every method on a folder of scenes, and a table like the paper's Table II."""
 
 import argparse
+import sys
 from pathlib import Path
 
+from npfuse.atomic import written_in_place
 from npfuse.commands.console import Commands, progress_bar
-from npfuse.evaluation import Settings, candidates, evaluate, keep, kept, kept_path
+from npfuse.evaluation import Settings, candidates, evaluate, keep, kept, kept_path, leave_scenes_out
 from npfuse.images import Picture, write_picture
 from npfuse.methods import METHODS
-from npfuse.scenes import find_scenes, read_scene
-from npfuse.score_table import FORMATS, Evaluation, table
+from npfuse.scenes import SceneFiles, find_scenes, read_scene
+from npfuse.score_table import FORMATS, Evaluation, notes, scene_table, table
 
 FAILED = 1
 
@@ -19,13 +21,24 @@ def add(commands: Commands) -> None:
         "evaluate",
         help="score every method on a folder of scenes",
         description="Score every method on scenes, DIR/<scene>/<exposures> label.jpg. What is done is kept in OUT and "
-        "not done again. Exit status: 1 where a scene failed.",
+        "not done again; the table is written there, too (table.md, .csv and .json), and every single result "
+        "(scenes.csv). Exit status: 1 where a scene failed.",
     )
     command.add_argument("folder", type=Path, metavar="DIR", help="the folder of scenes")
     command.add_argument(
         "-o", "--output", type=Path, default=Path("npfuse-evaluation"), metavar="OUT", help="(npfuse-evaluation)"
     )
     command.add_argument("--weights", nargs="+", default=[], metavar="W", help="weights files to score as well")
+    command.add_argument(
+        "--folds",
+        nargs="+",
+        action="append",
+        default=[],
+        metavar="W",
+        help="weights files of one method, each trained without some of the scenes: a scene is scored by the one that "
+        "was not trained on it; may be given again",
+    )
+    command.add_argument("--scenes", nargs="+", metavar="NAME", help="only these (all)")
     command.add_argument("--methods", nargs="+", choices=tuple(METHODS), metavar="M", help=f"of {', '.join(METHODS)}")
     command.add_argument("--format", choices=FORMATS, default="text")
     command.add_argument("--long-side", type=int, metavar="N", help="shrink larger pictures to it")
@@ -40,8 +53,11 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     if arguments.long_side is not None and arguments.long_side < 44:
         raise ValueError(f"--long-side is {arguments.long_side}, expected at least 44, for MEF-SSIM's coarsest window")
     settings = Settings(long_side=arguments.long_side, all_exposures=arguments.all_exposures, threads=arguments.threads)
+    scenes = _scenes(arguments)
+    folder, names = arguments.folder.resolve().name, [files.name for files in scenes]
     scored = candidates(arguments.weights, arguments.methods)
-    scenes = find_scenes(arguments.folder)
+    scored += [leave_scenes_out(sources, folder, names) for sources in arguments.folds]
+    scored.sort(key=lambda candidate: list(METHODS).index(candidate.method.name))
     results, failures = {}, {}
     with progress_bar("evaluating") as progress:
         for i, files in enumerate(scenes):
@@ -49,7 +65,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
             for index, candidate in enumerate(scored):
                 path = kept_path(arguments.output, files.name, candidate)
                 picture = path.with_suffix(".png")
-                found = None if arguments.again else kept(path, settings)
+                found = None if arguments.again else kept(path, settings, files)
                 if found and (picture.exists() or not arguments.pictures):
                     results[index, files.name] = found
                 else:
@@ -70,18 +86,32 @@ def _evaluate(arguments: argparse.Namespace) -> int:
                 if arguments.pictures:
                     path.parent.mkdir(parents=True, exist_ok=True)
                     write_picture(picture, Picture(pixels=fused), overwrite=True)
-                keep(path, result, settings)
+                keep(path, result, settings, files)
                 results[index, files.name] = result
     evaluation = Evaluation(
-        folder=arguments.folder.resolve().name,
-        scenes=[files.name for files in scenes],
-        scored=scored,
-        results=results,
-        failures=failures,
-        settings=settings,
+        folder=folder, scenes=names, scored=scored, results=results, failures=failures, settings=settings
     )
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    written = {"table.md": table(evaluation, "markdown"), "scenes.csv": scene_table(evaluation)}
+    written |= {f"table.{form}": table(evaluation, form) for form in ("csv", "json")}
+    for name, text in written.items():
+        with written_in_place(arguments.output / name, overwrite=True) as file:
+            file.write(f"{text}\n".encode())
     print(table(evaluation, arguments.format))
+    if arguments.format == "csv":
+        print("\n".join(notes(evaluation)), file=sys.stderr)
     return FAILED if failures else 0
+
+
+def _scenes(arguments: argparse.Namespace) -> list[SceneFiles]:
+    """Return the scenes that are asked for."""
+    found = find_scenes(arguments.folder)
+    if arguments.scenes is None:
+        return found
+    names = [files.name for files in found]
+    if unknown := [name for name in arguments.scenes if name not in names]:
+        raise ValueError(f"--scenes: no scene named {', '.join(unknown)}, expected of {', '.join(names)}")
+    return [files for files in found if files.name in arguments.scenes]
 
 
 def _one_line(error: BaseException) -> str:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from npfuse.color import LUMA
 from npfuse.fast.compiled import compiled, contiguous
-from npfuse.ops.exposure_quality import FLOOR, MEASURES, MIDDLE, SIGMA, ExposureQuality, Measure
+from npfuse.ops.exposure_quality import FLOOR, MEASURES, MIDDLE, SIGMA, ExposureQuality, Measure, least_contrast
 from npfuse.ops.operator import check_arrays
 
 
@@ -17,7 +17,7 @@ def exposure_quality(x: NDArray[Any], *, measures: tuple[Measure, ...] = MEASURE
     shape = check_arrays(ExposureQuality(measures=measures), x)
     (x,) = contiguous("exposure_quality", x)
     out = np.empty((x.shape[0], *shape), x.dtype)
-    numbers = np.array([*LUMA, MIDDLE, -0.5 / SIGMA**2, FLOOR, 1 / 3], x.dtype)
+    numbers = np.array([*LUMA, MIDDLE, -0.5 / SIGMA**2, FLOOR, 1 / 3, least_contrast(x.dtype)], x.dtype)
     used = np.array([measure in measures for measure in MEASURES])
     if x.shape[3] == 1:
         used[MEASURES.index("saturation")] = False
@@ -28,7 +28,7 @@ def exposure_quality(x: NDArray[Any], *, measures: tuple[Measure, ...] = MEASURE
 @compiled
 def _exposure_quality(x: Any, used: Any, numbers: Any, out: Any) -> None:
     batch, height, width, channels = x.shape
-    middle, steepness, floor, third = numbers[3], numbers[4], numbers[5], numbers[6]
+    middle, steepness, floor, third, least = numbers[3], numbers[4], numbers[5], numbers[6], numbers[7]
     lumas = np.empty((3, width), x.dtype)
     for n in range(batch):
         for h in range(height):
@@ -42,7 +42,8 @@ def _exposure_quality(x: Any, used: Any, numbers: Any, out: Any) -> None:
                 if used[0]:
                     left, right = here[_mirrored(w - 1, width)], here[_mirrored(w + 1, width)]
                     centre = here[w]
-                    quality *= abs(((above[w] - centre) + (below[w] - centre)) + ((left - centre) + (right - centre)))
+                    contrast = abs(((above[w] - centre) + (below[w] - centre)) + ((left - centre) + (right - centre)))
+                    quality *= contrast if contrast >= least else x.dtype.type(0)
                 if used[1]:
                     a, b = x[n, h, w, 0] - x[n, h, w, 1], x[n, h, w, 1] - x[n, h, w, 2]
                     c = x[n, h, w, 2] - x[n, h, w, 0]

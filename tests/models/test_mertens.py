@@ -11,6 +11,7 @@ from npfuse.ops.exposure_quality import MEASURES
 from npfuse.run import run
 from tests.arrays import assert_close
 from tests.checks import check_rejects
+from tests.oracles import opencv_mertens
 
 ENGINES = [("definition", np.float64), ("fast", np.float32)]
 SIZES = [(1, 1), (1, 2), (2, 1), (1, 9), (3, 2), (7, 5), (33, 20), (20, 129), (64, 65)]
@@ -55,6 +56,18 @@ def test_mertens_with_some_of_the_measures_equals_opencv(measures):
 def test_mertens_of_grey_pictures_equals_opencv():
     pictures = random_pictures(2, 21, 34)
     assert_close(fuse(pictures), by_opencv(pictures), 2e-4)
+
+
+@pytest.mark.parametrize("scene", ["courtyard", "sunrise"])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-5), (np.float32, 2e-4)])
+def test_mertens_of_photographs_equals_opencv_in_float64(scene, dtype, tolerance):
+    """Every pixel, flat ones too: OpenCV's own filters, in the order of its MergeMertens, without float32's rounding.
+
+    In float64 the least contrast is right to 1e-10 of itself or so, where the floor of 1e-12 counts as well.
+    """
+    cv2 = pytest.importorskip("cv2")
+    pictures = [read_picture(path).pixels[:256, :384] for path in example_pair(scene)]
+    assert_close(fuse(pictures, dtype=dtype), opencv_mertens.merge(cv2, pictures), tolerance)
 
 
 @pytest.mark.parametrize("scene", ["courtyard", "sunrise"])

@@ -96,6 +96,20 @@ def test_exposure_quality_of_a_flat_picture_is_the_floor_exactly(functions, dtyp
 
 @both
 @pytest.mark.parametrize("dtype", FLOATS)
+def test_exposure_quality_of_even_slopes_of_bytes_is_the_floor_exactly(functions, dtype):
+    """Slopes have no Laplacian but what rounding leaves, in float32 up to 1e-7."""
+    columns, starts = np.arange(60)[:, np.newaxis], np.arange(40)[:, np.newaxis, np.newaxis]
+    x = (columns * [1, 2, 3] + starts + [3, 20, 7]).astype(dtype) / dtype(255)  # (40, 60, 3)
+    weights = functions[ExposureQuality](x[:, np.newaxis], measures=("contrast",))
+    assert_close(weights[:, :, 1:-1], np.full((40, 1, 58, 1), 1e-12, dtype))
+    bent = x[:1, np.newaxis].copy()
+    bent[..., 30, 2] += dtype(1 / 255)  # the least that bytes can do: a level of blue, 0.114 of one of luma
+    least = functions[ExposureQuality](bent, measures=("contrast",))[0, 0, 29:32, 0]
+    assert_close(least, np.array([1, 2, 1], dtype) * dtype(0.114 / 255), 2e-7)
+
+
+@both
+@pytest.mark.parametrize("dtype", FLOATS)
 def test_exposure_quality_of_a_grey_picture_is_the_floor_exactly(functions, dtype):
     x = np.random.default_rng(0).random((1, 9, 8, 1)).astype(dtype).repeat(3, axis=3)
     assert_close(functions[ExposureQuality](x), np.full((1, 9, 8, 1), 1e-12, dtype))

@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("keras")
 
 from npfuse import fuse
+from npfuse.evaluation import leave_scenes_out
 from npfuse.images import read_picture
 from npfuse.metrics import blockiness, mef_ssim, psnr, ssim
 from npfuse.weights import load_weights, save_weights
@@ -71,7 +72,11 @@ def test_score_trains_the_folds_by_a_recipe_once_a_seed(folder, capsys, monkeypa
     assert "leave-scenes-out, 2 seeds\n" in out
     rows = numbers(out)
     kept = [f"kept/seed2-fold{n}.npz" for n in (1, 2)]
-    assert "trained without a, seed 2" in load_weights(kept[0]).source
+    source = load_weights(kept[0]).source
+    assert "Data: 1 scenes of the folder scenes, for a leave-scenes-out; held out: a." in source
+    assert "model tonefuse, seed 2." in source
+    folds = leave_scenes_out(kept, "scenes", ["a", "b"]).folds  # `npfuse evaluate --folds` understands them
+    assert {scene: weights.label for scene, weights in folds.items()} == {"a": "seed2-fold1", "b": "seed2-fold2"}
     assert main([*command, "--weights", *kept]) == 0
     assert numbers(capsys.readouterr().out) == rows[3:6]
     spread = [float(value) for value in out.split("spread")[1].split("\n")[0].split()]
