@@ -223,18 +223,25 @@ _LATEX = str.maketrans(
         "×": r"$\times$",
         "—": "---",
         "…": r"\ldots{}",
+        "-": "-{}",  # no dashes of two hyphens
     }
 )
 
 
 def latex(tables: Sequence[Table]) -> str:
-    """Return tables in LaTeX; they need no package."""
-    return "\n\n".join(_latex(table) for table in tables)
+    """Return tables in LaTeX; one that is wider than a line is scaled down to it, which needs graphicx."""
+    return "\n\n".join(["% needs \\usepackage{graphicx}", *(_latex(table) for table in tables)])
+
+
+def _latex_text(text: str) -> str:
+    """Return text with what LaTeX would read escaped, and `code` in typewriter."""
+    parts = [part.translate(_LATEX) for part in text.split("`")]
+    return "".join(rf"\texttt{{{part}}}" if i % 2 else part for i, part in enumerate(parts))
 
 
 def _latex(table: Table) -> str:
     def line(cells: Sequence[str]) -> str:
-        return "  " + " & ".join(cell.translate(_LATEX) for cell in cells) + r" \\"
+        return "  " + " & ".join(map(_latex_text, cells)) + r" \\"
 
     rows = [line(row) for row in table.cells()]
     if table.total:
@@ -242,21 +249,24 @@ def _latex(table: Table) -> str:
     headers = [line([column.header for column in table.columns])]
     groups = [(group, len(list(columns))) for group, columns in groupby(range(len(table.columns)), _group_of(table))]
     if any(group for group, _ in groups):
-        spans = [rf"\multicolumn{{{span}}}{{c}}{{{group.translate(_LATEX)}}}" for group, span in groups]
+        spans = [rf"\multicolumn{{{span}}}{{c}}{{{_latex_text(group)}}}" for group, span in groups]
         headers.insert(0, "  " + " & ".join(spans) + r" \\")
     return "\n".join(
         [
             r"\begin{table}",
-            r"\centering\small\setlength{\tabcolsep}{4pt}",
-            rf"\caption{{{table.title.translate(_LATEX)}}}",
+            r"\centering\renewcommand{\arraystretch}{1.15}\setlength{\tabcolsep}{4pt}",
+            rf"\caption{{{_latex_text(table.title)}}}",
+            r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
             rf"\begin{{tabular}}{{{''.join('l' if column.kind == 'text' else 'r' for column in table.columns)}}}",
             r"  \hline",
             *headers,
             r"  \hline",
             *rows,
             r"  \hline",
-            r"\end{tabular}",
-            *(rf"\par {note.translate(_LATEX)}" for note in table.notes),
+            r"\end{tabular}}",
+            r"\begin{minipage}{\linewidth}\footnotesize\raggedright\vspace{1ex}",
+            *(rf"{_latex_text(note)}\par" for note in table.notes),
+            r"\end{minipage}",
             r"\end{table}",
         ]
     )
