@@ -175,8 +175,12 @@ def _one(subject: Subject, convention: Convention, machine: Machine | None) -> l
     return [
         running_table([subject], convention, f"{subject.name}: what runs"),
         work_table(subject),
-        resources_table([subject], machine, f"{subject.name}: memory and energy" + (" and time" if machine else "")),
+        resources_table([subject], machine, f"{subject.name}: {_kinds(machine)}"),
     ]
+
+
+def _kinds(machine: Machine | None) -> str:
+    return "memory, energy and time" if machine else "memory and energy"
 
 
 def _all(height: int, width: int, convention: Convention, machine: Machine | None) -> list[Table]:
@@ -185,7 +189,7 @@ def _all(height: int, width: int, convention: Convention, machine: Machine | Non
     return [
         table_3(convention),
         running_table(subjects, convention, f"What really runs for {size}"),
-        resources_table(subjects, machine, f"Memory, energy{' and time' if machine else ''} for {size}"),
+        resources_table(subjects, machine, f"{_kinds(machine).capitalize()} for {size}"),
     ]
 
 

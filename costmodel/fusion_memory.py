@@ -8,7 +8,6 @@ the weights.
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from math import prod
 
 import numpy as np
 
@@ -24,10 +23,10 @@ from npfuse.strips import GRID, strip_sides, tile_side, tiles_along
 
 Values = tuple[tuple[str, int], ...]  # (name, bytes)
 
-LANES = 16  # pixels of a run, and rows and columns of a leaf: npfuse.fast.dense_layer.LANES
+RUN = 16  # pixels that are loaded at a time, and the side of a leaf: npfuse.fast.picture_runs.RUN
 PIECE = 4  # groups that a strip evaluates at a time: npfuse.fast.strip_pass.PIECE
 TILES = 3  # along an axis; further ones are no larger
-UNITS = 8  # numbers that rows of coefficients are padded to: npfuse.fast.chains.UNITS
+UNITS = 8  # numbers, at least, that rows of coefficients are padded to: npfuse.fast.chains.UNITS
 
 # Planes of floats of a strip that a method holds at once around its graph, counted in its module in npfuse.methods.
 LUMA_PLANES = 7  # three of the colours, three in computing luma, and luma
@@ -65,7 +64,7 @@ def part_values(
     >>> from npfuse.models import lightfuse
     >>> values = part_values(lightfuse, (896, 1344, 3), np.dtype(np.uint8))
     >>> [name for name, _ in values]
-    ['chain', 'rows', 'halved', 'halved twice']
+    ['chain', 'rows', 'halved 1', 'halved 2', 'halved 3', 'groups']
     """
     height, width = (-(-n // GRID) * GRID for n in shape[:2])
     whole = network(height, width)
@@ -82,31 +81,21 @@ def part_values(
     copies: Values = ()
     if copied or len(shape) == 2 or columns < width:
         copies = (("copies of the pictures", rows * columns * CHANNELS * dtype.itemsize),)
-    moments = _strip_moments(whole, form, rows, columns)
-    return copies + max((tuple((n, count * element) for n, count in m) for m in moments), key=_sum)
+    return copies + tuple((name, count * element) for name, count in _strip_values(whole, form, rows, columns))
 
 
-def _strip_moments(whole: Graph, form: Form, rows: int, columns: int) -> Iterator[Values]:
-    """Yield (name, count of numbers) while a strip is halved, and while its chain is evaluated."""
-    chain = ("chain", _chain_numbers(whole, form))
-    yield (
-        chain,
-        ("rows", TAPS * CHANNELS * _stored(columns)),
-        ("halved", rows // 2 * CHANNELS * _stored(columns // 2)),
-        ("halved twice", rows // 4 * CHANNELS * _stored(columns // 4) if len(form.halvings) > 1 else 0),
-    )
-    groups = PIECE * GROUP_SIDE**2
-    yield (
-        chain,
-        ("coarse", prod(whole.shapes[form.halvings[-1].name]) // whole.inputs[0][1][0] * rows),
-        ("groups", groups * CHANNELS),
-        ("results", groups * 3),
-    )
+def _strip_values(whole: Graph, form: Form, rows: int, columns: int) -> Iterator[tuple[str, int]]:
+    """Yield (name, count of numbers) of the arrays in which a strip is halved and its chain evaluated."""
+    yield "chain", _chain_numbers(whole, form)
+    yield "rows", TAPS * CHANNELS * _stored(columns)
+    for stage in range(1, len(form.halvings) + 1):
+        yield f"halved {stage}", (rows >> stage) * CHANNELS * _stored(columns >> stage)
+    yield "groups", PIECE * GROUP_SIDE**2 * (CHANNELS + 3)  # pixels and results
 
 
 def _stored(width: int) -> int:
     """Return the numbers of a row of a plane: whole runs, and two more."""
-    return -(-width // LANES) * LANES + 2 * LANES
+    return -(-width // RUN) * RUN + 2 * RUN
 
 
 def _chain_numbers(whole: Graph, form: Form) -> int:
@@ -115,7 +104,7 @@ def _chain_numbers(whole: Graph, form: Form) -> int:
     widths = [whole.input_shapes(nodes[0])[0][2], *(whole.shapes[node.name][2] for node in nodes)]
     padded = [-(-width // UNITS) * UNITS for width in widths]
     basis, widest = sum(widths[:-1]), max(padded)
-    leaf = LANES * LANES * (basis + widest) + 2 * LANES * widest
+    leaf = RUN * RUN * (basis + widest)
     weights = 2 * sum((before + 1) * after for before, after in pairwise(padded))
     coefficients = sum((1 + sum(widths[:i])) * padded[i] for i in range(1, len(widths)))
     panels = (basis + 1) * widest

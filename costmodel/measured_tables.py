@@ -13,6 +13,8 @@ from costmodel.published import RUNTIME_RATIOS
 from costmodel.report import Subject, machine_notes
 from costmodel.tables import Column, Table, Value
 
+COMPARED = "LightFuse"  # what the paper's ratios are of
+
 
 def time_table(
     subjects: Sequence[Subject], machine: Machine, pair: NDArray[np.uint8], progress: Callable[[str], None]
@@ -64,6 +66,7 @@ def time_table(
     for subject in subjects:
         progress(subject.name)
         measured.append(measure(subject, pair, machine))
+    published = {ratio.method: ratio.value for ratio in RUNTIME_RATIOS if first == COMPARED}
     height, width, _ = pair.shape
     notes = (
         f"Measured: on one core, on the example pair {SCENE} resampled to {width}x{height}; medians after one run that "
@@ -71,15 +74,17 @@ def time_table(
         "Predicted: of the graph alone, with all its operations; of npfuse.fuse, with the multiply-adds that it does "
         "execute for this pair (see the command `executed`). What a method does around its graph is measured, not "
         "predicted.",
-        *(f"Published, {ratio.method}: {ratio.where}." for ratio in RUNTIME_RATIOS),
+        *(f"Published, {ratio.method}: {ratio.where}." for ratio in RUNTIME_RATIOS if ratio.method in published),
         *machine_notes(machine),
     )
-    rows = tuple(_time_row(subject, time, measured[0], first) for subject, time in zip(subjects, measured, strict=True))
+    rows = tuple(
+        _time_row(subject, time, measured[0], published.get(subject.name))
+        for subject, time in zip(subjects, measured, strict=True)
+    )
     return Table(name="measured", title="Time, predicted and measured here", columns=columns, rows=rows, notes=notes)
 
 
-def _time_row(subject: Subject, time: Measurement, first: Measurement, first_name: str) -> tuple[Value, ...]:
-    published = {ratio.method: ratio.value for ratio in RUNTIME_RATIOS} if first_name == "LightFuse" else {}
+def _time_row(subject: Subject, time: Measurement, first: Measurement, published: float | None) -> tuple[Value, ...]:
     return (
         subject.name,
         subject.grid,
@@ -92,7 +97,7 @@ def _time_row(subject: Subject, time: Measurement, first: Measurement, first_nam
         time.predicted_s / first.predicted_s,
         time.measured_s / first.measured_s,
         time.fuse_s / first.fuse_s if time.fuse_s and first.fuse_s else None,
-        published.get(subject.name),
+        published,
         time.runs,
     )
 

@@ -8,7 +8,7 @@ import pytest
 from costmodel import fusion_memory
 from costmodel.fusion_memory import fusion_peak, part_values
 from costmodel.measured_memory import measured_peak
-from npfuse.fast import chains, dense_layer, strip_pass
+from npfuse.fast import picture_runs, strip_pass
 from npfuse.fast.chains import chain_of
 from npfuse.models import MODELS, lightfuse, t_cnn
 from npfuse.run import chain_layers
@@ -19,8 +19,7 @@ BYTES = np.dtype(np.uint8)
 
 
 def test_constants_are_those_of_the_compiled_code():
-    actual = fusion_memory.LANES, fusion_memory.PIECE, fusion_memory.UNITS
-    assert actual == (dense_layer.LANES, strip_pass.PIECE, chains.UNITS)
+    assert (fusion_memory.RUN, fusion_memory.PIECE) == (picture_runs.RUN, strip_pass.PIECE)
 
 
 def test_room_of_a_chain_is_what_the_compiled_code_lays_out():
@@ -28,15 +27,17 @@ def test_room_of_a_chain_is_what_the_compiled_code_lays_out():
     graph = weights.graph(64, 64)
     form = recognized(graph)
     laid_out = chain_of(chain_layers(form.chain, {}, weights.arrays, 0)).memory.size
-    assert fusion_memory._chain_numbers(graph, form) == pytest.approx(laid_out, rel=0.05)
+    assert fusion_memory._chain_numbers(graph, form) == pytest.approx(laid_out, rel=0.1)
 
 
 def test_a_strip_holds_rows_and_halved_planes():
     values = dict(part_values(lightfuse, (896, 1344, 3), BYTES))
     # 128 rows, and 8 that the last of them depend on; rows are a multiple of 16 numbers, and 32 more.
     assert values["rows"] == 3 * 6 * (1344 + 32) * 4
-    assert values["halved"] == 136 // 2 * 6 * (672 + 32) * 4
-    assert values["halved twice"] == 136 // 4 * 6 * (336 + 32) * 4
+    assert values["halved 1"] == 136 // 2 * 6 * (672 + 32) * 4
+    assert values["halved 2"] == 136 // 4 * 6 * (336 + 32) * 4
+    assert values["halved 3"] == 136 // 8 * 6 * (176 + 32) * 4
+    assert values["groups"] == 4 * 64 * 64 * (6 + 3) * 4
     assert "copies of the pictures" not in values
 
 
