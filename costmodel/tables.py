@@ -228,7 +228,6 @@ _LATEX = str.maketrans(
         "×": r"$\times$",
         "—": "---",
         "…": r"\ldots{}",
-        "-": "-{}",  # no dashes of two hyphens
     }
 )
 
@@ -239,8 +238,8 @@ def latex(tables: Sequence[Table]) -> str:
 
 
 def _latex_text(text: str) -> str:
-    """Return text with what LaTeX would read escaped, and `code` in typewriter."""
-    parts = [part.translate(_LATEX) for part in text.split("`")]
+    """Return text with what LaTeX would read escaped, two hyphens no dash, and `code` in typewriter."""
+    parts = ["-{}-".join(piece.translate(_LATEX) for piece in part.split("--")) for part in text.split("`")]
     return "".join(rf"\texttt{{{part}}}" if i % 2 else part for i, part in enumerate(parts))
 
 

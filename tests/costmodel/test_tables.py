@@ -108,7 +108,7 @@ def test_latex_escapes_what_latex_would_read():
 
 def test_latex_of_code_and_options_is_what_was_written():
     table = Table(name="t", title="`paper`, see --model t_cnn", columns=COLUMNS, rows=())
-    assert r"\caption{\texttt{paper}, see -{}-{}model t\_cnn}" in FORMATS["latex"]([table])
+    assert r"\caption{\texttt{paper}, see -{}-model t\_cnn}" in FORMATS["latex"]([table])
 
 
 @pytest.mark.parametrize(
