@@ -104,7 +104,7 @@ def _chain_numbers(whole: Graph, form: Form) -> int:
     widths = [whole.input_shapes(nodes[0])[0][2], *(whole.shapes[node.name][2] for node in nodes)]
     padded = [-(-width // UNITS) * UNITS for width in widths]
     basis, widest = sum(widths[:-1]), max(padded)
-    leaf = RUN * RUN * (basis + widest)
+    leaf = RUN * RUN * (basis + widest) + 4 * RUN * widest  # values at its pixels; ranges, and a tile by itself
     weights = 2 * sum((before + 1) * after for before, after in pairwise(padded))
     coefficients = sum((1 + sum(widths[:i])) * padded[i] for i in range(1, len(widths)))
     panels = (basis + 1) * widest

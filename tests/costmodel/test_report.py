@@ -169,6 +169,7 @@ def test_machine_here_is_measured(capsys, tmp_path, monkeypatch):
 @pytest.mark.parametrize("arguments", [[], ["--layers"], ["--model", "mefnet", "--machine", "pi4"]])
 @pytest.mark.parametrize("form", FORMATS)
 def test_every_form_holds_every_row(capsys, form, arguments):
+    arguments = [*arguments, "--size", "64x48"]
     expected = tables(capsys, *arguments)
     assert main(["report", "--format", form, *arguments]) == 0
     out = capsys.readouterr().out
@@ -271,7 +272,26 @@ def test_plot_draws_roofline_and_cost_by_layer(capsys, tmp_path, suffix):
 def test_plot_rejects_a_form_it_cannot_write(capsys, tmp_path):
     pytest.importorskip("matplotlib")
     assert main(["report", "--plot", str(tmp_path / "plot.doc")]) == 2
-    assert "plot.doc': Format 'doc' is not supported" in capsys.readouterr().err
+    assert "plot.doc is '.doc', expected one of " in capsys.readouterr().err
+
+
+def test_plot_into_a_folder_that_is_not_there_names_the_file(capsys, tmp_path):
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "nowhere" / "plot.png"
+    assert main(["report", "--model", "t_cnn", "--size", "16x8", "--plot", str(path)]) == 2
+    assert capsys.readouterr().err == f"costmodel: {path}: No such file or directory\n"
+
+
+def test_plot_of_many_layers_shows_the_costliest_and_of_no_cost_says_so(tmp_path):
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "plot.svg"
+    arguments = ["report", "--model", "mertens", "--size", "256x256", "--plot", str(path)]
+    texts = []
+    for convention in ("paper", "flops-all"):
+        assert main([*arguments, "--convention", convention]) == 0
+        texts.append(re.findall(r"<!-- (.*) -->", path.read_text()))
+    assert "the convention paper counts nothing here" in texts[0]
+    assert any(text.endswith(" others") for text in texts[1])
 
 
 def test_plot_without_matplotlib_names_the_extra(capsys, tmp_path, monkeypatch):
