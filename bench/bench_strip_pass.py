@@ -29,14 +29,15 @@ from npfuse.fast import strip_pass
 from npfuse.fast.compiled import OPTIONS
 from npfuse.fast.dense_layer import LANES
 from npfuse.fast.executed import count_executed
-from npfuse.fast.picture_runs import CHANNELS, RUN, load_groups, store_groups
+from npfuse.fast.picture_runs import RUN, load_groups, store_groups
 from npfuse.fast.pixel_groups import GROUP_SIDE, LEAVES, evaluate_groups
 from npfuse.fast.region_bounds import TILES
 from npfuse.fast.scratch import Scratch
 from npfuse.fast.tanh import tanh_in_place
-from npfuse.fast.upsampling import CELL, add_upsampled, cell_weights
+from npfuse.fast.upsampling import add_upsampled, cell_weights
 from npfuse.images import read_picture
 from npfuse.models import padded_size
+from npfuse.strip_form import CELL, CHANNELS, recognized
 from npfuse.strips import thumbnail_size
 from npfuse.survey import survey
 
@@ -52,7 +53,7 @@ def steps(under: Any, over: Any, weights: Any) -> dict[str, Callable[[], object]
     height, width = (n // GROUP_SIDE * GROUP_SIDE for n in under.shape[:2])
     graph = weights.graph(*padded_size(weights.model, height, width))
     size = thumbnail_size(graph)
-    form = strip_pass.recognized(graph)
+    form = recognized(graph)
     surveys = [survey(picture, *size) for picture in (under, over)]
     scale = 2 / 255
     thumbnails = np.concatenate([found.thumbnail * scale - 1 for found in surveys], axis=2)[np.newaxis]

@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from bench import memory
 from bench.engine import NPFUSE, Engine
 from bench.peers import peer
 from bench.summary import Difference, difference
 from bench.tiling import Picture
+from costmodel import process_memory
 from npfuse import fuse
 from npfuse.weights import Weights
 
@@ -201,10 +201,10 @@ class _Desk:
         warm = min(WARM_SIDE, *pair[0].shape[:2])
         self.engine.fuse(*(picture[:warm, :warm].copy() for picture in pair), None)  # loads and compiles what it needs
         self.engine.forget()
-        exact = memory.reset_peak()
-        before = memory.resident_bytes()
+        exact = process_memory.reset_peak()
+        before = process_memory.resident_bytes()
         self.fused = self.engine.fuse(*pair, side)
-        peak = memory.peak_bytes()
+        peak = process_memory.peak_bytes()
         return Memory(beyond_bytes=max(peak - before - self.fused.nbytes, 0), process_bytes=peak, exact=exact)
 
     def forget(self) -> None:

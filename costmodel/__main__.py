@@ -129,7 +129,10 @@ def _report(arguments: argparse.Namespace) -> str:
     convention = convention_named(arguments.convention)
     width, height = _size(arguments.size)
     subject = _subject(arguments, height, width)
-    machine = _machine(arguments.machine) if arguments.machine else None
+    machine = _machine(arguments.machine) if arguments.machine is not None else None
+    if arguments.measure and (machine or arguments.layers):
+        given = "--machine" if machine else "--layers"
+        raise ValueError(f"{given} is given with --measure, expected one of them: what is measured is this machine's")
     if arguments.plot:
         from costmodel.plot import plot
 
@@ -140,7 +143,7 @@ def _report(arguments: argparse.Namespace) -> str:
             arguments.plot,
         )
     if arguments.measure:
-        tables = [_measured(subject, height, width)]
+        tables = _measured(subject, height, width)
     elif arguments.layers:
         tables = [_layers(subject or model_subject(DEFAULT_MODEL, height, width), convention, machine)]
     elif subject:
@@ -152,9 +155,9 @@ def _report(arguments: argparse.Namespace) -> str:
 
 def _subject(arguments: argparse.Namespace, height: int, width: int) -> Subject | None:
     """Return the network that the arguments name, if any."""
-    if arguments.keras:
+    if arguments.keras is not None:
         return graph_subject(read_keras_file(arguments.keras, height, width))
-    return model_subject(arguments.model, height, width) if arguments.model else None
+    return model_subject(arguments.model, height, width) if arguments.model is not None else None
 
 
 def _machine(name: str) -> Machine:
@@ -172,8 +175,12 @@ def _one(subject: Subject, convention: Convention, machine: Machine | None) -> l
     return [
         running_table([subject], convention, f"{subject.name}: what runs"),
         work_table(subject),
-        resources_table([subject], machine, f"{subject.name}: memory and energy" + (" and time" if machine else "")),
+        resources_table([subject], machine, f"{subject.name}: {_kinds(machine)}"),
     ]
+
+
+def _kinds(machine: Machine | None) -> str:
+    return "memory, energy and time" if machine else "memory and energy"
 
 
 def _all(height: int, width: int, convention: Convention, machine: Machine | None) -> list[Table]:
@@ -182,17 +189,21 @@ def _all(height: int, width: int, convention: Convention, machine: Machine | Non
     return [
         table_3(convention),
         running_table(subjects, convention, f"What really runs for {size}"),
-        resources_table(subjects, machine, f"Memory, energy{' and time' if machine else ''} for {size}"),
+        resources_table(subjects, machine, f"{_kinds(machine).capitalize()} for {size}"),
     ]
 
 
-def _measured(subject: Subject | None, height: int, width: int) -> Table:
-    from costmodel.measure import example_pixels, measured_table
+def _measured(subject: Subject | None, height: int, width: int) -> list[Table]:
+    from costmodel.measure import example_pixels
+    from costmodel.measured_tables import memory_table, time_table
+
+    def progress(name: str) -> None:
+        print(f"running {name}", file=sys.stderr)
 
     subjects = [subject] if subject else [method_subject(method, height, width) for method in METHODS]
-    return measured_table(
-        subjects, one_core(), example_pixels(height, width), lambda name: print(f"running {name}", file=sys.stderr)
-    )
+    tables = [time_table(subjects, one_core(), example_pixels(height, width), progress)]
+    known = [subject for subject in subjects if subject.model]
+    return [*tables, memory_table(known, progress)] if known else tables
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -62,7 +62,7 @@ class Energy:
         return self.arithmetic_mj + self.dram_mj[0], self.arithmetic_mj + self.dram_mj[1]
 
 
-def energy(work: Work, float32_bytes: int, precision: Precision) -> Energy:
+def energy(work: Work, float32_bytes: int, precision: Precision, *, pixel_bytes: int = 0) -> Energy:
     """Return the energy of work and memory traffic.
 
     Parameters
@@ -70,6 +70,7 @@ def energy(work: Work, float32_bytes: int, precision: Precision) -> Energy:
     work : arithmetic; what is neither a multiply-add nor a multiplication counts as an addition
     float32_bytes : moved to and from memory where numbers are float32
     precision : of the arithmetic and of the numbers moved
+    pixel_bytes : moved besides, whatever the precision: pictures of 8 bits
 
     Returns
     -------
@@ -82,7 +83,7 @@ def energy(work: Work, float32_bytes: int, precision: Precision) -> Energy:
     """
     multiplications = work.macs + work.multiplications
     additions = work.macs + work.other - work.multiplications
-    moved = float32_bytes * precision.bytes / FLOAT32_BYTES
+    moved = float32_bytes * precision.bytes / FLOAT32_BYTES + pixel_bytes
     least, most = (moved * pj / 1e9 for pj in DRAM_PJ_PER_BYTE)
     arithmetic = (multiplications * precision.multiply_pj + additions * precision.add_pj) / 1e9
     return Energy(arithmetic_mj=arithmetic, dram_mj=(least, most))

@@ -77,5 +77,8 @@ def executed_table(layers: Sequence[LayerCost], done: Executed, title: str) -> T
             f"{done.leaves:,} leaves of 16x16 pixels, those at the edges whole; {plain} were evaluated plainly: too "
             "much was undecided.",
             "Means are over the other leaves. Layers outside the chain are executed as they are counted.",
+            "Bounding finds which units are surely on or off all over a leaf. Those that are off are left out; those "
+            "that are on are linear, and are folded into the next layer. So a later layer reads the pixel's channels "
+            "and all undecided units before it, and may take more than its static count.",
         ),
     )

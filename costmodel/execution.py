@@ -1,15 +1,21 @@
-"""The steps in which `npfuse.run` executes a graph: operator by operator, or with chains of operators merged.
+"""The steps in which a graph is executed: operator by operator, with chains of operators merged, or fused.
 
-In a merged step, hidden values stay in the cache: memory is read for the first operator's inputs and for all weights,
-and written for the last operator's output.
+In a merged step (`npfuse.run`), hidden values stay in the cache: memory is read for the first operator's inputs and for
+all weights, and written for the last operator's output. Fused is how `npfuse.fuse` does it: a network of LightFuse's
+form goes over strips of the 8-bit pictures in two steps, first for what is coarse, then for the result
+(`npfuse.fast.strip_pass`), and what a strip needs in between stays in the cache too; other networks run in merged
+steps, over tiles.
 """
 
 from dataclasses import dataclass
+from math import prod
 
 from costmodel.conventions import Work
 from costmodel.counts import GraphCost
 from npfuse.graph import Graph, Node
+from npfuse.ops import Shape
 from npfuse.run import plan
+from npfuse.strip_form import recognized
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,12 +26,14 @@ class StepCost:
     ----------
     nodes : in the order of execution
     work : arithmetic of all of them
-    bytes_moved : read from memory and written to it
+    bytes_moved : read from memory and written to it, pictures included
+    picture_bytes : of these, of 8-bit pictures
     """
 
     nodes: tuple[Node, ...]
     work: Work
     bytes_moved: int
+    picture_bytes: int = 0
 
     @property
     def name(self) -> str:
@@ -73,3 +81,53 @@ def steps(graph: Graph, cost: GraphCost, *, merge: bool) -> tuple[StepCost, ...]
             )
         )
     return tuple(result)
+
+
+def fused_steps(graph: Graph, cost: GraphCost) -> tuple[StepCost, ...]:
+    """Return the steps in which `npfuse.fuse` executes a network on 8-bit pictures.
+
+    Parameters
+    ----------
+    graph : Graph
+    cost : of that graph
+
+    Returns
+    -------
+    StepCost of every step, in the order of execution
+
+    Examples
+    --------
+    >>> from costmodel.counts import count
+    >>> from npfuse.models import lightfuse
+    >>> graph = lightfuse(80, 80)
+    >>> coarse, fine = fused_steps(graph, count(graph))
+    >>> coarse.name, fine.name, fine.picture_bytes  # two pictures read, one written
+    ('global1…global3_pointwise', 'detail1…fused', 57600)
+    """
+    form = recognized(graph)
+    if form is None:
+        return steps(graph, cost, merge=True)
+    chain = set(form.chain)
+    coarse = [*(form.before.nodes if form.before else ()), *form.halvings, *(form.middle.nodes if form.middle else ())]
+    fine = [node for node in graph.nodes if node in chain or node not in coarse]
+    (_, exposures), *others = graph.inputs
+    between = form.middle.outputs[0] if form.middle else form.halvings[-1].name
+    values = prod(graph.shapes[between])
+    small = sum(prod(shape) for _, shape in others)
+    return (
+        _pass(cost, coarse, values=values + small, pictures=(exposures,)),
+        _pass(cost, fine, values=values, pictures=(exposures, graph.shapes[graph.outputs[0]])),
+    )
+
+
+def _pass(cost: GraphCost, nodes: list[Node], *, values: int, pictures: tuple[Shape, ...]) -> StepCost:
+    """Return a step over all pixels, which moves its weights, some values, and pictures of a byte a number."""
+    layers = {layer.name: layer for layer in cost.layers}
+    rows = [layers[node.name] for node in nodes]
+    picture_bytes = sum(map(prod, pictures))
+    return StepCost(
+        nodes=tuple(nodes),
+        work=sum((row.work for row in rows), Work()),
+        bytes_moved=picture_bytes + (values + sum(row.parameters for row in rows)) * cost.element_bytes,
+        picture_bytes=picture_bytes,
+    )

@@ -227,7 +227,8 @@ class _Layer:
             return []
         if not isinstance(name, str) or name not in operators:
             where = f"{setting} of layer {self.config['name']} ({self.kind})"
-            raise self.reader.error(where, repr(name), f"linear, {', '.join(operators)}")
+            actual = name.get("class_name", name) if isinstance(name, dict) else name
+            raise self.reader.error(where, repr(actual), f"linear, {', '.join(operators)}")
         return [(f"_{name}", operators[name])]
 
 

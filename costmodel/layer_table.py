@@ -30,7 +30,10 @@ def layer_table(cost: GraphCost, convention: Convention, machine: Machine | None
         ),
         Column(key="stride", header="stride", meaning="rows x columns"),
         Column(
-            key="receptive_field", header="sees", meaning="height x width of the input that one position depends on"
+            key="receptive_field",
+            header="field",
+            group="receptive",
+            meaning="height x width of the input that one position depends on",
         ),
         Column(key="parameters", header="parameters", meaning="number of parameters, shared ones once", kind="integer"),
         Column(key="macs", header="MACs", meaning="multiply-adds", kind="integer"),

@@ -1,4 +1,4 @@
-"""How long every method of the report really takes here, beside what the roofline predicts: `report --measure`.
+"""How long a network of the report really takes here, beside what the roofline predicts: for `report --measure`.
 
 Both are for one core: the roofline's peak and bandwidth are measured in a process whose matrix products have one
 thread, and the compiled operators of `npfuse.fast` have no other. Measured is the median of a few runs after one that
@@ -9,7 +9,7 @@ same.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from statistics import median
 from typing import Any
@@ -18,16 +18,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from costmodel.counts import count
+from costmodel.execution import StepCost, steps
 from costmodel.machine import Machine, predicted_s
-from costmodel.published import RUNTIME_RATIOS
-from costmodel.report import Subject, machine_notes
-from costmodel.tables import Column, Table
+from costmodel.methods import multiple_of_8
+from costmodel.report import Subject
 from npfuse import Weights, fuse
 from npfuse.examples import example_pair
+from npfuse.fast.executed import count_executed
 from npfuse.graph import Graph
 from npfuse.images import read_picture
-from npfuse.methods import METHODS
+from npfuse.models import build
 from npfuse.run import run
+from npfuse.strip_form import recognized
+from npfuse.strips import GRID
 from npfuse.weights import bundled_names, load_weights
 
 SCENE = "interior"
@@ -37,18 +41,20 @@ ENOUGH_S = 12.0  # a method's runs end after this many seconds, at least one tim
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """The time of one result on one core, in seconds.
+    """The time of one result on one core, in seconds; None for `npfuse.fuse` where it does not run the network.
 
     Parameters
     ----------
-    predicted_s : the roofline's lower bound
-    measured_s : of the graph alone
-    fuse_s : of `npfuse.fuse` with all that the method does around its graph; None where it is no method of npfuse
+    predicted_s, measured_s : the roofline's lower bound, and the time, of the graph alone in `npfuse.run`
+    predicted_fuse_s : the same bound of the graph as `npfuse.fuse` executes it: of a chain of pointwise layers, the
+        multiply-adds that are executed for this pair
+    fuse_s : of `npfuse.fuse` with all that the method does around its graph
     runs : how many of the graph's were timed
     """
 
     predicted_s: float
     measured_s: float
+    predicted_fuse_s: float | None
     fuse_s: float | None
     runs: int
 
@@ -70,21 +76,37 @@ def measure(subject: Subject, pair: NDArray[np.uint8], machine: Machine) -> Meas
     inputs = inputs_from(graph, pair)
     weights = weights_of(graph)
     times = timed(lambda: run(graph, inputs, weights))
-    fuse_s = None
-    if method := METHODS.get(graph.name):
-        loaded = (
-            Weights(model=graph.name, build={}, arrays=weights, normalization="full_range", source="costmodel.measure")
-            if method.inputs
-            else None
-        )
+    predicted_fuse_s = fuse_s = None
+    if subject.model is not None:
+        method, loaded = subject.model, weights_for(subject.model)
         under, over = (np.ascontiguousarray(part) for part in (pair[:, :, :3], pair[:, :, 3:]))
-        fuse_s = median(timed(lambda: fuse(under, over, loaded, method=graph.name, threads=1)))
+        fuse_s = median(timed(lambda: fuse(under, over, loaded, method=method, threads=1)))
+        walk = executed_steps(subject.fused_steps, under, over, loaded) if recognized(graph) else subject.fused_steps
+        predicted_fuse_s = subject.runs * predicted_s(walk, machine)
+    merged = steps(graph, subject.cost, merge=True)
     return Measurement(
-        predicted_s=subject.runs * predicted_s(subject.merged_steps, machine),
+        predicted_s=subject.runs * predicted_s(merged, machine),
         measured_s=subject.runs * median(times),
+        predicted_fuse_s=predicted_fuse_s,
         fuse_s=fuse_s,
         runs=len(times),
     )
+
+
+def executed_steps(
+    walk: Sequence[StepCost], under: NDArray[np.uint8], over: NDArray[np.uint8], weights: Weights | None
+) -> list[StepCost]:
+    """Return steps with the multiply-adds of pointwise chains replaced by those that fusing a pair executes."""
+    assert weights is not None
+    done = {layer.name: layer.macs for layer in count_executed(under, over, weights).layers}
+    layers = {layer.name: layer for layer in count(weights.graph(*multiple_of_8(*under.shape[:2]))).layers}
+    result = []
+    for step in walk:
+        names = [node.name for node in step.nodes if node.name in done]
+        fewer = sum(layers[name].work.macs - done[name] for name in names)
+        work = replace(step.work, convolution_macs=step.work.convolution_macs - fewer)
+        result.append(replace(step, work=work))
+    return result
 
 
 def timed(action: Callable[[], object], runs: int = RUNS, enough_s: float = ENOUGH_S) -> list[float]:
@@ -131,6 +153,15 @@ def inputs_from(graph: Graph, pair: NDArray[np.uint8]) -> Mapping[str, NDArray[A
     return arrays
 
 
+def weights_for(model: str) -> Weights | None:
+    """Return weights with which `npfuse.fuse` runs a model; None for a method without."""
+    graph = build(model, GRID, GRID)
+    if not graph.weight_shapes:
+        return None
+    arrays = weights_of(graph)
+    return Weights(model=model, build={}, arrays=arrays, normalization="full_range", source="costmodel.measure")
+
+
 def weights_of(graph: Graph) -> Mapping[str, NDArray[np.float32]]:
     """Return bundled weights that fit a graph, or random ones: fan-in normal, from a fixed seed."""
     for name in bundled_names():
@@ -142,78 +173,3 @@ def weights_of(graph: Graph) -> Mapping[str, NDArray[np.float32]]:
         name: (random.standard_normal(shape) / prod(shape[:-1]) ** 0.5).astype(np.float32)
         for name, shape in graph.weight_shapes.items()
     }
-
-
-def measured_table(
-    subjects: Sequence[Subject],
-    machine: Machine,
-    pair: NDArray[np.uint8],
-    progress: Callable[[str], None] = lambda name: None,
-) -> Table:
-    """Return the times of methods, the first of which the others are compared with.
-
-    Parameters
-    ----------
-    subjects : methods
-    machine : one core of this one
-    pair : ndarray (H, W, 6): under- then over-exposed RGB
-    progress : called with each method's name before it runs
-
-    Returns
-    -------
-    Table
-    """
-    first = subjects[0].name
-
-    def seconds(key: str, header: str, meaning: str, group: str = "", digits: int = 3) -> Column:
-        return Column(key=key, header=header, meaning=meaning, kind="decimal", digits=digits, group=group)
-
-    columns = (
-        Column(key="method", header="method", meaning="name of the method"),
-        Column(key="grid", header="runs on", meaning="runs of the network, and its width x height"),
-        seconds("predicted_s", "predicted", "the roofline's lower bound for one result, in s", "s"),
-        seconds("measured_s", "measured", "the graph alone, for one result, in s", "s"),
-        seconds("error", "measured / predicted", "how many times longer than the lower bound", digits=2),
-        seconds("fuse_s", "npfuse.fuse", "the whole method, for one result, in s"),
-        Column(key="runs", header="runs", meaning="how many were timed", kind="integer"),
-        seconds("predicted_ratio", "predicted", f"predicted, times {first}'s", f"x {first}", 2),
-        seconds("measured_ratio", "measured", f"the graph alone, times {first}'s", f"x {first}", 2),
-        seconds("fuse_ratio", "npfuse.fuse", f"the whole method, times {first}'s", f"x {first}", 2),
-        Column(
-            key="published_ratio",
-            header="published",
-            meaning=f"times {first}'s running time as the paper prints it",
-            kind="general",
-            group=f"x {first}",
-        ),
-    )
-    measured = []
-    for subject in subjects:
-        progress(subject.name)
-        measured.append(measure(subject, pair, machine))
-    published = {ratio.method: ratio for ratio in RUNTIME_RATIOS}
-    rows = tuple(
-        (
-            subject.name,
-            subject.grid,
-            time.predicted_s,
-            time.measured_s,
-            time.measured_s / time.predicted_s,
-            time.fuse_s,
-            time.runs,
-            time.predicted_s / measured[0].predicted_s,
-            time.measured_s / measured[0].measured_s,
-            time.fuse_s / measured[0].fuse_s if time.fuse_s and measured[0].fuse_s else None,
-            published[subject.name].value if subject.name in published else None,
-        )
-        for subject, time in zip(subjects, measured, strict=True)
-    )
-    height, width, _ = pair.shape
-    notes = (
-        f"Measured: on one core, on the example pair {SCENE} resampled to {width}x{height}; medians after one run that "
-        "is not timed. npfuse.fuse leaves out of pointwise layers what the picture decides, and so may take less than "
-        "the lower bound of all of them.",
-        *(f"Published, {ratio.method}: {ratio.where}." for ratio in RUNTIME_RATIOS),
-        *machine_notes(machine),
-    )
-    return Table(name="measured", title="Time, predicted and measured here", columns=columns, rows=rows, notes=notes)

@@ -2,9 +2,11 @@
 
 The walk is that of `npfuse.run`: a value is made by its step and dropped after the last step that reads it. The caller
 keeps the inputs, so they count to the end. Counted too is what a step needs for itself, as `npfuse.fast` does it: a
-dense convolution pads a strip of its input at a time, a transposed one all of it, and a resize makes a half-resampled
-picture; depthwise ones need nothing. Left out: weights (`GraphCost.parameters`), and the
-block of hidden values of a merged step, which is small and does not grow with the picture.
+dense convolution pads a strip of its input at a time, a transposed one all of it, a resize makes a half-resampled
+picture, and a merged chain deals pixels out to groups, a row of a few of them at a time; depthwise convolutions need
+nothing. Left out: weights (`GraphCost.parameters`), and the hidden values of a chain's block of pixels, which are few
+and do not grow with the picture. What `npfuse.fuse` takes, which cuts pictures into parts, is in
+`costmodel.fusion_memory`.
 """
 
 from collections.abc import Iterator
@@ -15,9 +17,12 @@ from costmodel.counts import FLOAT32_BYTES
 from npfuse import padding as pad
 from npfuse.graph import Graph, Node
 from npfuse.ops import Conv2D, Conv2DTranspose, Resize
-from npfuse.run import plan
+from npfuse.run import Step, plan
 
 STRIP = 2**18  # numbers, about, that a dense convolution pads at a time: npfuse.fast.window_sums.STRIP
+
+GROUP_SIDE = 64  # pixels, of the groups of a merged chain: npfuse.fast.pixel_groups.GROUP_SIDE
+GROUPS = 8  # at a time: npfuse.fast.pixel_mlp.PIECE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,10 +75,18 @@ def _moments(graph: Graph, *, merge: bool) -> Iterator[tuple[Node, tuple[tuple[s
     for i, step in enumerate(steps):
         made = step[-1].name
         alive[made] = prod(graph.shapes[made])
-        yield step[-1], (*alive.items(), *(_scratch(graph, step[0]) if len(step) == 1 else ()))
+        yield step[-1], (*alive.items(), *(_scratch(graph, step[0]) if len(step) == 1 else _chain_scratch(graph, step)))
         for name in list(alive):
             if name not in kept and last_use.get(name, i) <= i:
                 del alive[name]
+
+
+def _chain_scratch(graph: Graph, chain: Step) -> Iterator[tuple[str, int]]:
+    """Yield the groups of pixels and of results that a merged chain works on at a time."""
+    _, width, channels = graph.input_shapes(chain[0])[0]
+    groups = min(GROUPS, -(-width // GROUP_SIDE) + 1)  # one more where a part begins within a group
+    features = graph.shapes[chain[-1].name][2]
+    yield f"{chain[-1].name}, groups", groups * GROUP_SIDE**2 * (channels + features)
 
 
 def _scratch(graph: Graph, node: Node) -> Iterator[tuple[str, int]]:

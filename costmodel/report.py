@@ -8,7 +8,8 @@ from functools import cached_property
 from costmodel.conventions import CONVENTIONS, Convention, Work
 from costmodel.counts import GraphCost, count
 from costmodel.energy import PRECISIONS, SOURCE, energy
-from costmodel.execution import StepCost, steps
+from costmodel.execution import StepCost, fused_steps, steps
+from costmodel.fusion_memory import fusion_peak
 from costmodel.machine import Machine, predicted_s
 from costmodel.memory import Peak, peak
 from costmodel.methods import METHODS, Method, method_of
@@ -38,15 +39,23 @@ class Subject:
     name : for people
     graph : for one size
     runs : of the graph for one result
-    pixels : of the result, by which costs per pixel are divided
+    height, width : of the result, by whose pixels costs are divided
+    model : key of `npfuse.models.MODELS`, if npfuse fuses with it; None for somebody else's network
     notes : why it differs from the paper's, and what is left out
     """
 
     name: str
     graph: Graph
     runs: int
-    pixels: int
+    height: int
+    width: int
+    model: str | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def pixels(self) -> int:
+        """Of the result."""
+        return self.height * self.width
 
     @cached_property
     def cost(self) -> GraphCost:
@@ -59,14 +68,15 @@ class Subject:
         return steps(self.graph, self.cost, merge=False)
 
     @cached_property
-    def merged_steps(self) -> tuple[StepCost, ...]:
-        """The steps of execution with chains merged."""
-        return steps(self.graph, self.cost, merge=True)
+    def fused_steps(self) -> tuple[StepCost, ...]:
+        """The steps of fused execution; of somebody else's network, with chains merged."""
+        return fused_steps(self.graph, self.cost) if self.model else steps(self.graph, self.cost, merge=True)
 
     @cached_property
     def peaks(self) -> tuple[Peak, Peak]:
-        """The peak memory operator by operator, and with chains merged."""
-        return peak(self.graph, merge=False), peak(self.graph, merge=True)
+        """The peak memory operator by operator, and fused."""
+        fused = fusion_peak(self.model, self.height, self.width) if self.model else peak(self.graph, merge=True)
+        return peak(self.graph, merge=False), fused
 
     @property
     def grid(self) -> str:
@@ -82,7 +92,9 @@ def method_subject(method: Method, height: int, width: int) -> Subject:
         name=method.name,
         graph=method.graph(height, width),
         runs=method.runs,
-        pixels=height * width,
+        height=height,
+        width=width,
+        model=method.model,
         notes=notes,
     )
 
@@ -95,7 +107,7 @@ def model_subject(model: str, height: int, width: int) -> Subject:
 def graph_subject(graph: Graph) -> Subject:
     """Return somebody else's network, which runs once."""
     height, width, _ = graph.shapes[graph.outputs[0]]
-    return Subject(name=graph.name, graph=graph, runs=1, pixels=height * width)
+    return Subject(name=graph.name, graph=graph, runs=1, height=height, width=width)
 
 
 def table_3(convention: Convention) -> Table:
@@ -208,36 +220,42 @@ def running_table(subjects: Sequence[Subject], convention: Convention, title: st
     return Table(name="running", title=title, columns=tuple(columns), rows=tuple(rows), notes=notes)
 
 
+_FUSED = (
+    "fused: as npfuse.fuse runs it on one thread: LightFuse and ToneFuse in two passes over strips of the 8-bit "
+    "pictures with everything else in the cache, the others with chains of pointwise convolutions and ReLUs in one "
+    "step, over tiles where they can be cut. Its peak includes the pictures and what a method holds around its graph; "
+    "the other columns count the graph alone."
+)
+_MERGED = "fused: as npfuse.run runs it, chains of pointwise convolutions and ReLUs in one step."
+
+
 def resources_table(subjects: Sequence[Subject], machine: Machine | None, title: str) -> Table:
     """Return memory, energy and, for a machine, time."""
-    one_by_one, merged = "op by op", "merged"
+    one_by_one, fused = "op by op", "fused"
     columns = [
         Column(key="method", header="method", meaning="name of the method"),
         _mib("weights_bytes", "MiB", "bytes of the parameters in float32", "weights", digits=3),
         _mib("peak_bytes", one_by_one, "most bytes of values in memory at once, inputs included", "peak MiB"),
-        _mib("peak_bytes_merged", merged, "the same where chains of pointwise operators are merged", "peak MiB"),
+        _mib(
+            "peak_bytes_fused", fused, "most bytes in memory at once in fused execution, pictures included", "peak MiB"
+        ),
         _mib("moved_bytes", one_by_one, "bytes read and written for one result, operator by operator", "moved MiB"),
-        _mib("moved_bytes_merged", merged, "bytes read and written for one result with merged chains", "moved MiB"),
+        _mib("moved_bytes_fused", fused, "bytes read and written for one result in fused execution", "moved MiB"),
     ]
     for precision in PRECISIONS.values():
-        meaning = f"mJ for one result in {precision.name} with merged chains: arithmetic and DRAM"
+        meaning = f"mJ for one result in {precision.name} in fused execution: arithmetic and DRAM"
         for end in ("least", "most"):
             columns.append(
                 _decimal(f"energy_{precision.name}_{end}_mj", end, f"{end} {meaning}", 1, f"{precision.name} mJ")
             )
     notes = [
-        "merged: as npfuse.run runs it, chains of pointwise convolutions and ReLUs in one step. Values are float32.",
-        f"Energy: {SOURCE}.",
+        "op by op: the graph, each operator reading float32 values from memory and writing its result there.",
+        _FUSED if any(subject.model for subject in subjects) else _MERGED,
+        f"Energy: {SOURCE}. Least and most: a DRAM access of 64 bits takes 1.3 to 2.6 nJ.",
     ]
     if machine:
-        columns += [
-            _decimal(
-                "time_ms", one_by_one, f"least ms for one result on {machine.name}, operator by operator", 2, "ms"
-            ),
-            _decimal(
-                "time_ms_merged", merged, f"least ms for one result on {machine.name} with merged chains", 2, "ms"
-            ),
-        ]
+        for key, header, how in (("time_ms", one_by_one, "operator by operator"), ("time_ms_fused", fused, "fused")):
+            columns.append(_decimal(key, header, f"least ms for one result on {machine.name}, {how}", 2, "ms"))
         notes += machine_notes(machine)
     rows = [_resources(subject, machine) for subject in subjects]
     return Table(name="resources", title=title, columns=tuple(columns), rows=tuple(rows), notes=tuple(notes))
@@ -245,12 +263,14 @@ def resources_table(subjects: Sequence[Subject], machine: Machine | None, title:
 
 def _resources(subject: Subject, machine: Machine | None) -> tuple[Value, ...]:
     cost, runs = subject.cost, subject.runs
-    moved = [runs * sum(step.bytes_moved for step in walk) for walk in (subject.steps, subject.merged_steps)]
+    walks = subject.steps, subject.fused_steps
+    moved = [runs * sum(step.bytes_moved for step in walk) for walk in walks]
+    pictures = runs * sum(step.picture_bytes for step in subject.fused_steps)
     work = sum((cost.work for _ in range(runs)), Work())
-    energies = [energy(work, moved[1], precision).total_mj for precision in PRECISIONS.values()]
-    times = (
-        [1e3 * runs * predicted_s(walk, machine) for walk in (subject.steps, subject.merged_steps)] if machine else []
-    )
+    energies = [
+        energy(work, moved[1] - pictures, precision, pixel_bytes=pictures).total_mj for precision in PRECISIONS.values()
+    ]
+    times = [1e3 * runs * predicted_s(walk, machine) for walk in walks] if machine else []
     return (
         subject.name,
         cost.parameters * cost.element_bytes,

@@ -1,15 +1,6 @@
 """A table as data, and its five forms: text, Markdown, CSV, JSON and LaTeX.
 
-Schema of the JSON: an object with `schema` (1, raised when a key changes its meaning) and `tables`, a list of objects
-with
-
-- `name` : identifies the table; `title` : for people
-- `columns` : a list of objects with `key`, `header` (as printed) and `meaning` (a sentence, with the unit)
-- `rows` : a list of objects, a value a column key; null where there is none; whole numbers are exact
-- `total` : an object like a row, or null
-- `notes` : a list of sentences
-
-CSV has the keys as its header, the same values, a row `total` where there is one, and an empty line between tables.
+The schema of JSON and CSV, with the keys of every table, is in `docs/costmodel.md`, and the tests hold them to it.
 """
 
 import csv
@@ -31,6 +22,17 @@ WRAP = 120  # width of notes in text
 
 Value = str | int | float | None
 Kind = Literal["text", "integer", "decimal", "general", "mib", "percent"]
+
+JSON_TYPES: Mapping[Kind, str] = MappingProxyType(
+    {
+        "text": "string",
+        "integer": "integer",
+        "decimal": "number",
+        "general": "number",
+        "mib": "integer",
+        "percent": "number",
+    }
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,7 +176,7 @@ def _markdown(table: Table) -> str:
 
 
 def csv_text(tables: Sequence[Table]) -> str:
-    """Return tables as CSV, with raw values; the module's docstring says how."""
+    """Return tables as CSV, with raw values; `docs/costmodel.md` says how."""
     parts = []
     for table in tables:
         out = io.StringIO()
@@ -188,7 +190,7 @@ def csv_text(tables: Sequence[Table]) -> str:
 
 
 def json_text(tables: Sequence[Table]) -> str:
-    """Return tables as JSON; the module's docstring is its schema."""
+    """Return tables as JSON; its schema is in `docs/costmodel.md`."""
     return json.dumps({"schema": SCHEMA, "tables": [_json(table) for table in tables]}, indent=2, ensure_ascii=False)
 
 
@@ -199,7 +201,10 @@ def _json(table: Table) -> dict[str, object]:
     return {
         "name": table.name,
         "title": table.title,
-        "columns": [{"key": c.key, "header": c.full_header, "meaning": c.meaning} for c in table.columns],
+        "columns": [
+            {"key": c.key, "type": JSON_TYPES[c.kind], "header": c.full_header, "meaning": c.meaning}
+            for c in table.columns
+        ],
         "rows": [record(row) for row in table.rows],
         "total": record(table.total) if table.total else None,
         "notes": list(table.notes),
@@ -228,13 +233,19 @@ _LATEX = str.maketrans(
 
 
 def latex(tables: Sequence[Table]) -> str:
-    """Return tables in LaTeX; they need no package."""
-    return "\n\n".join(_latex(table) for table in tables)
+    """Return tables in LaTeX; one that is wider than a line is scaled down to it, which needs graphicx."""
+    return "\n\n".join(["% needs \\usepackage{graphicx}", *(_latex(table) for table in tables)])
+
+
+def _latex_text(text: str) -> str:
+    """Return text with what LaTeX would read escaped, two hyphens no dash, and `code` in typewriter."""
+    parts = ["-{}-".join(piece.translate(_LATEX) for piece in part.split("--")) for part in text.split("`")]
+    return "".join(rf"\texttt{{{part}}}" if i % 2 else part for i, part in enumerate(parts))
 
 
 def _latex(table: Table) -> str:
     def line(cells: Sequence[str]) -> str:
-        return "  " + " & ".join(cell.translate(_LATEX) for cell in cells) + r" \\"
+        return "  " + " & ".join(map(_latex_text, cells)) + r" \\"
 
     rows = [line(row) for row in table.cells()]
     if table.total:
@@ -242,21 +253,24 @@ def _latex(table: Table) -> str:
     headers = [line([column.header for column in table.columns])]
     groups = [(group, len(list(columns))) for group, columns in groupby(range(len(table.columns)), _group_of(table))]
     if any(group for group, _ in groups):
-        spans = [rf"\multicolumn{{{span}}}{{c}}{{{group.translate(_LATEX)}}}" for group, span in groups]
+        spans = [rf"\multicolumn{{{span}}}{{c}}{{{_latex_text(group)}}}" for group, span in groups]
         headers.insert(0, "  " + " & ".join(spans) + r" \\")
     return "\n".join(
         [
             r"\begin{table}",
-            r"\centering\small\setlength{\tabcolsep}{4pt}",
-            rf"\caption{{{table.title.translate(_LATEX)}}}",
+            r"\centering\renewcommand{\arraystretch}{1.15}\setlength{\tabcolsep}{4pt}",
+            rf"\caption{{{_latex_text(table.title)}}}",
+            r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
             rf"\begin{{tabular}}{{{''.join('l' if column.kind == 'text' else 'r' for column in table.columns)}}}",
             r"  \hline",
             *headers,
             r"  \hline",
             *rows,
             r"  \hline",
-            r"\end{tabular}",
-            *(rf"\par {note.translate(_LATEX)}" for note in table.notes),
+            r"\end{tabular}}",
+            r"\begin{minipage}{\linewidth}\footnotesize\raggedright\vspace{1ex}",
+            *(rf"{_latex_text(note)}\par" for note in table.notes),
+            r"\end{minipage}",
             r"\end{table}",
         ]
     )

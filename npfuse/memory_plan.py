@@ -1,8 +1,8 @@
 """How much memory a fusion takes at most, predicted before it begins, and whether that is allowed.
 
-What a network takes for a part of a picture is counted by the cost model, from the graph that is run. What reading and
-writing take follows from how they are done. The rest, the interpreter with its libraries and compiled functions, was
-measured.
+What a thread takes for a part of a picture is counted by the cost model, which describes how a pair is fused. What
+reading and writing take follows from how they are done. The rest, the interpreter with its libraries and compiled
+functions, was measured.
 """
 
 import re
@@ -13,11 +13,11 @@ import numpy as np
 
 from npfuse.run import Engine
 from npfuse.stored import KEPT_ROWS
-from npfuse.strips import tile_side
 from npfuse.weights import Weights
 
 BASE_BYTES = 330 << 20  # resident after two small pictures were fused: NumPy, SciPy, Numba, Pillow, compiled code
 DECODING = 1.4  # of the samples: Pillow keeps four bytes for RGB's three, until they are copied
+HELD = 3  # pictures, where all are whole in memory: two inputs and the output
 UNITS = {"": 1, "k": 10, "m": 20, "g": 30, "t": 40}
 
 
@@ -50,17 +50,21 @@ class Demand:
     @property
     def bytes(self) -> int:
         """In all, at most."""
-        from costmodel.memory import peak  # beside npfuse, which it counts
+        from costmodel.fusion_memory import part_values  # beside npfuse, which it counts
 
-        element = 8 if self.dtype == np.float64 else 4
-        whole = self.weights.graph(8, 8)
-        side = tile_side(whole, self.engine, element, self.threads)
-        rows, columns = (min(side, -(-n // 8) * 8) for n in self.shape[:2])
-        part = peak(self.weights.graph(rows, columns), merge=self.engine == "fast", element_bytes=element).bytes
+        values = part_values(
+            self.weights.graph,
+            self.shape,
+            self.dtype,
+            engine=self.engine,
+            threads=self.threads,
+            copied=self.held < HELD,
+        )
+        part = sum(count for _, count in values)
         row_bytes = self.picture_bytes // self.shape[0]
         kept = min(KEPT_ROWS, self.shape[0]) * row_bytes  # decoded rows of an input, rows of the output to be packed
         extra = int(self.picture_bytes * (DECODING - 1)) if self.held else 0
-        return BASE_BYTES + self.threads * part + self.held * self.picture_bytes + (3 - self.held) * kept + extra
+        return BASE_BYTES + self.threads * part + self.held * self.picture_bytes + (HELD - self.held) * kept + extra
 
 
 def parse_size(text: str) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
 from math import isqrt
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from npfuse.graph import Graph
 from npfuse.models import padded_size
 from npfuse.run import Engine, plan, run
+from npfuse.strip_form import Form, recognized
 from npfuse.survey import Survey, survey
 from npfuse.weights import Normalization, Weights
 
@@ -30,9 +31,6 @@ STRIP_COLUMNS = 8192
 JOBS_A_THREAD = 4  # at least, where the picture is large enough, so that no thread waits long for another's last one
 ALL_TILES_BYTES = 128 << 20  # the same, of all tiles that are computed at once
 WHITE = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0, np.dtype(np.float32): 1.0, np.dtype(np.float64): 1.0}
-
-if TYPE_CHECKING:
-    from npfuse.fast.strip_pass import Form
 
 Pixels = NDArray[Any]
 Span = tuple[int, int]
@@ -123,12 +121,9 @@ def fuse_pair(
     others = {name: _thumbnail(surveys, scales, under.dtype) for name, _ in whole.inputs if name == "thumbnail"}
     pair = _Pair(under=under, over=over, out=out, weights=weights, scales=scales, others=others)
     job, sides = _tile_job_of(pair, engine), (tile_side(whole, engine, pair.dtype.itemsize, threads),) * 2
-    if engine == "fast":
-        from npfuse.fast.strip_pass import recognized
-
-        form = recognized(whole)
-        if form is not None:
-            job, sides = _strip_job_of(pair, form, counts), strip_sides(height, threads)
+    form = recognized(whole) if engine == "fast" else None
+    if form is not None:
+        job, sides = _strip_job_of(pair, form, counts), strip_sides(height, threads)
     for row in tiles_along(0, height, sides[0], whole):
         for column in tiles_along(1, width, sides[1], whole):
             yield partial(job, row, column)
@@ -173,9 +168,9 @@ def thumbnail_size(graph: Graph) -> tuple[int, int]:
     return height, width
 
 
-def _strip_job_of(pair: _Pair, form: "Form", counts: NDArray[np.int64] | None) -> Callable[[Tile, Tile], None]:
+def _strip_job_of(pair: _Pair, form: Form, counts: NDArray[np.int64] | None) -> Callable[[Tile, Tile], None]:
     """Return what fuses a strip in one pass."""
-    from npfuse.fast.strip_pass import fuse_window, prepare, recognized
+    from npfuse.fast.strip_pass import fuse_window, prepare
 
     prepared = prepare(form, pair.others, pair.arrays())
     counts = np.zeros((len(prepared.chain.table), 5), np.int64) if counts is None else counts

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfuse.fast.pixel_groups import BOUNDING, BY_BOUNDS, BY_VALUES, EVALUATION, FOLDING, LEAVES_PLAIN, LEAVES_SEEN
-from npfuse.fast.strip_pass import recognized
 from npfuse.ops import PointwiseConv2D
+from npfuse.strip_form import recognized
 from npfuse.strips import GRID, fuse_pair
 from npfuse.weights import Weights
 

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfuse.fast.compiled import compiled, inner
-from npfuse.fast.picture_runs import CHANNELS, RUN, load_row
+from npfuse.fast.picture_runs import RUN, load_row
 from npfuse.fast.scratch import Scratch
 from npfuse.fast.vectors import Value, Vectors, vector_function
+from npfuse.strip_form import CHANNELS, TAPS
 
-TAPS = 3
 BEHIND = 2 * RUN  # zeros behind a row
 
 

@@ -11,9 +11,9 @@ from npfuse.fast.dense_layer import LANES
 from npfuse.fast.pixel_groups import GROUP_SIDE, LEAF_SIDE, LEAVES, TILE_ROWS
 from npfuse.fast.region_bounds import TILES
 from npfuse.fast.vectors import Value, Vectors, vector_function
+from npfuse.strip_form import CHANNELS
 
 RUN = LEAF_SIDE
-CHANNELS = 6  # of two exposures
 
 
 @vector_function()

@@ -17,8 +17,8 @@ from npfuse.fast.pixel_groups import GROUP_SIDE, LEAF_SIDE, LEAVES, TILE_ROWS
 from npfuse.fast.region_bounds import TILES
 from npfuse.fast.vectors import Value, Vectors, vector_function
 from npfuse.ops.resize import Method, resize_taps
+from npfuse.strip_form import CELL
 
-CELL = 8
 NEAR = 3  # the cell before, the cell, the cell behind
 
 

@@ -17,6 +17,8 @@ from npfuse.ops.operator import Operator, Pair, Shape, check_arrays
 
 Method = Literal["nearest", "bilinear", "antialiased", "area", "pyramid_down", "pyramid_up"]
 
+ENDS = 4  # positions beside either end of a span; borders mirror no more than the first and the last two
+
 
 @dataclass(frozen=True, kw_only=True)
 class Resize(Operator):
@@ -53,9 +55,11 @@ class Resize(Operator):
 
     def input_span(self, axis: int, start: int, stop: int, n: int) -> Pair:
         """Return the input positions that output positions [start, stop) read."""
-        positions, _ = resize_taps(n, (self.height, self.width)[axis], self.method)
-        read = positions[start:stop]
-        return int(read.min()), int(read.max()) + 1
+        out = (self.height, self.width)[axis]
+        # Later positions read later ones, but where a picture is mirrored: so the first few and the last few decide.
+        ends = {(start, min(start + ENDS, stop)), (max(stop - ENDS, start), stop)}
+        read = [resize_taps(n, out, self.method, span=span)[0] for span in ends]
+        return min(int(r.min()) for r in read), max(int(r.max()) for r in read) + 1
 
 
 def _halved(n: int) -> int:
@@ -63,17 +67,20 @@ def _halved(n: int) -> int:
     return (n + 1) // 2
 
 
-def resize_taps(n: int, out: int, method: Method) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+def resize_taps(
+    n: int, out: int, method: Method, *, span: Pair | None = None
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Return which input positions make up each output position, and with what weights.
 
     Parameters
     ----------
     n, out : input and output length
     method : one of `Method`
+    span : output positions [start, stop); all of them unless given
 
     Returns
     -------
-    positions : ndarray (out, T) of intp, in [0, n)
+    positions : ndarray (out, T) of intp, in [0, n), or of as many rows as the span has
     weights : ndarray (out, T) of float64, rows summing to 1; T is 1 for "nearest", 2 for "bilinear", 5 and 3 for
         "pyramid_down" and "pyramid_up", and what the widest area or tent covers for the others
 
@@ -83,29 +90,30 @@ def resize_taps(n: int, out: int, method: Method) -> tuple[NDArray[np.intp], NDA
     >>> positions.tolist(), weights.tolist()
     ([[0, 0], [0, 1], [0, 1], [1, 1]], [[0.25, 0.75], [0.75, 0.25], [0.25, 0.75], [0.75, 0.25]])
     """
+    at = np.arange(*(span or (0, out)))
     if method == "nearest":
-        nearest = (2 * np.arange(out) + 1) * n // (2 * out)  # exact: floor((i + 0.5) * n / out)
-        return nearest[:, np.newaxis], np.ones((out, 1))
+        nearest = (2 * at + 1) * n // (2 * out)  # exact: floor((i + 0.5) * n / out)
+        return nearest[:, np.newaxis], np.ones((len(at), 1))
     if method == "bilinear":
-        centres = (np.arange(out) + 0.5) * (n / out) - 0.5
+        centres = (at + 0.5) * (n / out) - 0.5
         below = np.floor(centres).astype(np.intp)
         above_weight = centres - below
         positions = np.clip(np.stack([below, below + 1], axis=1), 0, n - 1)
         return positions, np.stack([1 - above_weight, above_weight], axis=1)
     if method == "antialiased":
-        return _tent_taps(n, out)
+        return _tent_taps(n, out, at)
     if method == "pyramid_down":
-        reach = 2 * np.arange(out)[:, np.newaxis] + np.arange(-2, 3)  # (out, 5)
-        return _mirrored(reach, n), np.tile(np.array([1, 4, 6, 4, 1]) / 16, (out, 1))
+        reach = 2 * at[:, np.newaxis] + np.arange(-2, 3)  # (out, 5)
+        return _mirrored(reach, n), np.tile(np.array([1, 4, 6, 4, 1]) / 16, (len(at), 1))
     if method == "pyramid_up":
         # The kernel, doubled, on the positions between which zeros were put: 1, 6, 1 on one of them, 4, 4 between two.
         # The first position is mirrored, the last one repeated.
-        centre, between = np.divmod(np.arange(out), 2)
+        centre, between = np.divmod(at, 2)
         reach = centre[:, np.newaxis] + np.where(between[:, np.newaxis], [0, 1, 0], [-1, 0, 1])  # (out, 3)
         weights = np.where(between[:, np.newaxis], [4, 4, 0], [1, 6, 1]) / 8
         return np.minimum(np.where(reach < 0, min(1, n - 1), reach), n - 1), weights
     # Area, in units of 1/out of an input pixel, so that every overlap is an exact integer.
-    starts = np.arange(out) * n
+    starts = at * n
     first = starts // out
     count = int((-(-(starts + n) // out) - first).max())
     positions = first[:, np.newaxis] + np.arange(count)  # (out, T)
@@ -114,11 +122,11 @@ def resize_taps(n: int, out: int, method: Method) -> tuple[NDArray[np.intp], NDA
     return np.minimum(positions, n - 1), np.maximum(overlap, 0) / n
 
 
-def _tent_taps(n: int, out: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+def _tent_taps(n: int, out: int, at: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Return the taps of a tent as wide as two output pixels, or two input pixels where those are larger."""
     scale = n / out
     radius = max(scale, 1.0)
-    centres = (np.arange(out) + 0.5) * scale
+    centres = (at + 0.5) * scale
     first = np.floor(centres - radius + 0.5).astype(np.intp)
     positions = first[:, np.newaxis] + np.arange(int(np.ceil(2 * radius)) + 1)  # (out, T)
     weights = np.maximum(1 - np.abs(positions + 0.5 - centres[:, np.newaxis]) / radius, 0)

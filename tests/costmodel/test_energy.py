@@ -22,3 +22,8 @@ def test_other_operations_take_an_addition_and_multiplications_a_multiplication(
 def test_dram_takes_1300_to_2600_pj_per_64_bits_moved(precision, accesses):
     least, most = energy(Work(), 8000, PRECISIONS[precision]).total_mj
     assert (least, most) == pytest.approx((1300 * accesses / 1e9, 2600 * accesses / 1e9))
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_pixels_are_bytes_in_every_precision(precision):
+    assert energy(Work(), 0, PRECISIONS[precision], pixel_bytes=8000).total_mj[0] == pytest.approx(1300 * 1000 / 1e9)

@@ -3,7 +3,7 @@
 import pytest
 
 from costmodel import Work, count
-from costmodel.execution import steps
+from costmodel.execution import fused_steps, steps
 from npfuse.models import MODELS
 
 
@@ -31,3 +31,29 @@ def test_a_merged_chain_moves_its_input_its_output_and_its_weights():
     assert chain.name == "detail1…detail3_relu"
     weights = 6 * 256 + 256 + 256 * 64 + 64 + 64 * 3 + 3
     assert chain.bytes_moved == 4 * (16 * 24 * 6 + weights + 16 * 24 * 3)
+
+
+@pytest.mark.parametrize("model", sorted(MODELS))
+def test_fused_steps_do_all_the_work_of_the_graph(model):
+    graph = MODELS[model](16, 24)
+    cost = count(graph)
+    walk = fused_steps(graph, cost)
+    assert sum((step.work for step in walk), Work()) == cost.work
+    assert sorted(node.name for step in walk for node in step.nodes) == sorted(node.name for node in graph.nodes)
+
+
+def test_lightfuse_fused_reads_the_pictures_twice_and_writes_one():
+    graph = MODELS["lightfuse"](16, 24)
+    coarse, fine = fused_steps(graph, count(graph))
+    pixels = 16 * 24
+    assert (coarse.picture_bytes, fine.picture_bytes) == (6 * pixels, 9 * pixels)
+    # The coarse picture is an eighth as high and as wide, of 3 channels.
+    assert coarse.bytes_moved == 6 * pixels + 4 * (2 * 3 * 3 + (60 + 60 + 54 + 21))
+    assert fine.bytes_moved == 9 * pixels + 4 * (2 * 3 * 3 + (6 * 256 + 256 + 256 * 64 + 64 + 64 * 3 + 3))
+
+
+@pytest.mark.parametrize("model", ["t_cnn", "deepfuse", "mefnet", "mertens"])
+def test_other_networks_fused_run_in_merged_steps(model):
+    graph = MODELS[model](16, 24)
+    cost = count(graph)
+    assert fused_steps(graph, cost) == steps(graph, cost, merge=True)

@@ -137,7 +137,7 @@ REFUSED = {
     ),
     "an activation with settings": (
         layer("Activation", "act", activation={"class_name": "Mine"}),
-        "activation of layer act (Activation) is {'class_name': 'Mine'}, expected linear",
+        "activation of layer act (Activation) is 'Mine', expected linear",
     ),
     "channels first": (
         layer("Conv2D", "conv", **CONV | {"data_format": "channels_first"}),

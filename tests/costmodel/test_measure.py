@@ -7,8 +7,10 @@ import pytest
 
 from costmodel import measure, this_machine
 from costmodel.__main__ import main
+from costmodel.fusion_memory import fusion_peak
 from costmodel.machine import Machine
 from costmodel.report import model_subject
+from npfuse.fast.executed import count_executed
 from npfuse.models import build
 from npfuse.weights import load_weights
 
@@ -58,22 +60,47 @@ def test_timing_ends_after_enough_seconds_but_not_before_one_run(monkeypatch):
 def test_times_of_a_method_that_runs_twice_are_those_of_both_runs(monkeypatch):
     monkeypatch.setattr(measure, "timed", lambda action: [2.0, 3.0, 10.0])
     subject = model_subject("mefnet", 32, 48)
-    small = measure.Subject(name="MEF-Net", graph=build("mefnet", 8, 8), runs=2, pixels=1, notes=subject.notes)
-    assert measure.measure(small, np.zeros((8, 8, 6), np.uint8), MACHINE).measured_s == 6.0
+    small = measure.Subject(name="MEF-Net", graph=build("mefnet", 8, 8), runs=2, height=8, width=8, notes=subject.notes)
+    found = measure.measure(small, np.zeros((8, 8, 6), np.uint8), MACHINE)
+    assert (found.measured_s, found.fuse_s, found.predicted_fuse_s) == (6.0, None, None)
 
 
 def test_report_measures_and_predicts(capsys, monkeypatch):
     monkeypatch.setattr("costmodel.__main__.one_core", lambda: MACHINE)
+    monkeypatch.setattr("costmodel.measured_tables.measured_peak", lambda *arguments: 50_000)
     assert main(["report", "--measure", "--model", "tonefuse", "--size", "24x16", "--format", "json"]) == 0
     out, err = capsys.readouterr()
-    assert err == "running ToneFuse\n"
-    (table,) = json.loads(out)["tables"]
-    (row,) = table["rows"]
+    assert err == "running ToneFuse\n" * 2
+    times, memory = json.loads(out)["tables"]
+    (row,) = times["rows"]
     assert row["measured_s"] > 0
-    assert row["error"] == row["measured_s"] / row["predicted_s"]
+    assert row["factor"] == row["measured_s"] / row["predicted_s"]
     assert row["fuse_s"] > 0
+    assert row["fuse_factor"] == row["fuse_s"] / row["predicted_fuse_s"]
     ratios = [row[f"{time}_ratio"] for time in ("predicted", "measured", "fuse", "published")]
     assert ratios == [1, 1, 1, None]
+    (row,) = memory["rows"]
+    assert row["predicted_bytes"] == fusion_peak("tonefuse", 16, 24).bytes
+    assert row["error"] == row["predicted_bytes"] / 50_000 - 1
+
+
+@pytest.mark.parametrize("given", [["--machine", "pi4"], ["--layers"]])
+def test_measuring_goes_with_no_other_table_or_machine(capsys, given):
+    assert main(["report", "--measure", *given]) == 2
+    assert f"costmodel: {given[0]} is given with --measure, expected one of them" in capsys.readouterr().err
+
+
+def test_what_a_pair_executes_replaces_the_static_count():
+    pair = measure.example_pixels(64, 96)
+    under, over = (np.ascontiguousarray(part) for part in (pair[..., :3], pair[..., 3:]))
+    subject, weights = model_subject("tonefuse", 64, 96), measure.weights_for("tonefuse")
+    static = sum(step.work.macs for step in subject.fused_steps)
+    executed = sum(step.work.macs for step in measure.executed_steps(subject.fused_steps, under, over, weights))
+    done = count_executed(under, over, weights)
+    names = {layer.name for layer in done.layers}
+    chain = sum(layer.work.macs for layer in subject.cost.layers if layer.name in names)
+    assert executed == static - chain + done.macs
+    assert executed < static
 
 
 def test_one_core_is_measured_with_one_thread_and_kept(tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """Peak memory: by hand, and against a process that runs the network."""
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -32,8 +33,9 @@ def test_peak_holds_values_until_their_last_use():
 
 def test_merged_peak_leaves_out_hidden_values():
     found = peak(branches(), merge=True)
-    assert found.values == (("x", 400), ("early", 400), ("narrow", 400), ("sum", 400))
-    assert (found.bytes, found.during) == (1600, "sum")
+    groups = 4 * 2 * 64 * 64 * (1 + 1)  # of the chain's input and output
+    assert found.values == (("x", 400), ("early", 400), ("narrow", 400), ("narrow, groups", groups))
+    assert (found.bytes, found.during) == (1200 + groups, "narrow")
 
 
 def test_peak_scales_with_the_size_of_a_number():
@@ -60,12 +62,25 @@ def test_peak_counts_the_padded_input_of_a_transposed_convolution():
     assert peak_of(op, (10, 20, 2)) == (("x", 1600), ("y", 4 * 20 * 40), ("y, padded", 4 * 11 * 21 * 2))
 
 
+def test_peak_counts_the_groups_of_a_merged_chain():
+    b = GraphBuilder("chain")
+    x = b.input("x", (10, 100, 2))
+    graph = b.build(b.add("act", ReLU(), b.add("mix", PointwiseConv2D(features=5), x)))
+    # Groups of 64x64 pixels: two hold 100 columns, and one more where those begin within one.
+    assert peak(graph, merge=True).values == (("x", 8000), ("act", 20_000), ("act, groups", 4 * 3 * 64 * 64 * (2 + 5)))
+
+
 def test_peak_counts_nothing_beside_a_depthwise_convolution():
     assert peak_of(DepthwiseConv2D(kernel_size=(3, 5)), (10, 20, 2)) == (("x", 1600), ("y", 1600))
 
 
 def test_strips_are_those_of_the_compiled_convolution():
     assert memory.STRIP == window_sums.STRIP
+
+
+def test_groups_are_those_of_the_compiled_chain():
+    chains = importlib.import_module("npfuse.fast.pixel_mlp")  # the package has a function of that name
+    assert (memory.GROUPS, memory.GROUP_SIDE) == (chains.PIECE, chains.GROUP_SIDE)
 
 
 def test_peak_counts_the_half_resampled_picture_of_a_resize():

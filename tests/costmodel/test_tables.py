@@ -83,9 +83,9 @@ def test_json_follows_its_documented_schema():
             "name": "things",
             "title": "50 % of_things",
             "columns": [
-                {"key": "name", "header": "name", "meaning": "who"},
-                {"key": "count", "header": "amounts count", "meaning": "how many"},
-                {"key": "size", "header": "amounts size", "meaning": "in bytes"},
+                {"key": "name", "type": "string", "header": "name", "meaning": "who"},
+                {"key": "count", "type": "integer", "header": "amounts count", "meaning": "how many"},
+                {"key": "size", "type": "integer", "header": "amounts size", "meaning": "in bytes"},
             ],
             "rows": [
                 {"name": "a|b", "count": 12345, "size": 3145728},
@@ -102,8 +102,13 @@ def test_latex_escapes_what_latex_would_read():
     assert r"\caption{50 \% of\_things}" in lines
     assert r"  a|b & 12,345 & 3.0 \\" in lines
     assert r"  c \& d & --- & 0.5 \\" in lines
-    assert r"\par Second: 3 $\times$ \#1." in lines
-    assert lines[3] == r"\begin{tabular}{lrr}"
+    assert r"Second: 3 $\times$ \#1.\par" in lines
+    assert r"\begin{tabular}{lrr}" in lines
+
+
+def test_latex_of_code_and_options_is_what_was_written():
+    table = Table(name="t", title="`paper`, see --model t_cnn", columns=COLUMNS, rows=())
+    assert r"\caption{\texttt{paper}, see -{}-model t\_cnn}" in FORMATS["latex"]([table])
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 import npfuse
 from npfuse import strips
-from npfuse.fast.strip_pass import recognized
 from npfuse.graph import GraphBuilder
 from npfuse.models import MODELS, lightfuse, t_cnn, tonefuse
 from npfuse.ops import Add, DepthwiseConv2D, PointwiseConv2D, Resize, Tanh
+from npfuse.strip_form import recognized
 from tests.arrays import assert_close
 from tests.networks import random_pair, random_weights
 

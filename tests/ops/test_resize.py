@@ -5,11 +5,12 @@ from math import floor
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from npfuse.fast import FAST
 from npfuse.ops import DEFINITIONS, Resize, resize
+from npfuse.ops.resize import resize_taps
 from tests.arrays import FLOATS, WHOLE, Call, assert_close, fractions, lengths, numbers, pictures, unlike
 from tests.checks import (
     both,
@@ -294,3 +295,22 @@ def test_resize_rejects_sizes_that_a_pyramid_does_not_have():
         check_rejects(functions[Resize], told, x, height=2, width=3, method="pyramid_down")
         told = "Resize: input (H, W) is (5, 6), expected (6, 6), half of the output's; input shapes (5, 6, 3)"
         check_rejects(functions[Resize], told, x, height=11, width=12, method="pyramid_up")
+
+
+@settings(max_examples=300)
+@given(method=st.sampled_from(METHODS + PYRAMID), n=st.integers(1, 40), out=st.integers(1, 40), data=st.data())
+def test_taps_of_a_span_are_those_of_the_whole_and_its_ends_tell_what_it_reads(method, n, out, data):
+    if method == "pyramid_down":
+        out = (n + 1) // 2
+    if method == "pyramid_up":
+        n = (out + 1) // 2
+    start = data.draw(st.integers(0, out - 1))
+    stop = data.draw(st.integers(start + 1, out))
+    op = Resize(height=out, width=1, method=method)
+    positions, weights = resize_taps(n, out, method)
+    some_positions, some_weights = resize_taps(n, out, method, span=(start, stop))
+    taps = some_positions.shape[1]  # an area may cover fewer pixels within the span
+    np.testing.assert_array_equal(some_positions, positions[start:stop, :taps])
+    np.testing.assert_array_equal(some_weights, weights[start:stop, :taps])
+    assert not weights[start:stop, taps:].any()
+    assert op.input_span(0, start, stop, n) == (some_positions.min(), some_positions.max() + 1)
