@@ -125,7 +125,7 @@ def fuse_into(
     size = thumbnail_size(weights.graph(GRID, GRID))
     surveys = survey(a, *size), survey(b, *size)
     for name, picture, found in (("the first picture", a, surveys[0]), ("the second picture", b, surveys[1])):
-        _check_range(name, picture, found)
+        check_survey(name, picture, found)
     in_order = order == "given" or surveys[0].mean <= surveys[1].mean
     if not in_order:
         a, b, surveys = b, a, surveys[::-1]
@@ -137,7 +137,8 @@ def fuse_into(
     return in_order
 
 
-def _check_range(name: str, picture: Any, found: Survey) -> None:
+def check_survey(name: str, picture: Any, found: Survey) -> None:
+    """Raise ValueError where values of a picture of floats are NaN or outside [0, 1]."""
     if found.outside:
         raise ValueError(
             f"fuse: {found.outside} values of {name} are NaN or outside [0, 1], expected none; the first is at"

@@ -58,3 +58,22 @@ def test_arrays_and_tiffs_are_checked_part_by_part(folder, capsys, monkeypatch):
     np.save("small.npy", under[:-1])
     assert main(["check", "small.npy", "over.tif"]) == 2
     assert "over.tif: size (height, width) is" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".exr"])
+@pytest.mark.parametrize("value", [np.nan, 2.0])
+def test_floats_that_cannot_be_fused_are_told_with_the_files_name(folder, capsys, suffix, value):
+    pixels = np.full((20, 30, 3), 0.5, np.float32)
+    bad = pixels.copy()
+    bad[3, 4, 1] = value
+    for name, picture in (("a", pixels), ("b", bad)):
+        if suffix == ".npy":
+            np.save(f"{name}.npy", picture)
+        else:
+            pytest.importorskip("OpenEXR")
+            write_picture(f"{name}.exr", Picture(pixels=picture))
+    for command in (["check"], ["fuse", "-o", "c.tif"]):
+        assert main([*command, f"a{suffix}", f"b{suffix}"]) == 2
+        told = capsys.readouterr().err
+        assert f"values of b{suffix} are NaN or outside [0, 1], expected none; the first is" in told
+        assert told.endswith("; scale them, or use --clip for those outside\n")
