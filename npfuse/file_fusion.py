@@ -78,7 +78,7 @@ def fuse_files(
         raise ValueError(f"{output}: only a pair of pictures for tonefuse, lightfuse or t_cnn is written as an array")
     first = _ranged(_read(a, options, tell), a, options)
     if options.max_memory is not None and weights is not None:
-        options = replace(options, threads=threads_within(first.pixels, weights, options, held=3))
+        options = replace(options, threads=threads_within(first.pixels, weights, options, tell, held=3))
     second = _read_alike(b, a, first, options, tell)
     if not more and (options.check or options.align):
         with tell.timed("checked the pair"):

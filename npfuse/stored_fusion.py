@@ -67,7 +67,7 @@ def fuse_by_parts(
     if options.clip and np.dtype(first.pixels.dtype).kind == "f":
         first, second = (replace(picture, pixels=Clipped(picture.pixels)) for picture in pair)
     held = sum(isinstance(picture.pixels, np.ndarray) for picture in pair)
-    threads = threads_within(first.pixels, weights, options, held=held)
+    threads = threads_within(first.pixels, weights, options, tell, held=held)
     notes: list[str] = []
     with stored_output(output, first, first.pixels.shape, overwrite=options.overwrite, notes=notes) as out:
         with tell.timed("fused and written, part by part"), tell.progress() as progress:
@@ -146,13 +146,14 @@ def check_survey(name: str, picture: Any, found: Survey) -> None:
         )
 
 
-def threads_within(pixels: Any, weights: Weights, options: FileOptions, *, held: int) -> int:
+def threads_within(pixels: Any, weights: Weights, options: FileOptions, tell: Teller, *, held: int) -> int:
     """Return as many threads as keep to the memory that is allowed; ValueError, with what would fit, where none do.
 
     Parameters
     ----------
     pixels : of one picture
     weights, options : that it is fused with
+    tell : is told what is predicted
     held : how many of the two inputs and the output are whole in memory
     """
     demand = _demand(pixels, weights, options, held=held)
@@ -160,6 +161,9 @@ def threads_within(pixels: Any, weights: Weights, options: FileOptions, *, held:
         return demand.threads
     threads = threads_that_fit(demand, options.max_memory)
     if threads:
+        predicted = replace(demand, threads=threads).bytes >> 20
+        allowed = options.max_memory >> 20
+        tell.say(f"memory: at most {predicted:,} MiB predicted on {threads} threads, {allowed:,} MiB allowed")
         return threads
     least = replace(demand, threads=1)
     apart = replace(least, held=0)

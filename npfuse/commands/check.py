@@ -12,6 +12,8 @@ from npfuse.stored_fusion import check_survey
 from npfuse.survey import survey
 
 FOUND = 1
+# Said by this command alone: of pairs 9 stops apart, too, the alignment may not be known.
+UNSURE = "whether both show the same scene from the same place cannot be told; look at them"
 
 
 def add(commands: Commands) -> None:
@@ -42,7 +44,7 @@ def _check(arguments: argparse.Namespace) -> int:
     print(f"size        {height}x{width} (height x width), {a.dtype}")
     for line in _measured(found):
         print(line)
-    told = findings(found)
+    told = findings(found) + ([] if found.shift.sure else [UNSURE])
     for finding in told:
         print(f"warning: {finding}")
     if not told:

@@ -32,6 +32,17 @@ def test_what_is_wrong_is_told_with_status_1(folder, capsys):
     assert "warning: both are the same picture" in capsys.readouterr().out
 
 
+def test_two_scenes_are_not_called_a_good_pair(folder, capsys):
+    under, over = (read_picture(example_pair(scene)[i]).pixels for i, scene in enumerate(("forest", "city")))
+    height, width = (min(a, b) for a, b in zip(under.shape[:2], over.shape[:2], strict=True))
+    write_picture("under.png", Picture(pixels=under[:height, :width]))
+    write_picture("over.png", Picture(pixels=over[:height, :width]))
+    assert main(["check", "under.png", "over.png"]) == 1
+    told = capsys.readouterr().out
+    assert "warning: whether both show the same scene from the same place cannot be told; look at them" in told
+    assert "nothing wrong" not in told
+
+
 def test_a_pair_that_cannot_be_fused_has_status_2(folder, capsys):
     for name, size in (("a.png", (20, 30)), ("b.png", (20, 31))):
         write_picture(name, Picture(pixels=np.zeros(size, np.uint8)))

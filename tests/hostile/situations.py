@@ -126,9 +126,11 @@ def onto_a_full_disk(output: str) -> Callable[[Path], tuple[int, str]]:
 
 
 INTERRUPTED = """
-    import sys
+    import signal, sys
     import npfuse.file_fusion
     from npfuse.cli import main
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
 
     fuse_stack = npfuse.file_fusion.fuse_stack
 
@@ -147,10 +149,13 @@ def interrupted_by_ctrl_c(folder: Path) -> tuple[int, str]:
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     process = subprocess.Popen(command, text=True, cwd=folder, env=environment, **pipes)
-    assert process.stdout.readline() == "fusing\n"
-    time.sleep(0.5)  # somewhere in the middle of it; where does not matter
-    process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=120)
+    try:
+        assert process.stdout.readline() == "fusing\n"
+        time.sleep(0.5)  # somewhere in the middle of it; where does not matter
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=120)
+    finally:
+        process.kill()
     return process.returncode, told
 
 
