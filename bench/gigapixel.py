@@ -48,10 +48,10 @@ def scene(stops: float) -> NDArray[np.uint8]:
 
 def bands(side: int, stops: float) -> Iterator[NDArray[np.uint8]]:
     """Yield the rows of a picture, TILE at a time, (TILE, side up to a whole tile, 3): each band is shifted anew."""
-    part = scene(stops)
+    part, rng = scene(stops), np.random.default_rng(0)
     columns = -(-side // TILE) * TILE
-    for row in range(0, side, TILE):
-        shifted = np.roll(part, (row * 7 // 3, row // TILE), axis=(1, 2))  # and its colours change places
+    for _ in range(0, side, TILE):
+        shifted = np.roll(part, rng.integers(0, (WIDTH, 3)), axis=(1, 2))  # and its colours change places
         yield np.tile(shifted, (1, -(-columns // WIDTH), 1))[:, :columns]
 
 
