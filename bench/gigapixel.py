@@ -117,7 +117,8 @@ def main() -> int:
             if status:
                 return 1
             peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-            print(f"{seconds:.0f} s, peak {peak / 2**20:.0f} MiB of {parse_size(options.max_memory) >> 20} MiB allowed")
+            busy, allowed = usage.ru_utime + usage.ru_stime, parse_size(options.max_memory) >> 20
+            print(f"{seconds:.0f} s, {busy:.0f} s of processor time, peak {peak / 2**20:.0f} MiB of {allowed} allowed")
             if peak > parse_size(options.max_memory):
                 print("more memory than is allowed", file=sys.stderr)
                 return 1

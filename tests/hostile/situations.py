@@ -165,7 +165,10 @@ SITUATIONS = [
     Situation(given="1x65535 pixels", act=of_shape(1, 65535, 3), status=0, told="", left=("out.png",)),
     Situation(given="65535x1 pixels, grey", act=of_shape(65535, 1), status=0, told="", left=("out.png",)),
     Situation(given="output named with a newline", act=fuse_to(ODD_NAME), status=0, told="", left=(ODD_NAME,)),
-    Situation(given="output without an extension", act=fuse_to("out"), status=2, told="extension is '', expected one"),
+    Situation(
+        given="output without an extension", act=fuse_to("out"), status=2,
+        told=r"extension is '', expected one of [^\n]*\.npy",
+    ),
     Situation(given="output in a missing folder", act=fuse_to("no/out.png"), status=2, told="folder no does not exist"),
     Situation(
         given="output in a read-only folder", act=into_a_read_only_folder, status=2, told="locked is not writable",
