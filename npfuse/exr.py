@@ -74,6 +74,8 @@ def read_exr(stream: BinaryIO, notes: list[str]) -> tuple[NDArray[Any], NDArray[
 
     stream.seek(0)
     file = OpenEXR.File(stream, separate_channels=True)
+    if not file.parts or not file.parts[0].channels:
+        raise ValueError("its pixels cannot be decoded")
     if len(file.parts) > 1:
         notes.append("several parts: the first is used")
     channels = {name: channel.pixels for name, channel in file.parts[0].channels.items()}

@@ -10,11 +10,13 @@ from typing import TypeVar
 
 import numpy as np
 
+from npfuse.decoder_noise import unheard
 from npfuse.diagnosis import diagnose, findings, overlap
 from npfuse.file_options import FileOptions, Progress, Teller
-from npfuse.fusion import fuse_stack, method_and_weights, under_exposed_first
+from npfuse.fusion import check_range, fuse_stack, method_and_weights, under_exposed_first
 from npfuse.images import Picture, read_picture, write_picture
 from npfuse.methods.pair_network import pair_phases
+from npfuse.picture import shown
 from npfuse.picture_output import KIND_OF_SUFFIX
 from npfuse.profiles import same_colours, with_profile_of
 from npfuse.stored import ARRAY_SUFFIXES, Part, StoredPicture, opened
@@ -74,9 +76,9 @@ def fuse_files(
                 return
     if output.suffix.lower() not in KIND_OF_SUFFIX:
         raise ValueError(f"{output}: only a pair of pictures for tonefuse, lightfuse or t_cnn is written as an array")
-    first = _clipped(_read(a, options, tell), options)
+    first = _ranged(_read(a, options, tell), a, options)
     if options.max_memory is not None and weights is not None:
-        options = replace(options, threads=threads_within(first.pixels, weights, options, held=3))
+        options = replace(options, threads=threads_within(first.pixels, weights, options, tell, held=3))
     second = _read_alike(b, a, first, options, tell)
     if not more and (options.check or options.align):
         with tell.timed("checked the pair"):
@@ -109,7 +111,7 @@ def fuse_files(
 
 def read_pair(a: Path, b: Path, options: FileOptions, tell: Teller) -> tuple[Picture, Picture]:
     """Read two files and make them fit; ValueError, with the file's name, where they cannot be fused."""
-    first = _clipped(_read(a, options, tell), options)
+    first = _ranged(_read(a, options, tell), a, options)
     return first, _read_alike(b, a, first, options, tell)
 
 
@@ -121,7 +123,8 @@ def _read(path: Path, options: FileOptions, tell: Teller) -> Picture:
                 pixels = stored.pixels[:, :]
             picture = Picture(pixels=pixels.astype(np.float32) if pixels.dtype == np.float64 else pixels)
         else:
-            picture = read_picture(path, max_bytes=options.max_memory)
+            with unheard():
+                picture = read_picture(path, max_bytes=options.max_memory)
     height, width = picture.pixels.shape[:2]
     tell.say(f"  {height}x{width} (height x width), {_kind(picture)}, {picture.pixels.dtype}", *picture.notes)
     return picture
@@ -136,7 +139,7 @@ def _read_alike(path: Path, a: Path, first: Picture, options: FileOptions, tell:
             raise ValueError(f"{path}: {OTHER_COLOURS} {a}, expected the same; convert it with --convert-profiles")
         with tell.timed(f"converted {path} to the profile of {a}"):
             picture = with_profile_of(picture, first, str(path))
-    return _clipped(picture, options)
+    return _ranged(picture, path, options)
 
 
 def check_alike(path: Path, a: Path, picture: Some, first: Some) -> None:
@@ -150,9 +153,16 @@ def check_alike(path: Path, a: Path, picture: Some, first: Some) -> None:
             raise ValueError(f"{path}: {thing} is {actual}, expected {expected} as in {a}; {remedy}")
 
 
-def _clipped(picture: Picture, options: FileOptions) -> Picture:
-    if options.clip and picture.pixels.dtype == np.float32:
-        return replace(picture, pixels=np.clip(picture.pixels, 0, 1))
+def _ranged(picture: Picture, path: Path, options: FileOptions) -> Picture:
+    """Clip float values where that is asked for, and refuse those that are none or beyond [0, 1]."""
+    if picture.pixels.dtype != np.float32:
+        return picture
+    if options.clip:
+        picture = replace(picture, pixels=np.clip(picture.pixels, 0, 1))
+    try:
+        check_range(shown(path), picture.pixels)
+    except ValueError as error:
+        raise ValueError(f"{error}; scale them, or use --clip for those outside") from None
     return picture
 
 

@@ -285,12 +285,24 @@ def _checked(named: dict[str, Any]) -> list[Pixels]:
             )
     for name, x in pictures.items():
         if x.dtype.kind == "f":
-            _check_range(name, x)
+            check_range(name, x)
     return list(pictures.values())
 
 
-def _check_range(name: str, x: Pixels) -> None:
-    """Raise ValueError where a value is NaN, infinite or outside [0, 1], with how many and the first position."""
+def check_range(name: str, x: Pixels) -> None:
+    """Raise ValueError where a value of floats is NaN, infinite or outside [0, 1], with how many and the first.
+
+    Parameters
+    ----------
+    name : of the picture, for the message
+    x : float32 or float64, at least one axis
+
+    Examples
+    --------
+    >>> check_range("a", np.array([0.5, 2]))
+    Traceback (most recent call last):
+    ValueError: fuse: 1 of 2 values of a are NaN or outside [0, 1], expected none; the first is 2.0 at (1,); shape (2,)
+    """
     count, first = 0, None
     for row in range(x.shape[0]):  # by rows, to keep the masks small
         bad = ~((x[row] >= 0) & (x[row] <= 1))  # a NaN compares false

@@ -187,8 +187,13 @@ def _read(stream: BinaryIO, kind: str, start: bytes, limit: _Limit) -> Picture:
         except CameraRawError as refusal:
             try:
                 pixels, icc_profile = _developed(stream, limit, notes), SRGB
-            except (ImportError, TooLargeError):
+            except TooLargeError:
                 raise
+            except ImportError as error:
+                raise CameraRawError(
+                    "is a camera raw file or begins with a thumbnail; a raw file needs the package rawpy, installed"
+                    ' with: pip install "npfuse[raw]"; another is to be exported as a 16-bit TIFF'
+                ) from error
             except Exception as error:
                 raise refusal from error
         else:

@@ -6,7 +6,7 @@ JPEG is written without chroma subsampling; the other formats but WebP are lossl
 import os
 import stat
 import struct
-from collections.abc import Container
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -35,7 +35,7 @@ JPEG_EXIF_BYTES = 65533 - len(EXIF_START)  # one APP1 segment
 
 
 def check_writable(
-    path: str | os.PathLike[str], *, overwrite: bool = False, suffixes: Container[str] = KIND_OF_SUFFIX
+    path: str | os.PathLike[str], *, overwrite: bool = False, suffixes: Collection[str] = KIND_OF_SUFFIX
 ) -> None:
     """Find out early whether `write_picture` could write there.
 
@@ -53,7 +53,7 @@ def check_writable(
     name, file = shown(path), Path(path)
     if file.suffix.lower() not in suffixes:
         raise PictureError(
-            f"{name}: extension is {file.suffix!r}, expected one of {', '.join(KIND_OF_SUFFIX)}; change the name of"
+            f"{name}: extension is {file.suffix!r}, expected one of {', '.join(suffixes)}; change the name of"
             " the output"
         )
     if "\0" in os.fspath(path):  # pathlib says of such a name that nothing has it

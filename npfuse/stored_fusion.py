@@ -67,7 +67,7 @@ def fuse_by_parts(
     if options.clip and np.dtype(first.pixels.dtype).kind == "f":
         first, second = (replace(picture, pixels=Clipped(picture.pixels)) for picture in pair)
     held = sum(isinstance(picture.pixels, np.ndarray) for picture in pair)
-    threads = threads_within(first.pixels, weights, options, held=held)
+    threads = threads_within(first.pixels, weights, options, tell, held=held)
     notes: list[str] = []
     with stored_output(output, first, first.pixels.shape, overwrite=options.overwrite, notes=notes) as out:
         with tell.timed("fused and written, part by part"), tell.progress() as progress:
@@ -125,7 +125,7 @@ def fuse_into(
     size = thumbnail_size(weights.graph(GRID, GRID))
     surveys = survey(a, *size), survey(b, *size)
     for name, picture, found in (("the first picture", a, surveys[0]), ("the second picture", b, surveys[1])):
-        _check_range(name, picture, found)
+        check_survey(name, picture, found)
     in_order = order == "given" or surveys[0].mean <= surveys[1].mean
     if not in_order:
         a, b, surveys = b, a, surveys[::-1]
@@ -137,7 +137,8 @@ def fuse_into(
     return in_order
 
 
-def _check_range(name: str, picture: Any, found: Survey) -> None:
+def check_survey(name: str, picture: Any, found: Survey) -> None:
+    """Raise ValueError where values of a picture of floats are NaN or outside [0, 1]."""
     if found.outside:
         raise ValueError(
             f"fuse: {found.outside} values of {name} are NaN or outside [0, 1], expected none; the first is at"
@@ -145,13 +146,14 @@ def _check_range(name: str, picture: Any, found: Survey) -> None:
         )
 
 
-def threads_within(pixels: Any, weights: Weights, options: FileOptions, *, held: int) -> int:
+def threads_within(pixels: Any, weights: Weights, options: FileOptions, tell: Teller, *, held: int) -> int:
     """Return as many threads as keep to the memory that is allowed; ValueError, with what would fit, where none do.
 
     Parameters
     ----------
     pixels : of one picture
     weights, options : that it is fused with
+    tell : is told what is predicted
     held : how many of the two inputs and the output are whole in memory
     """
     demand = _demand(pixels, weights, options, held=held)
@@ -159,6 +161,9 @@ def threads_within(pixels: Any, weights: Weights, options: FileOptions, *, held:
         return demand.threads
     threads = threads_that_fit(demand, options.max_memory)
     if threads:
+        predicted = replace(demand, threads=threads).bytes >> 20
+        allowed = options.max_memory >> 20
+        tell.say(f"memory: at most {predicted:,} MiB predicted on {threads} threads, {allowed:,} MiB allowed")
         return threads
     least = replace(demand, threads=1)
     apart = replace(least, held=0)

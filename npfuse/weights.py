@@ -200,7 +200,10 @@ def load_npz(path: Path) -> Weights:
         raise
     except Exception as error:  # the libraries raise almost anything on damaged bytes
         raise WeightsError(f"{path}: {error}; expected an npfuse weights file (.npz)") from None
-    return Weights(**metadata, arrays=arrays)
+    try:
+        return Weights(**metadata, arrays=arrays)
+    except WeightsError as error:  # it says the name inside the file
+        raise WeightsError(f"{path}: {error}") from None
 
 
 def save_weights(path: "str | Path", weights: Weights, *, overwrite: bool = False) -> None:

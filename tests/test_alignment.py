@@ -42,6 +42,17 @@ def test_a_picture_larger_than_the_first_search_is_found_to_the_pixel(monkeypatc
     assert found.whole == (17, -34)
 
 
+def test_of_a_scene_that_repeats_itself_the_smaller_shift_is_taken():
+    a, b = (np.tile(read_picture(path).pixels[:618, :459, 1], (2, 6)) for path in example_pair("forest"))
+    k = reduction(*a.shape)
+    assert k == 3
+    small = noise((a.shape[0] // k, a.shape[1] // k), 0)
+    elsewhere = np.roll(small, 459 // k, axis=1)  # as if the small copy matched a period further on
+    found = find_shift(a, b, small, elsewhere, 255)
+    assert found.sure
+    assert found.whole == (0, 0)
+
+
 def noise(shape, seed):
     return np.random.default_rng(seed).integers(0, 256, shape).astype(np.uint8)
 

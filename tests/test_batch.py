@@ -149,46 +149,53 @@ def test_a_pair_whose_process_always_dies_fails_in_the_end(tmp_path, monkeypatch
 
 
 CLUSTER = """
-    import os, signal, sys
+    import os, signal, sys, threading, time
     from pathlib import Path
     from distributed import LocalCluster
-    from npfuse.batch import find_pairs, run_batch
-    from npfuse.file_fusion import FileOptions
+    from npfuse.cli import main
+
+    def watch(out, pids):
+        while len(list(out.glob("*.png"))) < 4:
+            time.sleep(0.002)
+        os.kill(pids[0], signal.SIGKILL)
+        print("killed worker 0, process", pids[0], "with", len(list(out.glob("*.png"))), "outputs there", flush=True)
 
     if __name__ == "__main__":
         folder = Path(sys.argv[1])
-        options = FileOptions(weights=str(folder / "in" / "small.npz"), check=False, threads=1)
-        pairs = find_pairs(folder / "in", folder / "out")
         with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
-            workers = {name: nanny.process.process.pid for name, nanny in cluster.workers.items()}
-            print("workers", len(workers), flush=True)
-
-            def tell(done, total, outcome):
-                print(done, total, outcome.name, outcome.status, outcome.message, flush=True)
-                if done == total // 3:
-                    os.kill(workers[0], signal.SIGKILL)
-                    print("killed worker 0", flush=True)
-
-            run_batch(pairs, options, scheduler=cluster.scheduler_address, tell=tell)
+            pids = [nanny.process.process.pid for nanny in cluster.workers.values()]
+            print("workers: processes", *pids, flush=True)
+            watcher = threading.Thread(target=watch, args=(folder / "out", pids))
+            watcher.start()
+            options = ["--weights", str(folder / "in" / "small.npz"), "--no-check", "--threads", "1"]
+            address = ["--scheduler", cluster.scheduler_address]
+            status = main(["batch", str(folder / "in"), "-o", str(folder / "out"), *options, *address])
+            watcher.join()
+            now = [nanny.process.process.pid for nanny in cluster.workers.values()]
+        print("workers in the end: processes", *now, flush=True)
+        sys.exit(status)
 """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kills a process by a signal")
 def test_on_a_cluster_every_output_is_there_and_whole_though_a_worker_is_killed(tmp_path):
     pytest.importorskip("distributed")
-    shape = (400, 500, 3)
-    write_pairs(tmp_path / "in", 12, shape)
-    (tmp_path / "out").mkdir()
+    shape, count = (600, 800, 3), 12
+    write_pairs(tmp_path / "in", count, shape)
     (tmp_path / "cluster.py").write_text(textwrap.dedent(CLUSTER))
     done = subprocess.run(
         [sys.executable, str(tmp_path / "cluster.py"), str(tmp_path)], capture_output=True, text=True, timeout=300
     )
+    print(done.stdout)  # the log: pytest -rA shows it
     assert done.returncode == 0, done.stderr
-    assert "killed worker 0" in done.stdout
-    assert len(re.findall(r"^\d+ 12 p\d+ fused", done.stdout, re.MULTILINE)) == 12, done.stdout
+    there = int(re.search(r"^killed worker 0, process \d+ with (\d+) outputs there$", done.stdout, re.MULTILINE)[1])
+    assert there < count  # there was work left for it
+    fused = re.findall(rf"^\[\d+/{count}\] p\d+: fused$", done.stdout, re.MULTILINE)
+    again = re.findall(rf"^\[\d+/{count}\] p\d+: there already$", done.stdout, re.MULTILINE)
+    assert len(fused) + len(again) == count, done.stdout
     for left in (tmp_path / "out").glob(".npfuse-*.part"):  # what a killed process was writing never gets its name
         left.unlink()
-    assert_fused(tmp_path / "in", tmp_path / "out", 12, shape)
+    assert_fused(tmp_path / "in", tmp_path / "out", count, shape)
 
 
 def test_without_the_package_the_extra_is_named(monkeypatch):

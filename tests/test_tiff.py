@@ -187,6 +187,19 @@ def test_tiff_kinds_that_cannot_be_read_are_named(tmp_path, samples, options, me
     assert_one_line(error)
 
 
+@pytest.mark.parametrize(
+    "options", [{"subfiletype": 1}, {"extratags": [(50706, 1, 4, (1, 4, 0, 0), True)]}], ids=["thumbnail", "dng"]
+)
+def test_without_rawpy_what_may_be_camera_raw_is_named_with_the_extra(tmp_path, monkeypatch, options):
+    tifffile = pytest.importorskip("tifffile")
+    monkeypatch.setitem(sys.modules, "rawpy", None)
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((4, 5, 3), np.uint8), **options)
+    message = r'or begins with a thumbnail; .* pip install "npfuse\[raw\]"; another is to be exported'
+    with pytest.raises(PictureError, match=message) as error:
+        read_picture(tmp_path / "a.tif")
+    assert_one_line(error)
+
+
 def test_8_bit_tiff_needs_no_extra(tmp_path, monkeypatch):
     for module in ("tifffile", "imagecodecs"):
         monkeypatch.setitem(sys.modules, module, None)

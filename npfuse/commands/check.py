@@ -6,9 +6,14 @@ from pathlib import Path
 from npfuse.commands.console import Commands
 from npfuse.diagnosis import Diagnosis, diagnose, findings
 from npfuse.file_fusion import FileOptions, Teller, check_alike, read_pair
+from npfuse.picture import shown
 from npfuse.stored import opened
+from npfuse.stored_fusion import check_survey
+from npfuse.survey import survey
 
 FOUND = 1
+# Said by this command alone: of pairs 9 stops apart, too, the alignment may not be known.
+UNSURE = "whether both show the same scene from the same place cannot be told; look at them"
 
 
 def add(commands: Commands) -> None:
@@ -29,6 +34,9 @@ def _check(arguments: argparse.Namespace) -> int:
         if first is not None and second is not None:  # of any size
             check_alike(arguments.over, arguments.under, second, first)
             a, b = first.pixels, second.pixels
+            for path, pixels in ((arguments.under, a), (arguments.over, b)):
+                if pixels.dtype.kind == "f":
+                    check_survey(shown(path), pixels, survey(pixels))
         else:
             a, b = (picture.pixels for picture in read_pair(arguments.under, arguments.over, FileOptions(), Teller()))
         found = diagnose(a, b)
@@ -36,7 +44,7 @@ def _check(arguments: argparse.Namespace) -> int:
     print(f"size        {height}x{width} (height x width), {a.dtype}")
     for line in _measured(found):
         print(line)
-    told = findings(found)
+    told = findings(found) + ([] if found.shift.sure else [UNSURE])
     for finding in told:
         print(f"warning: {finding}")
     if not told:

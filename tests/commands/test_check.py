@@ -32,6 +32,17 @@ def test_what_is_wrong_is_told_with_status_1(folder, capsys):
     assert "warning: both are the same picture" in capsys.readouterr().out
 
 
+def test_two_scenes_are_not_called_a_good_pair(folder, capsys):
+    under, over = (read_picture(example_pair(scene)[i]).pixels for i, scene in enumerate(("forest", "city")))
+    height, width = (min(a, b) for a, b in zip(under.shape[:2], over.shape[:2], strict=True))
+    write_picture("under.png", Picture(pixels=under[:height, :width]))
+    write_picture("over.png", Picture(pixels=over[:height, :width]))
+    assert main(["check", "under.png", "over.png"]) == 1
+    told = capsys.readouterr().out
+    assert "warning: whether both show the same scene from the same place cannot be told; look at them" in told
+    assert "nothing wrong" not in told
+
+
 def test_a_pair_that_cannot_be_fused_has_status_2(folder, capsys):
     for name, size in (("a.png", (20, 30)), ("b.png", (20, 31))):
         write_picture(name, Picture(pixels=np.zeros(size, np.uint8)))
@@ -58,3 +69,22 @@ def test_arrays_and_tiffs_are_checked_part_by_part(folder, capsys, monkeypatch):
     np.save("small.npy", under[:-1])
     assert main(["check", "small.npy", "over.tif"]) == 2
     assert "over.tif: size (height, width) is" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".exr"])
+@pytest.mark.parametrize("value", [np.nan, 2.0])
+def test_floats_that_cannot_be_fused_are_told_with_the_files_name(folder, capsys, suffix, value):
+    pixels = np.full((20, 30, 3), 0.5, np.float32)
+    bad = pixels.copy()
+    bad[3, 4, 1] = value
+    for name, picture in (("a", pixels), ("b", bad)):
+        if suffix == ".npy":
+            np.save(f"{name}.npy", picture)
+        else:
+            pytest.importorskip("OpenEXR")
+            write_picture(f"{name}.exr", Picture(pixels=picture))
+    for command in (["check"], ["fuse", "-o", "c.tif"]):
+        assert main([*command, f"a{suffix}", f"b{suffix}"]) == 2
+        told = capsys.readouterr().err
+        assert f"values of b{suffix} are NaN or outside [0, 1], expected none; the first is" in told
+        assert told.endswith("; scale them, or use --clip for those outside\n")

@@ -1,12 +1,12 @@
 """Files that are broken, absurd or meant to do harm, each with what is to be said of it.
 
 `python -m tests.hostile.corpus FOLDER` writes them all, fuses or loads each by the command line, and prints a line of
-JSON each: its name, the exit status, what was printed, and the peak memory of the process up to then.
+JSON each: its name, the exit status, what was printed, and the peak memory of the process while it did.
 """
 
 import io
 import json
-import re
+import pickle
 import struct
 import sys
 import zipfile
@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tests.pictures import encoded, exif_block, png_bytes
+from costmodel.process_memory import peak_bytes, reset_peak
+from tests.pictures import RGB_PROFILE, encoded, exif_block, png_bytes
 
 HEIGHT, WIDTH = 24, 32
 DAMAGED = "damaged or unusual"
@@ -45,13 +46,18 @@ def written(suffix, pixels):
         return file.read_bytes()
 
 
-def png_of(height, width, rows=b""):
+def png_of(height, width, rows=b"", *before):
     """A PNG that declares a size, with other rows than that."""
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    chunks = [(b"IHDR", header), (b"IDAT", rows), (b"IEND", b"")]
+    chunks = [(b"IHDR", header), *before, (b"IDAT", rows), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)) for name, body in chunks
     )
+
+
+def whole_png_with(name, content):
+    """A black PNG with another chunk."""
+    return png_of(HEIGHT, WIDTH, zlib.compress(bytes(HEIGHT * (1 + 3 * WIDTH))), (name, content))
 
 
 def zeros(size):
@@ -67,6 +73,58 @@ def tiff_of(height, width, strip):
             (278, 4, height), (279, 4, len(strip))]  # fmt: skip
     directory = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", t, k, 1, v) for t, k, v in tags)
     return b"II*\0\x08\0\0\0" + directory + struct.pack("<I", 0) + strip
+
+
+def tiff_that_loops():
+    """A TIFF whose directory says that the next one is itself."""
+    content = bytearray(written(".tif", noise()))
+    (directory,) = struct.unpack_from("<I", content, 4)
+    (count,) = struct.unpack_from("<H", content, directory)
+    struct.pack_into("<I", content, directory + 2 + 12 * count, directory)
+    return bytes(content)
+
+
+def tiff_of_tiny_tiles():
+    """A TIFF that declares 10^10 tiles of a pixel."""
+    tags = [(256, 4, 100_000), (257, 4, 100_000), (258, 3, 8), (259, 3, 1), (262, 3, 1), (277, 3, 1), (322, 4, 1),
+            (323, 4, 1), (324, 4, 8), (325, 4, 1)]  # fmt: skip
+    directory = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", t, k, 1, v) for t, k, v in tags)
+    return b"II*\0\x08\0\0\0" + directory + bytes(4)
+
+
+def heic():
+    import pillow_heif
+
+    stream = io.BytesIO()
+    pillow_heif.from_pillow(Image.fromarray(noise(shape=(64, 64, 3)))).save(stream)
+    return stream.getvalue()
+
+
+def heic_of_a_huge_size():
+    content = bytearray(heic())
+    at = content.index(b"ispe") + 8
+    struct.pack_into(">II", content, at, 60_000, 60_000)
+    return bytes(content)
+
+
+def dng():
+    import tempfile
+
+    import tifffile
+
+    from tests.test_raw import write_dng
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "a.dng"
+        write_dng(tifffile, file, noise(np.uint16, (64, 96)))
+        return file.read_bytes()
+
+
+class Command:
+    """A pickle that would run a command."""
+
+    def __reduce__(self):
+        return exec, ("import pathlib; pathlib.Path('executed').touch()",)
 
 
 def webp_of_the_largest_size():
@@ -139,12 +197,20 @@ PICTURES: dict[str, tuple[Callable[[], bytes], str]] = {
     "cut.tif": (lambda: picture("TIFF", compression="tiff_lzw")[:400], DAMAGED),
     "cut16.tif": (lambda: written(".tif", noise(np.uint16))[:600], DAMAGED),
     "cut.exr": (lambda: written(".exr", noise(np.float32))[:900], DAMAGED),
+    "cut.heic": (lambda: heic()[:300], DAMAGED),
+    "cut.dng": (lambda: dng()[:-9000], DAMAGED + "|begins with a thumbnail"),
+    "empty.tif": (lambda: b"II*\0", DAMAGED),
     "bomb.png": (lambda: png_of(100_000, 100_000, zeros(1 << 26)), "declares more pixels than the limit"),
     "inflating.png": (lambda: png_of(HEIGHT, WIDTH, zeros(1 << 30)), "size (height, width)|" + DAMAGED + "|^$"),
     "bomb.tif": (lambda: tiff_of(100_000, 100_000, zeros(1 << 26)), "declares more pixels than the limit"),
     "inflating.tif": (lambda: tiff_of(HEIGHT, WIDTH, zeros(1 << 30)), "kind is|" + DAMAGED),
     "bomb.webp": (webp_of_the_largest_size, "declares more pixels than the limit|" + DAMAGED),
     "bomb.exr": (exr_of_a_huge_window, "declares more pixels than the limit"),
+    "bomb.heic": (heic_of_a_huge_size, "declares more pixels than the limit|" + DAMAGED),
+    "tiny tiles.tif": (tiff_of_tiny_tiles, "declares more pixels than the limit"),
+    "profile bomb.png": (lambda: whole_png_with(b"iCCP", b"a\0\0" + zeros(1 << 30)), DAMAGED),
+    "text bomb.png": (lambda: whole_png_with(b"zTXt", b"a\0\0" + zeros(1 << 30)), DAMAGED),
+    "profile that ends.png": (lambda: picture("PNG", icc_profile=RGB_PROFILE[:200]), "means other colours than"),
     "bomb.npy": (lambda: npy(shape=(10**6, 10**6)), "declares 4000000000000 bytes of samples and holds 0"),
     "pickle.npy": (lambda: npy(np.array([{"a": 1}], object)), "holds object, expected"),
     "shape.npy": (lambda: npy(np.zeros((3, 4, 5, 6), np.uint8)), r"shape is \(3, 4, 5, 6\), expected"),
@@ -156,6 +222,8 @@ PICTURES: dict[str, tuple[Callable[[], bytes], str]] = {
 # These are fused: strange, and no fault.
 ABSURD: dict[str, Callable[[], bytes]] = {
     "jpeg named.png": lambda: picture("JPEG", quality=100),
+    "directory loop.tif": tiff_that_loops,
+    "profile of nonsense.jpg": lambda: picture("JPEG", icc_profile=b"no profile" * 99),
     "exif of nonsense.jpg": lambda: picture("JPEG", exif=b"Exif\0\0" + bytes(range(256)) * 200),
     "exif that ends.jpg": lambda: picture("JPEG", exif=b"Exif\0\0" + exif_block()[:30]),
     "exif of 65535 entries.jpg": lambda: picture("JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + bytes(50_000)),
@@ -180,16 +248,13 @@ WEIGHTS: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: weights_file(put("tone1/bias.npy", npy(shape=(1 << 26,)) + bytes(1 << 28))), "more than the file",
     ),
     "nan.npz": (lambda: weights_file(put("tone1/bias.npy", npy(np.full(16, np.nan, np.float32)))), "no finite float32"),
+    "code.pkl.npz": (lambda: pickle.dumps(Command()), "expected an npfuse weights file|checkpoint|state|tensors"),
+    "objects.npz": (lambda: weights_file(put("arr_0.npy", npy(np.array([Command()], object)))), "arr_0 to arr_5"),
     "loop.h5": (lambda: h5_with("loop"), "loop.h5"),
     "external.h5": (lambda: h5_with("external"), "external.h5"),
     "huge.h5": (lambda: h5_with("huge"), "huge.h5"),
     "cut.h5": (lambda: h5_with("loop")[:700], "cut.h5"),
 }  # fmt: skip
-
-
-def peak_bytes():
-    with open("/proc/self/status") as status:
-        return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", status.read())[1])
 
 
 def run(arguments):
@@ -220,6 +285,7 @@ def run_all(folder: Path) -> None:
         except (ImportError, PictureError):  # an extra that this corpus needs is not there
             continue
         weights = file.suffix in (".npz", ".h5")
+        reset_peak()
         pair = [str(file), str(file if name.startswith("nan.") else good)]
         if weights:
             pair = [str(good), str(good), "--weights", str(file)]

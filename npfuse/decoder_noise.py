@@ -1,0 +1,78 @@
+"""Keeps what decoders written in C and C++ print of a damaged file off the terminal.
+
+libtiff, OpenEXR and LibRaw write to the process's own output, past Python, and more than a line; what matters of it is
+in the error that they raise. What other threads print past Python in the meantime is lost as well, so this is for the
+commands, around reading alone, and not for callers of the library.
+"""
+
+import ctypes
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+OUTPUTS = (1, 2)  # file descriptors: standard output and standard error
+
+
+class _Kept:
+    """The outputs as they were, while at least one thread wants them unheard."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.callers = 0
+        self.copies: dict[int, int] = {}
+
+
+KEPT = _Kept()
+
+
+@contextmanager
+def unheard() -> Iterator[None]:
+    """Drop what is printed past Python while a block runs; from any number of threads.
+
+    Examples
+    --------
+    >>> with unheard():
+    ...     _ = os.write(2, b"TIFFFetchNormalTag: Defined set_get_field_type of custom tag")
+    """
+    with KEPT.lock:
+        if KEPT.callers == 0:
+            _turn_away()
+        KEPT.callers += 1
+    try:
+        yield
+    finally:
+        with KEPT.lock:
+            KEPT.callers -= 1
+            if KEPT.callers == 0:
+                _turn_back()
+
+
+def _turn_away() -> None:
+    _flush()
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        for output in OUTPUTS:
+            try:
+                KEPT.copies[output] = os.dup(output)
+            except OSError:  # closed: nothing is heard there
+                continue
+            os.dup2(nowhere, output)
+    finally:
+        os.close(nowhere)
+
+
+def _turn_back() -> None:
+    _flush()
+    while KEPT.copies:
+        output, copy = KEPT.copies.popitem()
+        os.dup2(copy, output)
+        os.close(copy)
+
+
+def _flush() -> None:
+    """Write out what C keeps of its output, so that it goes where it was meant to go."""
+    try:
+        ctypes.CDLL(None).fflush(None)
+    except (OSError, TypeError, AttributeError):  # no such library under that name: Windows
+        return
