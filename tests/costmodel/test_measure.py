@@ -9,6 +9,7 @@ from costmodel import measure, this_machine
 from costmodel.__main__ import main
 from costmodel.fusion_memory import fusion_peak
 from costmodel.machine import Machine
+from costmodel.measured_tables import time_table
 from costmodel.report import model_subject
 from npfuse.fast.executed import count_executed
 from npfuse.models import build
@@ -116,3 +117,19 @@ def test_one_core_is_measured_with_one_thread_and_kept(tmp_path, monkeypatch):
         assert (machine.peak_gmacs, machine.bandwidth_gb_s) == (40.0, 9.5)
     (environment,) = calls  # the second time, it was kept
     assert environment["OPENBLAS_NUM_THREADS"] == "1"
+
+
+def test_published_ratios_stand_beside_those_of_lightfuse_only(monkeypatch):
+    found = measure.Measurement(predicted_s=1.0, measured_s=2.0, predicted_fuse_s=1.0, fuse_s=3.0, runs=5)
+    monkeypatch.setattr("costmodel.measured_tables.measure", lambda *arguments: found)
+    pair = np.zeros((16, 24, 6), np.uint8)
+    lightfuse, deepfuse, mefnet = (model_subject(model, 16, 24) for model in ("lightfuse", "deepfuse", "mefnet"))
+    for subjects, ratios in (
+        ([lightfuse, deepfuse, mefnet], [None, 1418, 4.8]),
+        ([lightfuse], [None]),
+        ([deepfuse, mefnet], [None, None]),
+    ):
+        table = time_table(subjects, MACHINE, pair, lambda name: None)
+        column = [column.key for column in table.columns].index("published_ratio")
+        assert [row[column] for row in table.rows] == ratios
+        assert any("authors' programs" in note for note in table.notes) == any(ratios)
