@@ -112,21 +112,21 @@ def test_weights_of_one_model_are_kept_apart():
 
 
 def test_trained_on_is_what_the_weights_say(scenes):
-    (lightfuse,) = candidates([], ["lightfuse"])
-    assert trained_on(lightfuse, "sice", ["001", "006", "010", "011"]) == {"001", "011"}
-    assert trained_on(lightfuse, "elsewhere", ["001"]) == set()
+    (mefnet,) = candidates([], ["mefnet"])
+    assert trained_on(mefnet, "sice", ["001", "006", "010", "011"]) == {"001", "011"}
+    assert trained_on(mefnet, "elsewhere", ["001"]) == set()
     assert trained_on(candidates([], ["mertens"])[0], "sice", ["001"]) == set()
 
 
 def test_scenes_that_were_trained_on_are_marked_and_the_others_have_a_row(scenes, capsys):
     scenes.rename(scenes.parent / "sice")
     (scenes.parent / "sice" / "one").rename(scenes.parent / "sice" / "006")
-    assert main(["evaluate", "sice", "--methods", "lightfuse"]) == 1
+    assert main(["evaluate", "sice", "--methods", "mefnet"]) == 1
     out = capsys.readouterr().out
     rows = [line.split()[:4] for line in out.splitlines()[2:4]]
-    assert rows[0][:3] == ["LightFuse", "*", "2"]
-    assert rows[1] == ["LightFuse,", "held-out", "scenes", "1"]
-    assert "* LightFuse: trained on 2 of these 3 scenes, as the weights say: broken, two" in out
+    assert rows[0][:3] == ["MEF-Net", "*", "2"]
+    assert rows[1] == ["MEF-Net,", "held-out", "scenes", "1"]
+    assert "* MEF-Net: trained on 2 of these 3 scenes, as the weights say: broken, two" in out
 
 
 def test_evaluate_refuses_what_it_cannot_do(scenes, capsys, monkeypatch):
