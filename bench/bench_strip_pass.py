@@ -36,7 +36,6 @@ from npfuse.fast.scratch import Scratch
 from npfuse.fast.tanh import tanh_in_place
 from npfuse.fast.upsampling import add_upsampled, cell_weights
 from npfuse.images import read_picture
-from npfuse.models import padded_size
 from npfuse.strip_form import CELL, CHANNELS, recognized
 from npfuse.strips import thumbnail_size
 from npfuse.survey import survey
@@ -51,7 +50,7 @@ def tanh_of(results: Any) -> None:
 def steps(under: Any, over: Any, weights: Any) -> dict[str, Callable[[], object]]:
     """Return each step of a fusion, over a band of one group's height at a time."""
     height, width = (n // GROUP_SIDE * GROUP_SIDE for n in under.shape[:2])
-    graph = weights.graph(*padded_size(weights.model, height, width))
+    graph = weights.graph(*weights.padded_size(height, width))
     size = thumbnail_size(graph)
     form = recognized(graph)
     surveys = [survey(picture, *size) for picture in (under, over)]

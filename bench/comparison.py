@@ -25,7 +25,6 @@ from costmodel.counts import count
 from costmodel.memory import peak
 from costmodel.methods import multiple_of_8
 from npfuse.graph import Graph
-from npfuse.models import padded_size
 from npfuse.weights import Weights
 
 SETTLE_S = 0.03  # between two runs: threads that wait busily for more work give up meanwhile
@@ -283,7 +282,7 @@ def _tried(worker: Worker, files: tuple[Path, Path], fits: bool) -> dict[int | N
 
 def padded_graph(weights: Weights, size: Size) -> Graph:
     """Return the graph for a size, padded."""
-    return weights.graph(*padded_size(weights.model, *size))
+    return weights.graph(*weights.padded_size(*size))
 
 
 def macs_of(weights: Weights, size: Size) -> int:

@@ -7,7 +7,6 @@ import npfuse
 from bench.peers import peer
 from bench.tiling import GRID, Network, Picture, fuse_in_tiles, padded, window_shape
 from npfuse.graph import Graph
-from npfuse.models import padded_size
 from npfuse.survey import bands
 from npfuse.thumbnail import Thumbnail
 from npfuse.weights import Weights
@@ -40,8 +39,9 @@ class Engine:
         if self.name == NPFUSE:
             return npfuse.fuse(under, over, self.weights, order="given", threads=self.threads)
         graph = self._graph(under)
-        network = self._network(window_shape(graph, side))
-        return fuse_in_tiles(network, under, over, thumbnails(under, over, self.weights), graph, side)
+        margin = self.weights.margin
+        network = self._network(window_shape(graph, side, margin))
+        return fuse_in_tiles(network, under, over, thumbnails(under, over, self.weights), graph, side, margin)
 
     def warm(self, under: Picture, over: Picture, side: int | None) -> None:
         """Make what is made once for pictures of this size, and run it once: on one tile, or the whole."""
@@ -49,7 +49,7 @@ class Engine:
             self.fuse(under, over, side)
             return
         graph = self._graph(under)
-        height, width = window_shape(graph, side)
+        height, width = window_shape(graph, side, self.weights.margin)
         others = thumbnails(under, over, self.weights)
         corner = (np.ascontiguousarray(padded(picture, graph)[:height, :width]) for picture in (under, over))
         self._network((height, width))(*corner, others)
@@ -60,7 +60,7 @@ class Engine:
 
     def _graph(self, picture: Picture) -> Graph:
         """Return the graph of a picture's size, padded."""
-        return self.weights.graph(*padded_size(self.weights.model, *picture.shape[:2]))
+        return self.weights.graph(*self.weights.padded_size(*picture.shape[:2]))
 
     def _network(self, shape: tuple[int, int]) -> Network:
         if shape not in self._networks:

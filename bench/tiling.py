@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfuse.graph import Graph
-from npfuse.models import MARGIN
 
 GRID = 8  # pixels: GlobalNet halves the size three times
 
@@ -31,7 +30,7 @@ class Tile:
     window: tuple[int, int]
 
 
-def tiles_along(axis: int, graph: Graph, side: int) -> list[Tile]:
+def tiles_along(axis: int, graph: Graph, side: int, margin: int = 0) -> list[Tile]:
     """Cut an axis of a graph's picture into tiles.
 
     Parameters
@@ -39,6 +38,7 @@ def tiles_along(axis: int, graph: Graph, side: int) -> list[Tile]:
     axis : 0 for rows, 1 for columns
     graph : of the padded picture; its first input is the pair
     side : kept length of a tile, a multiple of 8; the last may be shorter
+    margin : of the weights, of which nothing is kept
 
     Returns
     -------
@@ -55,7 +55,7 @@ def tiles_along(axis: int, graph: Graph, side: int) -> list[Tile]:
     """
     (name, shape), *_ = graph.inputs
     n = shape[axis]
-    kept = n - MARGIN.get(graph.name, 0)
+    kept = n - margin
     keeps = [(start, min(start + side, kept)) for start in range(0, kept, side)]
     needs = []
     for keep in keeps:
@@ -66,12 +66,12 @@ def tiles_along(axis: int, graph: Graph, side: int) -> list[Tile]:
     return [Tile(keep=keep, window=(start, start + length)) for keep, start in zip(keeps, starts, strict=True)]
 
 
-def window_shape(graph: Graph, side: int | None) -> tuple[int, int]:
+def window_shape(graph: Graph, side: int | None, margin: int = 0) -> tuple[int, int]:
     """Return the (height, width) of every window that `fuse_in_tiles` runs; None for the side means the whole."""
     (_, (height, width, _)), *_ = graph.inputs
     if side is None:
         return height, width
-    rows, columns = (tiles_along(axis, graph, side)[0].window for axis in (0, 1))
+    rows, columns = (tiles_along(axis, graph, side, margin)[0].window for axis in (0, 1))
     return rows[1] - rows[0], columns[1] - columns[0]
 
 
@@ -83,7 +83,13 @@ def padded(picture: Picture, graph: Graph) -> Picture:
 
 
 def fuse_in_tiles(
-    network: Network, under: Picture, over: Picture, others: Others, graph: Graph, side: int | None
+    network: Network,
+    under: Picture,
+    over: Picture,
+    others: Others,
+    graph: Graph,
+    side: int | None,
+    margin: int = 0,
 ) -> Picture:
     """Fuse a pair by a network of the windows' size.
 
@@ -94,6 +100,7 @@ def fuse_in_tiles(
     others : what else the network reads, made of the whole pictures
     graph : of the padded picture
     side : of a tile, or None for the whole at once
+    margin : of the weights
 
     Returns
     -------
@@ -104,8 +111,8 @@ def fuse_in_tiles(
     if side is None:
         return network(under, over, others)[:height, :width]
     fused = np.empty_like(under)
-    for row in tiles_along(0, graph, side):
-        for column in tiles_along(1, graph, side):
+    for row in tiles_along(0, graph, side, margin):
+        for column in tiles_along(1, graph, side, margin):
             window = slice(*row.window), slice(*column.window)
             part = network(np.ascontiguousarray(under[window]), np.ascontiguousarray(over[window]), others)
             kept = tuple(slice(tile.keep[0] - tile.window[0], tile.keep[1] - tile.window[0]) for tile in (row, column))

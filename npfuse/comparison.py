@@ -16,7 +16,6 @@ from npfuse.evaluation import Candidate, candidates
 from npfuse.examples import SCENES, example_pair
 from npfuse.fusion import fuse_stack
 from npfuse.images import read_picture
-from npfuse.models import padded_size
 from npfuse.run import run
 from npfuse.scenes import darkest_first
 from npfuse.weights import Weights, load_weights
@@ -162,7 +161,7 @@ def parts_of_lightfuse(under: Picture, over: Picture, weights: Weights) -> tuple
     detail, coarse : ndarray (H, W, 3), float32, of DetailNet and of GlobalNet
     """
     height, width = under.shape[:2]
-    padded = padded_size(weights.model, height, width)
+    padded = weights.padded_size(height, width)
     pads = [(0, padded[0] - height), (0, padded[1] - width), (0, 0)]
     exposures = np.concatenate([np.pad(x, pads, mode="edge") / np.float32(127.5) - 1 for x in (under, over)], axis=2)
     graph = weights.graph(*exposures.shape[:2])

@@ -3,7 +3,7 @@
 A part is a tile that is aligned with the network's coarsest grid and surrounded by as much of the picture as its result
 depends on, so that memory stays small and the result is that of the whole. Networks of LightFuse's form run over strips
 of the picture in one pass (`npfuse.fast.strip_pass`), others operator by operator over squares. Sizes that are no
-multiple of 8 are edge-replicated at the bottom and right (`npfuse.models.padded_size`) and cropped afterwards.
+multiple of 8 are edge-replicated at the bottom and right (`Weights.padded_size`) and cropped afterwards.
 Pictures are only read as `picture[rows, columns]` and results only written as `out[rows, columns] = values`.
 """
 
@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfuse.graph import Graph
-from npfuse.models import padded_size
 from npfuse.run import Engine, plan, run
 from npfuse.strip_form import Form, recognized
 from npfuse.survey import Survey, survey
@@ -113,7 +112,7 @@ def fuse_pair(
     What a pass executes is added to `counts`, see `npfuse.fast.executed`.
     """
     height, width = (-(-size // GRID) * GRID for size in out.shape[:2])
-    whole = weights.graph(*padded_size(weights.model, height, width))
+    whole = weights.graph(*weights.padded_size(height, width))
     if surveys is None:
         size = thumbnail_size(whole)
         surveys = survey(under, *size, threads), survey(over, *size, threads)

@@ -36,6 +36,7 @@ MAX_BYTES = 1 << 28  # of all arrays together; LightFuse has 75 KB
 BUNDLED = Path(str(files("npfuse"))) / "bundled"
 METADATA = "metadata"
 METADATA_MAX_BYTES = 1 << 16
+MARGINS = (0, 8, 16)
 
 
 class WeightsError(ValueError):
@@ -58,10 +59,15 @@ class Weights:
         (each picture's own darkest to brightest value, as the authors do)
     source : where the weights came from: data, recipe, licence, in free words
     name : for messages
+    margin : pixels that are repeated beyond the bottom and the right of a picture before the network runs, besides
+        those that make its size a multiple of 8; a multiple of 8. GlobalNet pads with zeros there, which reach eight
+        pixels into what it sees, and bilinear enlarging mixes the next eight in. A network that never met the zeros in
+        its training needs 16; the authors' met them, and has none.
 
     Raises
     ------
-    WeightsError : an unknown model, argument or normalization; arrays missing, left over, misshapen or not finite
+    WeightsError : an unknown model, argument, normalization or margin; arrays missing, left over, misshapen or not
+        finite
     """
 
     model: str
@@ -70,12 +76,16 @@ class Weights:
     normalization: Normalization
     source: str
     name: str = ""
+    margin: int = 0
 
     def __post_init__(self) -> None:
         """Check everything and freeze the arrays."""
         if self.normalization not in get_args(Normalization):
             known = ", ".join(get_args(Normalization))
             raise WeightsError(f"{self.label}: normalization is {self.normalization!r}, expected one of {known}")
+        if self.margin not in MARGINS:
+            known = ", ".join(map(str, MARGINS))
+            raise WeightsError(f"{self.label}: margin is {self.margin!r}, expected one of {known}")
         _check_size(self.label, self.graph(8, 8).weight_shapes)
         arrays = {}
         for key, array in self.arrays.items():
@@ -103,6 +113,16 @@ class Weights:
     def parameter_count(self) -> int:
         """The number of parameters."""
         return sum(array.size for array in self.arrays.values())
+
+    def padded_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return the size to which pictures are brought, by repeating their last row and column, for the network.
+
+        Examples
+        --------
+        >>> load_weights("tonefuse").padded_size(15, 16)
+        (32, 32)
+        """
+        return -(-height // 8) * 8 + self.margin, -(-width // 8) * 8 + self.margin
 
     def graph(self, height: int, width: int) -> Graph:
         """Build the model's graph for one picture size."""
@@ -231,6 +251,7 @@ def save_weights(path: "str | Path", weights: Weights, *, overwrite: bool = Fals
         "build": dict(weights.build),
         "normalization": weights.normalization,
         "source": weights.source,
+        "margin": weights.margin,
     }
     text = np.frombuffer(json.dumps(metadata, ensure_ascii=False).encode(), np.uint8)
     buffer = io.BytesIO()
@@ -255,7 +276,8 @@ def _metadata(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
         raise WeightsError(
             f"{path}: version is {metadata.get('version')!r}, expected {VERSION}; a newer npfuse may read it"
         )
-    kinds = {"name": str, "model": str, "build": dict, "normalization": str, "source": str}
+    metadata.setdefault("margin", 0)
+    kinds = {"name": str, "model": str, "build": dict, "normalization": str, "source": str, "margin": int}
     for key, kind in kinds.items():
         if not isinstance(metadata.get(key), kind):
             raise WeightsError(f"{path}: {METADATA} {key!r} is {metadata.get(key)!r}, expected a {kind.__name__}")

@@ -54,7 +54,7 @@ def import_arrays(model, arrays):
         variable.assign(np.reshape(arrays[name], variable.shape))
 
 
-def save_npz(path, model, *, build, source, normalization="full_range", overwrite=False):
+def save_npz(path, model, *, build, source, normalization="full_range", margin=0, overwrite=False):
     """Write a model's weights as npfuse's weights file.
 
     Parameters
@@ -68,6 +68,8 @@ def save_npz(path, model, *, build, source, normalization="full_range", overwrit
         Where the weights come from: data, recipe, seed, score.
     normalization : {"full_range", "min_max"}
         How pictures were mapped to [-1, 1] in training.
+    margin : int
+        As of `npfuse.weights.Weights`.
     overwrite : bool
         Whether a file of that name may be replaced.
     """
@@ -78,6 +80,7 @@ def save_npz(path, model, *, build, source, normalization="full_range", overwrit
         normalization=normalization,
         source=source,
         name=Path(path).stem,
+        margin=margin,
     )
     save_weights(path, weights, overwrite=overwrite)
 

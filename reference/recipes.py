@@ -80,6 +80,11 @@ class Recipe:
     average: float | None = None
 
     @property
+    def margin(self):
+        """Margin of the weights: crops with pixels around them never show GlobalNet's padding to what is trained."""
+        return 16 if self.context and self.model != "t_cnn" else 0
+
+    @property
     def build(self):
         """Arguments that build this network, here and in npfuse."""
         return {"hidden": list(self.hidden)} | ({"decoder": self.decoder} if self.model == "lightfuse" else {})
@@ -95,17 +100,17 @@ TONEFUSE = Recipe(
     examples="crops",
     patch=32,
     context=8,
-    epochs=10,
+    epochs=20,
     batch=12,
     jitter=Jitter(white_balance=0.06, gain=(0.12, 0.03), gamma=(0.10, 0.12)),
     colour_cycle=True,
     ramps=1.0,
     learning_rate=3e-3,
-    final_rate=1e-5,
+    final_rate=1e-3,  # with an average over some 500 steps: what the last step is by chance does not matter
     warm_up=50,
     weight_decay=1e-4,
     clip=1.0,
-    average=0.99,
+    average=0.998,
 )
 
 # As TONEFUSE, but short, with colours free, and without a moving average.
@@ -121,11 +126,21 @@ T_CNN = replace(
     ssim=0.4,
     colour_cycle=False,
     ramps=0.0,
+    final_rate=1e-5,
     average=None,
 )
 
 LIGHTFUSE = replace(
-    TONEFUSE, model="lightfuse", hidden=(256, 64), decoder="nearest", ramps=0.0, last_bias=0.5, undecided=1.0
+    TONEFUSE,
+    model="lightfuse",
+    hidden=(256, 64),
+    decoder="nearest",
+    epochs=10,
+    ramps=0.0,
+    last_bias=0.5,
+    undecided=1.0,
+    final_rate=1e-5,
+    average=0.99,
 )
 
 RECIPES = {"paper": PAPER, "lightfuse": LIGHTFUSE, "tonefuse": TONEFUSE, "t_cnn": T_CNN}

@@ -116,7 +116,7 @@ def train_folds(recipe, data, scenes, folds, seed, folder):
             f"Data: {len(trained)} scenes of the folder {data.resolve().name}, for a leave-scenes-out; "
             f"held out: {', '.join(fold)}.\nTrained by `python -m reference score`, model {recipe.model}, seed {seed}."
         )
-        save_npz(out, fit(job, trained), build=recipe.build, source=source, overwrite=True)
+        save_npz(out, fit(job, trained), build=recipe.build, source=source, margin=recipe.margin, overwrite=True)
         trained_weights.append(load_weights(out))
     return trained_weights
 

@@ -21,7 +21,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from npfuse.models import padded_size
 from reference import keras_models
 from reference.checkpoint import FILE_NAME, has_checkpoint, load_checkpoint, save_checkpoint
 from reference.colour_cycle import ColourCycle
@@ -135,10 +134,13 @@ def train(job, stream=None):
     progress = Progress(0, job.recipe.epochs, 1, stream)
     model = fit(job, trained, held_out, stream)
     warn_of_dead_channels(model, trained, progress)
-    scores = {"trained on": score(model, trained)} | ({"held out": score(model, held_out)} if held_out else {})
+    margin = job.recipe.margin
+    scores = {"trained on": score(model, trained, margin)}
+    scores |= {"held out": score(model, held_out, margin)} if held_out else {}
     for which, values in scores.items():
         progress.line(f"{which}: {format_scores(values)}")
-    save_npz(job.out, model, build=job.recipe.build, source=describe(job, scores), overwrite=job.force)
+    described = {"source": describe(job, scores), "margin": margin}
+    save_npz(job.out, model, build=job.recipe.build, **described, overwrite=job.force)
     progress.line(f"wrote {job.out}")
     return model
 
@@ -196,7 +198,8 @@ def fit(job, trained, held_out=(), stream=None):
             progress.epoch(epoch, mean_loss)
             if job.score_every and epoch % job.score_every == 0 and epoch < recipe.epochs:
                 if held_out:
-                    progress.line(f"held out: {format_scores(score(result(model, optimizer, recipe), held_out))}")
+                    scores = score(result(model, optimizer, recipe), held_out, recipe.margin)
+                    progress.line(f"held out: {format_scores(scores)}")
                 warn_of_dead_channels(model, trained, progress)
     except KeyboardInterrupt:
         raise TrainingInterruptedError(epochs_done) from None
@@ -347,13 +350,15 @@ def _tensors(arrays):
     return None if arrays is None else tuple(tf.constant(array) for array in arrays)
 
 
-def fuse_scene(model, scene):
+def fuse_scene(model, scene, margin=0):
     """Fuse a whole scene: edge-replicated at the bottom and right, run, cropped, rounded to bytes.
 
     Parameters
     ----------
     model : keras.Model
     scene : Scene
+    margin : int
+        As of `npfuse.weights.Weights`.
 
     Returns
     -------
@@ -361,14 +366,14 @@ def fuse_scene(model, scene):
     """
     pair = full_range(np.concatenate([scene.under, scene.over], axis=-1))
     height, width, _ = pair.shape
-    rows, columns = padded_size(model.name, height, width)
-    padded = np.pad(pair, ((0, rows - height), (0, columns - width), (0, 0)), mode="edge")[None]
+    after = [(0, -n % 8 + margin) for n in (height, width)]
+    padded = np.pad(pair, (*after, (0, 0)), mode="edge")[None]
     inputs = [padded, thumbnail(pair)[None]] if model.name == "tonefuse" else padded
     output = np.asarray(model(inputs, training=False))[0, :height, :width]
     return np.round((output + 1) / 2 * 255).astype(np.uint8)
 
 
-def score(model, scenes):
+def score(model, scenes, margin=0):
     """PSNR (dB) and SSIM of the fused whole pictures against their labels.
 
     Returns
@@ -377,7 +382,7 @@ def score(model, scenes):
     """
     scores = {}
     for scene in scenes:
-        fused, label = (x.astype(np.float32)[None] / 255 for x in (fuse_scene(model, scene), scene.label))
+        fused, label = (x.astype(np.float32)[None] / 255 for x in (fuse_scene(model, scene, margin), scene.label))
         mse = np.mean((fused.astype(np.float64) - label) ** 2)
         psnr = np.inf if mse == 0 else -10 * np.log10(mse)
         scores[scene.name] = float(psnr), float(ssim(tf.constant(label), tf.constant(fused)))

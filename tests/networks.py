@@ -7,13 +7,19 @@ from npfuse.weights import Weights
 
 
 def random_weights(model: str = "lightfuse", seed: int = 0, normalization: str = "full_range", **build) -> Weights:
-    """Draw weights whose outputs spread over [-1, 1] without saturating."""
+    """Draw weights whose outputs spread over [-1, 1] without saturating; those of ToneFuse have a margin."""
     build = {"hidden": [12, 5]} | build
     rng = np.random.default_rng(seed)
     shapes = MODELS[model](8, 8, **build).weight_shapes
     arrays = {name: rng.normal(size=shape).astype(np.float32) / 3 for name, shape in shapes.items()}
     return Weights(
-        model=model, build=build, arrays=arrays, normalization=normalization, source="drawn at random", name="random"
+        model=model,
+        build=build,
+        arrays=arrays,
+        normalization=normalization,
+        source="drawn at random",
+        name="random",
+        margin=16 if model == "tonefuse" else 0,
     )
 
 

@@ -16,7 +16,7 @@ from npfuse import fusion, strips
 from npfuse.fast import strip_pass
 from npfuse.fast.pixel_groups import GROUP_SIDE
 from npfuse.graph import GraphBuilder
-from npfuse.models import lightfuse, padded_size
+from npfuse.models import lightfuse
 from npfuse.ops import DEFINITIONS, PointwiseConv2D, resize
 from tests.arrays import assert_close
 from tests.networks import random_pair, random_weights
@@ -28,7 +28,7 @@ DTYPES = (np.uint8, np.uint16, np.float32, np.float64)
 def fused_by_hand(under, over, weights):
     """Replicate edges, map to [-1, 1], run the definitions in float64, crop: floats in [0, 1]."""
     height, width = under.shape[:2]
-    rows, columns = padded_size(weights.model, height, width)
+    rows, columns = weights.padded_size(height, width)
     white = 1.0 if under.dtype.kind == "f" else float(np.iinfo(under.dtype).max)
     mapped = [
         np.pad(picture / white * 2 - 1, [(0, rows - height), (0, columns - width), (0, 0)], mode="edge")
@@ -411,7 +411,8 @@ def test_fuse_stack_rejects_bad_stacks(stack, error, message):
 
 
 @pytest.mark.parametrize("shape", [(64, 96, 3), (61, 83, 3)])
-def test_a_flat_pair_is_flat_to_its_borders_with_the_default_weights(shape):
+@pytest.mark.parametrize("name", ["tonefuse", "lightfuse"])
+def test_a_flat_pair_is_flat_to_its_borders_with_the_bundled_weights(name, shape):
     """GlobalNet pads with zeros, which are grey: they must lie beyond what is kept."""
-    fused = npfuse.fuse(np.full(shape, 40, np.uint8), np.full(shape, 200, np.uint8))
+    fused = npfuse.fuse(np.full(shape, 40, np.uint8), np.full(shape, 200, np.uint8), name)
     assert np.ptp(fused, axis=(0, 1)).tolist() == [0, 0, 0]

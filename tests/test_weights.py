@@ -6,6 +6,7 @@ import pickle
 import re
 import struct
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -252,3 +253,24 @@ def test_load_takes_a_damaged_file_or_refuses_it_and_does_nothing_else(tmp_path_
     except WeightsError:
         return
     assert isinstance(loaded, Weights)
+
+
+def test_a_margin_is_kept_and_another_number_of_pixels_refused(tmp_path):
+    weights = replace(random_weights(), margin=8)
+    save_weights(tmp_path / "w.npz", weights)
+    assert load_weights(tmp_path / "w.npz").margin == 8
+    assert weights.padded_size(9, 16) == (24, 24)
+    with pytest.raises(WeightsError, match="random: margin is 12, expected one of 0, 8, 16"):
+        replace(weights, margin=12)
+
+
+def test_a_file_without_a_margin_has_none(tmp_path):
+    """As all files had before there were margins."""
+    save_weights(tmp_path / "new.npz", replace(random_weights(), margin=16))
+    with np.load(tmp_path / "new.npz") as file:
+        members = dict(file)
+    metadata = json.loads(members["metadata"].tobytes())
+    del metadata["margin"]
+    members["metadata"] = np.frombuffer(json.dumps(metadata).encode(), np.uint8)
+    np.savez(tmp_path / "old.npz", **members)
+    assert load_weights(tmp_path / "old.npz").margin == 0

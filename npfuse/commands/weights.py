@@ -1,6 +1,7 @@
 """The commands `npfuse weights list | show | convert`."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -10,7 +11,7 @@ from npfuse.commands.console import Commands, check_free
 from npfuse.evaluation import printable
 from npfuse.methods import METHODS
 from npfuse.models.lightfuse import Decoder
-from npfuse.weights import DEFAULT, Normalization, Weights, bundled_names, load_weights, member_names, save_weights
+from npfuse.weights import DEFAULT, Normalization, bundled_names, load_weights, member_names, save_weights
 
 FILES = "an .npz, Keras's .h5, .weights.h5 or .keras, or DeepFuse's .npz or MEF-Net's .pt as their authors publish them"
 
@@ -52,6 +53,7 @@ def _show(arguments: argparse.Namespace) -> None:
     print(f"model          {weights.model}")
     print(f"built with     {', '.join(f'{key}={value}' for key, value in weights.build.items()) or 'defaults'}")
     print(f"normalization  {weights.normalization}")
+    print(f"margin         {weights.margin} pixels")
     print(f"source         {printable(weights.source)}\n")
     for name, array in weights.arrays.items():
         shape = "x".join(map(str, array.shape))
@@ -72,14 +74,7 @@ def _convert(arguments: argparse.Namespace) -> None:
         weights = load_keras_file(arguments.file, decoder=arguments.decoder, normalization=arguments.normalization)
     else:
         weights = load_weights(arguments.file)
-    named = Weights(
-        model=weights.model,
-        build=weights.build,
-        arrays=weights.arrays,
-        normalization=weights.normalization,
-        source=arguments.source or weights.source,
-        name=output.stem,
-    )
+    named = replace(weights, source=arguments.source or weights.source, name=output.stem)
     save_weights(output, named, overwrite=arguments.force)
     print(
         f"{output}: {named.model}, {', '.join(f'{key}={value}' for key, value in named.build.items()) or 'defaults'}, "

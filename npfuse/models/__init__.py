@@ -20,35 +20,7 @@ MODELS: Mapping[str, Callable[..., Graph]] = {
     "mertens": mertens,
 }
 
-# Pixels that are repeated beyond the bottom and the right, besides those that make the size a multiple of 8. GlobalNet
-# pads with zeros there, which reach eight pixels into what it sees, and bilinear enlarging mixes the next eight in.
-# LightFuse has none, since its authors' network sees the zeros.
-MARGIN: Mapping[str, int] = {"tonefuse": 16}
-
-__all__ = [
-    "MARGIN",
-    "MODELS",
-    "build",
-    "deepfuse",
-    "lightfuse",
-    "mefnet",
-    "mertens",
-    "padded_size",
-    "t_cnn",
-    "tonefuse",
-]
-
-
-def padded_size(model: str, height: int, width: int) -> tuple[int, int]:
-    """Return the size to which a picture is brought, by repeating its last row and column, before a network runs on it.
-
-    Examples
-    --------
-    >>> padded_size("lightfuse", 15, 16), padded_size("tonefuse", 15, 16)
-    ((16, 16), (32, 32))
-    """
-    margin = MARGIN.get(model, 0)
-    return -(-height // 8) * 8 + margin, -(-width // 8) * 8 + margin
+__all__ = ["MODELS", "build", "deepfuse", "lightfuse", "mefnet", "mertens", "t_cnn", "tonefuse"]
 
 
 def build(model: str, height: int, width: int, **arguments: Any) -> Graph:

@@ -5,7 +5,7 @@ import pytest
 
 from bench.engine import thumbnails
 from bench.tiling import fuse_in_tiles, padded, tiles_along, window_shape
-from npfuse.models import lightfuse, padded_size
+from npfuse.models import lightfuse
 from npfuse.run import run
 from tests.networks import random_weights
 
@@ -38,15 +38,15 @@ def test_tiles_put_together_are_the_whole(name, height, width, side):
     weights = NETWORKS[name]
     rng = np.random.default_rng(0)
     under, over = rng.integers(0, 256, (2, height, width, 3), np.uint8)
-    graph = weights.graph(*padded_size(weights.model, height, width))
+    graph = weights.graph(*weights.padded_size(height, width))
     others = thumbnails(under, over, weights)
     sizes = set()
     network = network_of(weights, sizes)
-    whole = fuse_in_tiles(network, under, over, others, graph, None)
+    whole = fuse_in_tiles(network, under, over, others, graph, None, weights.margin)
     assert sizes == {window_shape(graph, None)} == {padded(under, graph).shape[:2]}
     sizes.clear()
-    tiled = fuse_in_tiles(network, under, over, others, graph, side)
-    assert sizes == {window_shape(graph, side)}
+    tiled = fuse_in_tiles(network, under, over, others, graph, side, weights.margin)
+    assert sizes == {window_shape(graph, side, weights.margin)}
     assert tiled.shape == whole.shape == (height, width, 3)
     assert np.array_equal(tiled, whole)
 
