@@ -13,8 +13,8 @@ class Scratch:
     Examples
     --------
     >>> scratch = Scratch()
-    >>> first = scratch.array("rows", (2, 3), np.float32)
-    >>> scratch.array("rows", (2, 3), np.float32) is first
+    >>> first = scratch.array("rows", (2, 3), "float32")
+    >>> scratch.array("rows", (2, 3), "float32") is first
     True
     """
 
