@@ -1,28 +1,30 @@
-"""The loss that needs no label: 1 - MEF-SSIM with its luminance term, and what lies outside of [0, 1].
+"""The loss that needs no label: 1 - MEF-SSIM, perhaps with a luminance term, and what lies outside of [0, 1].
 
 The measure is `npfuse.metrics.mef_ssim`'s, here as tensors for K exposures of N stacks. Scales are averaged, where the
-metric multiplies them.
+metric multiplies them. Beside a label, which says how bright the picture is, it goes without the luminance term.
 """
 
 import numpy as np
 import tensorflow as tf
 
+from npfuse.color import LUMA
 from npfuse.metrics import MEF_C, luma_mixture, patch_mixture
 
 C1 = 0.01**2
 
 
-def targets(stacks, scales):
+def targets(stacks, scales, luminance=True):
     """Return what the loss compares with, at each scale.
 
     Parameters
     ----------
     stacks : ndarray (N, K, H, W), luma in [0, 1]
     scales : number of scales, each half the size of the one before; H and W are multiples of 2 ** (scales - 1)
+    luminance : whether the loss has the luminance term
 
     Returns
     -------
-    list of (lumas, mixture, brightness), ndarrays (K, N, H', W', 1), float32
+    list of (lumas, mixture, brightness), or of (lumas, mixture), ndarrays (K, N, H', W', 1), float32
         As `quality` takes them.
     """
     found, stacks = [], np.asarray(stacks, np.float64)  # products of float32 cancel too badly
@@ -30,9 +32,28 @@ def targets(stacks, scales):
         if scale:
             n, count, height, width = stacks.shape
             stacks = stacks.reshape(n, count, height // 2, 2, width // 2, 2).mean(axis=(3, 5))
-        each = [(stack, patch_mixture(list(stack)), luma_mixture(list(stack))) for stack in stacks]
-        found.append(tuple(np.stack(a, axis=1).astype(np.float32)[..., np.newaxis] for a in zip(*each, strict=True)))
+        lumas = stacks.swapaxes(0, 1)
+        arrays = [lumas, _mixtures(lumas)]
+        if luminance:
+            arrays.append(np.stack([luma_mixture(list(stack)) for stack in stacks], axis=1))
+        found.append(tuple(array.astype(np.float32)[..., np.newaxis] for array in arrays))
     return found
+
+
+def _mixtures(lumas):
+    """`patch_mixture` of stacks (K, N, H, W), put one below the other; windows across two are left out."""
+    count, n, height, width = lumas.shape
+    mixed = np.stack(patch_mixture(list(lumas.reshape(count, n * height, width))))
+    left_out = n * height - mixed.shape[1]
+    rows = np.pad(mixed, ((0, 0), (0, left_out), (0, 0))).reshape(count, n, height, -1)
+    return rows[:, :, : height - left_out]
+
+
+def pair_targets(exposures, scales):
+    """Return `targets`, without luminance, of pairs of exposures (N, H, W, 6) in [-1, 1], as tensors."""
+    lumas = (np.asarray(exposures, np.float64).reshape(*exposures.shape[:3], 2, 3) + 1) / 2 @ np.array(LUMA)
+    found = targets(np.moveaxis(lumas, -1, 1), scales, luminance=False)
+    return [tuple(tf.constant(array) for array in scaled) for scaled in found]
 
 
 def loss(wanted, fused, weights):
@@ -53,20 +74,20 @@ def loss(wanted, fused, weights):
     for scale, (weight, scaled) in enumerate(zip(weights, wanted, strict=True)):
         if scale:
             fused = tf.nn.avg_pool2d(fused[0], 2, 2, "VALID")[tf.newaxis]
-        total -= weight * quality(*scaled, fused)
+        total -= weight * quality(fused, *scaled)
     return total
 
 
-def quality(lumas, mixture, brightness, fused):
-    """MEF-SSIM of one scale, times its luminance term; 1 is the most.
+def quality(fused, lumas, mixture, brightness=None):
+    """MEF-SSIM of one scale, times its luminance term where brightness is given; 1 is the most.
 
     Parameters
     ----------
+    fused : tensor (1, N, H, W, 1)
     lumas : tensor (K, N, H, W, 1)
     mixture : tensor (K, N, H - 10, W - 10, 1)
         How much of each exposure's patch the wanted patch has (`npfuse.metrics.patch_mixture`).
-    brightness : the same for the patches' means (`npfuse.metrics.luma_mixture`)
-    fused : tensor (1, N, H, W, 1)
+    brightness : the same for the patches' means (`npfuse.metrics.luma_mixture`), or None
 
     Returns
     -------
@@ -88,6 +109,8 @@ def quality(lumas, mixture, brightness, fused):
     covariance = tf.reduce_sum(mixture * (blur(lumas * fused) - means * mean), axis=0, keepdims=True)
     variance = blur(fused * fused) - mean * mean
     structure = (2 * covariance + MEF_C) / (wanted_variance + variance + MEF_C)
+    if brightness is None:
+        return tf.reduce_mean(structure)
     wanted = tf.reduce_sum(brightness * means, axis=0, keepdims=True)
     luminance = (2 * mean * wanted + C1) / (mean * mean + wanted * wanted + C1)
     return tf.reduce_mean(structure * luminance)

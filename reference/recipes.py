@@ -34,6 +34,8 @@ class Recipe:
     model, hidden, decoder : the network; decoder is LightFuse's
     loss : "plain", "vgg" or "tone", see `reference.losses`
     ssim : weight of 1 - SSIM in the loss "tone"
+    structure : weight of 1 - MEF-SSIM of the exposures and the output, its mean over two scales: of how much local
+        structure of the exposures is lost, whatever the label has of it
     examples : "patches", every patch of the extreme exposures once an epoch, or "crops" at random places
     patch : height and width of an example, which the loss sees
     context : pixels around it that only the network sees
@@ -60,6 +62,7 @@ class Recipe:
     decoder: str = "nearest"
     loss: Literal["plain", "vgg", "tone"] = "plain"
     ssim: float = 1.0
+    structure: float = 0.0
     examples: Literal["patches", "crops"] = "patches"
     patch: int = 256
     context: int = 0
@@ -97,6 +100,7 @@ TONEFUSE = Recipe(
     hidden=(32, 32),
     decoder="bilinear",
     loss="tone",
+    structure=0.2,
     examples="crops",
     patch=32,
     context=8,
@@ -124,6 +128,7 @@ T_CNN = replace(
     epochs=8,
     batch=4,
     ssim=0.4,
+    structure=0.0,
     colour_cycle=False,
     ramps=0.0,
     final_rate=1e-5,
@@ -135,6 +140,7 @@ LIGHTFUSE = replace(
     model="lightfuse",
     hidden=(256, 64),
     decoder="nearest",
+    structure=0.0,
     epochs=10,
     ramps=0.0,
     last_bias=0.5,

@@ -21,7 +21,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from reference import keras_models
+from npfuse.color import LUMA
+from reference import keras_models, mef_loss
 from reference.checkpoint import FILE_NAME, has_checkpoint, load_checkpoint, save_checkpoint
 from reference.colour_cycle import ColourCycle
 from reference.errors import InputError
@@ -31,6 +32,8 @@ from reference.losses import plain_loss, ssim, tone_loss, undecided, vgg_loss
 from reference.progress import Progress
 from reference.recipes import Recipe
 from reference.sice import full_range, read_scenes
+
+STRUCTURE_WINDOW, STRUCTURE_SCALES = 11, 2  # of MEF-SSIM; crops smaller than 22 have one scale
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,7 +190,7 @@ def fit(job, trained, held_out=(), stream=None):
         raise InputError(f"{job.checkpoint}: the checkpoint holds {epochs_done} epochs, more than --epochs asks for")
 
     undecided_weight = recipe.undecided if recipe.model == "lightfuse" else 0.0
-    step = make_step(model, optimizer, loss, cycle, recipe.ramps, undecided_weight)
+    step = make_step(model, optimizer, loss, cycle, recipe.ramps, undecided_weight, recipe.structure)
     progress = Progress(epochs_done, recipe.epochs, len(examples), stream)
     progress.line(f"{examples} of {len(trained)} scenes, {model.count_params()} parameters")
     try:
@@ -278,7 +281,7 @@ def split_scenes(scenes, hold_out):
     return trained, [scene for scene in scenes if scene.name in hold_out]
 
 
-def make_step(model, optimizer, loss, cycle=None, ramps_weight=0.0, undecided_weight=0.0):
+def make_step(model, optimizer, loss, cycle=None, ramps_weight=0.0, undecided_weight=0.0, structure_weight=0.0):
     """Make the function (inputs, labels, ramps) -> loss that takes one optimizer step.
 
     Parameters
@@ -293,6 +296,8 @@ def make_step(model, optimizer, loss, cycle=None, ramps_weight=0.0, undecided_we
     undecided_weight : float
         Of how far LightFuse's hidden units change sign within blocks, see `reference.losses.undecided`; looked at in a
         third of the examples, which costs a third.
+    structure_weight : float
+        Of the exposures' local structure that the output lacks, see `reference.mef_loss`; the mean of its scales.
 
     Returns
     -------
@@ -305,12 +310,16 @@ def make_step(model, optimizer, loss, cycle=None, ramps_weight=0.0, undecided_we
         return network(list(inputs) if len(inputs) > 1 else inputs[0], training=True)
 
     @tf.function(reduce_retracing=True)
-    def step(inputs, labels, ramps):
+    def step(inputs, labels, ramps, wanted=()):
         with tf.GradientTape() as tape:
             output, *read = run(inputs, watched) if watched else (run(inputs),)
             edge = (output.shape[1] - labels.shape[1]) // 2  # of a model that does not leave out the context itself
             output = output[:, edge : output.shape[1] - edge, edge : output.shape[2] - edge]
             value = loss(labels, (output + 1) / 2)
+            if wanted:
+                fused = tf.tensordot((output + 1) / 2, tf.constant(LUMA, output.dtype), 1)
+                scales = [1 / len(wanted)] * len(wanted)
+                value += structure_weight * mef_loss.loss(wanted, fused[tf.newaxis, ..., tf.newaxis], scales)
             if ramps is not None:
                 output = run(ramps) / 2
                 falls = tf.nn.relu(output[:, :, :-1] - output[:, :, 1:])
@@ -323,7 +332,13 @@ def make_step(model, optimizer, loss, cycle=None, ramps_weight=0.0, undecided_we
         optimizer.apply(cycle.mean(gradients) if cycle else gradients, model.trainable_variables)
         return value
 
-    return step
+    def step_with_structure(inputs, labels, ramps):
+        edge = (inputs[0].shape[1] - labels.shape[1]) // 2
+        exposures = inputs[0][:, edge : edge + labels.shape[1], edge : edge + labels.shape[2]]
+        scales = min(labels.shape[1] // STRUCTURE_WINDOW, STRUCTURE_SCALES)
+        return step(inputs, labels, ramps, mef_loss.pair_targets(exposures, scales))
+
+    return step_with_structure if structure_weight else step
 
 
 def train_epoch(step, examples, epoch, progress):
@@ -483,6 +498,8 @@ def describe(job, scores):
         optimizer += ", weights alike for red, green and blue"
     if recipe.ramps:
         optimizer += f", falls along ramps of light times {recipe.ramps}"
+    if recipe.structure:
+        optimizer += f", structure of the exposures times {recipe.structure}"
     if recipe.last_bias:
         optimizer += f", last biases from {recipe.last_bias}"
     if recipe.undecided:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from npfuse.color import LUMA
 from npfuse.methods.mefnet import low_resolution
 from npfuse.metrics import luma_mixture, mef_ssim, patch_mixture
 from npfuse.models import mefnet as graph
@@ -42,10 +43,10 @@ def test_quality_of_a_picture_with_the_wanted_means_is_its_structure():
     plane = 0.5 + 0.3 * np.random.default_rng(0).random((60, 70))
     pair = [plane, plane]
     lumas, mixture, brightness, fused = constants(pair, patch_mixture(pair), luma_mixture(pair), [plane])
-    assert float(mef_loss.quality(lumas, mixture, brightness, fused)) == pytest.approx(1, abs=1e-5)
+    assert float(mef_loss.quality(fused, lumas, mixture, brightness)) == pytest.approx(1, abs=1e-5)
     darker = fused - 0.3  # the same structure, another mean m: 2 m (m - 0.3) / (m^2 + (m - 0.3)^2) with m near 0.65
     expected = 2 * 0.65 * 0.35 / (0.65**2 + 0.35**2)
-    assert float(mef_loss.quality(lumas, mixture, brightness, darker)) == pytest.approx(expected, abs=0.01)
+    assert float(mef_loss.quality(darker, lumas, mixture, brightness)) == pytest.approx(expected, abs=0.01)
 
 
 def test_loss_of_a_batch_is_the_metrics_mean_over_its_stacks_and_scales(monkeypatch):
@@ -147,3 +148,17 @@ def test_the_average_is_of_the_steps_alone(tmp_path, small):
     )
     for name, array in last.items():
         assert_close(averaged[name], array, 1e-5)
+
+
+def test_without_luminance_the_loss_of_pairs_is_the_metrics_at_any_level(monkeypatch):
+    monkeypatch.setattr("npfuse.metrics.MEF_SCALES", (0.0, 1.0))
+    rng = np.random.default_rng(1)
+    pairs = rng.random((3, 44, 48, 6))
+    fused = (pairs[..., :3] + pairs[..., 3:]) / 3
+    wanted = mef_loss.pair_targets(pairs * 2 - 1, 2)
+    luma = (fused @ np.array(LUMA))[np.newaxis, ..., np.newaxis]
+    scores = [mef_ssim((p[..., :3], p[..., 3:]), picture) for p, picture in zip(pairs, fused, strict=True)]
+    assert 0.5 < np.mean(scores) < 0.99
+    for shift in (0.0, 0.2):
+        value = mef_loss.loss(wanted, tf.constant(luma + shift, tf.float32), (0.0, 1.0))
+        assert float(value) == pytest.approx(1 - np.mean(scores), abs=1e-4)

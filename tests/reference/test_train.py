@@ -9,6 +9,7 @@ keras = pytest.importorskip("keras")
 tf = pytest.importorskip("tensorflow")
 
 import reference.train  # noqa: E402
+from npfuse.metrics import mef_ssim  # noqa: E402
 from npfuse.ops import resize  # noqa: E402
 from npfuse.weights import load_weights  # noqa: E402
 from reference.__main__ import CHANGEABLE, main, train_parser  # noqa: E402
@@ -411,6 +412,27 @@ def test_the_step_adds_the_weighted_falls_along_ramps():
     output = np.asarray(model(ramps)) / 2
     falls = np.maximum(output[:, :, :-1] - output[:, :, 1:], 0).sum(axis=2).mean()
     assert values[2.0] - values[0.0] == pytest.approx(2 * falls, rel=1e-3)
+
+
+def test_the_step_adds_the_weighted_structure_lost_of_what_the_loss_sees_over_two_scales(monkeypatch):
+    values = {}
+    rng = np.random.default_rng(0)
+    inputs = tf.constant(rng.uniform(-1, 1, (2, 48, 48, 6)), tf.float32)
+    labels = tf.constant(rng.random((2, 32, 32, 3)), tf.float32)
+    for weight in (0.0, 2.0):
+        keras.utils.set_random_seed(1)
+        model = lightfuse(hidden=(4,))
+        optimizer = keras.optimizers.SGD(0.0)
+        optimizer.build(model.trainable_variables)
+        step = make_step(model, optimizer, plain_loss_of_small, structure_weight=weight)
+        values[weight] = float(step((inputs,), labels, None))
+    pairs, fused = ((np.asarray(x, np.float64)[:, 8:40, 8:40] + 1) / 2 for x in (inputs, model(inputs)))
+    scores = []
+    for scales in ((1.0,), (0.0, 1.0)):  # of the metric, one after the other
+        monkeypatch.setattr("npfuse.metrics.MEF_SCALES", scales)
+        scores += [mef_ssim((p[..., :3], p[..., 3:]), picture) for p, picture in zip(pairs, fused, strict=True)]
+    assert 0.01 < np.mean(scores) < 0.9
+    assert values[2.0] - values[0.0] == pytest.approx(2 * (1 - np.mean(scores)), rel=1e-3)
 
 
 def test_the_step_adds_the_weighted_units_that_change_sign_of_both_hidden_layers_in_a_third_of_the_examples():
