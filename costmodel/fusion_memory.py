@@ -70,7 +70,7 @@ def part_values(
     whole = network(height, width)
     form = recognized(whole) if engine == "fast" else None
     element = 8 if dtype == np.float64 else 4
-    sides = strip_sides(height, threads) if form else (tile_side(whole, engine, element, threads),) * 2
+    sides = strip_sides(height, width, threads) if form else (tile_side(whole, engine, element, threads),) * 2
     rows, columns = (
         max(tile.window[1] - tile.window[0] for tile in tiles_along(axis, min(n, TILES * side), side, whole))
         for axis, (n, side) in enumerate(zip((height, width), sides, strict=True))

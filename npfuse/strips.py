@@ -20,14 +20,14 @@ from npfuse.graph import Graph
 from npfuse.run import Engine, plan, run
 from npfuse.strip_form import Form, recognized
 from npfuse.survey import Survey, survey
-from npfuse.weights import Normalization, Weights
+from npfuse.weights import Weights
 
 GRID = 8  # pixels: GlobalNet halves the size three times
 TILE_GRID = 64  # pixels: where tiles meet, so that the groups of blocks of `npfuse.fast.pixel_mlp` are whole
 TILE_BYTES = 16 << 20  # of the widest value that is kept of a tile
-STRIP_ROWS = 128  # of a strip that is computed in one pass
+STRIP_ROWS = 512  # of a strip that is computed in one pass, at most
 STRIP_COLUMNS = 8192
-JOBS_A_THREAD = 4  # at least, where the picture is large enough, so that no thread waits long for another's last one
+STRIP_PIXELS = 768 << 10  # at most: what is read twice should still be in a cache
 ALL_TILES_BYTES = 128 << 20  # the same, of all tiles that are computed at once
 WHITE = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0, np.dtype(np.float32): 1.0, np.dtype(np.float64): 1.0}
 
@@ -108,36 +108,40 @@ def fuse_pair(
 ) -> Iterator[Callable[[], None]]:
     """Yield the work of a pair, tile by tile: each job fills its part of `out`, (H, W, 3) or (H, W).
 
-    What the network wants of the whole pictures is in their surveys, of `thumbnail_size`; made here unless given.
+    What the network wants of the whole pictures is in their surveys, of `thumbnail_size`; made here unless given, if it
+    wants anything.
     What a pass executes is added to `counts`, see `npfuse.fast.executed`.
     """
     height, width = (-(-size // GRID) * GRID for size in out.shape[:2])
     whole = weights.graph(*weights.padded_size(height, width))
-    if surveys is None:
-        size = thumbnail_size(whole)
+    size, own_range = thumbnail_size(whole), weights.normalization == "min_max"
+    if surveys is None and (own_range or size != (1, 1)):
         surveys = survey(under, *size, threads), survey(over, *size, threads)
-    scales = [_scale(found, under.dtype, weights.normalization) for found in surveys]
-    others = {name: _thumbnail(surveys, scales, under.dtype) for name, _ in whole.inputs if name == "thumbnail"}
+    scales = [_scale(found if own_range else None, under.dtype) for found in surveys or (None, None)]
+    others = {name: _thumbnail(surveys, scales, under.dtype) for name, _ in whole.inputs[1:] if surveys}
     pair = _Pair(under=under, over=over, out=out, weights=weights, scales=scales, others=others)
     job, sides = _tile_job_of(pair, engine), (tile_side(whole, engine, pair.dtype.itemsize, threads),) * 2
     form = recognized(whole) if engine == "fast" else None
     if form is not None:
-        job, sides = _strip_job_of(pair, form, counts), strip_sides(height, threads)
+        job, sides = _strip_job_of(pair, form, counts), strip_sides(height, width, threads)
     for row in tiles_along(0, height, sides[0], whole):
         for column in tiles_along(1, width, sides[1], whole):
             yield partial(job, row, column)
 
 
-def strip_sides(height: int, threads: int) -> tuple[int, int]:
+def strip_sides(height: int, width: int, threads: int) -> tuple[int, int]:
     """Return the rows and columns of a strip, multiples of TILE_GRID.
+
+    Strips of a small picture are as large as gives each thread one: each takes Python a fraction of a millisecond, and
+    while it works no other thread can.
 
     Examples
     --------
-    >>> strip_sides(4000, 2), strip_sides(896, 2)
-    ((128, 8192), (64, 8192))
+    >>> strip_sides(4000, 6000, 2), strip_sides(896, 1344, 2)
+    ((128, 8192), (448, 8192))
     """
-    rows = min(STRIP_ROWS, height // (JOBS_A_THREAD * threads)) // TILE_GRID * TILE_GRID
-    return max(rows, TILE_GRID), STRIP_COLUMNS
+    rows = min(STRIP_ROWS, STRIP_PIXELS // min(width, STRIP_COLUMNS), -(-height // threads) + TILE_GRID - 1)
+    return max(rows // TILE_GRID * TILE_GRID, TILE_GRID), STRIP_COLUMNS
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -226,14 +230,14 @@ def _tile_job_of(pair: _Pair, engine: Engine) -> Callable[[Tile, Tile], None]:
     return job
 
 
-def _scale(found: Survey, dtype: np.dtype[Any], normalization: Normalization) -> tuple[float, float]:
+def _scale(found: Survey | None, dtype: np.dtype[Any]) -> tuple[float, float]:
     """Return what maps a picture's values to [-1, 1]: black, and 2 / (white - black).
 
-    A picture of a single value, or of values too close for floats to tell apart, has no range of its own; it is mapped
-    by the full one.
+    Both are the picture's own where its survey is given. A picture of a single value, or of values too close for floats
+    to tell apart, has no range of its own; it is mapped by the full one.
     """
     black, white = 0.0, WHITE[dtype]
-    if normalization == "min_max" and found.most - found.least > 2 * float(np.finfo(np.float32).tiny):
+    if found is not None and found.most - found.least > 2 * float(np.finfo(np.float32).tiny):
         black, white = found.least, found.most
     return black, 2 / (white - black)
 

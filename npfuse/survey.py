@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from npfuse.thumbnail import Thumbnail
 
-BAND = 64  # rows; sums of as many bytes fit into 16 bits
+BAND = 64  # rows
+LARGE = 1 << 22  # pixels, from which on threads gain more than they cost
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,7 +69,7 @@ def survey(picture: Any, height: int = 1, width: int = 1, threads: int = 1) -> S
     picture : (H, W) or (H, W, 3), uint8, uint16, float32 or float64; ndarray, or anything that has `shape` and `dtype`
         and gives an ndarray for `picture[rows, columns]`
     height, width : of the thumbnail
-    threads : that look at bands; what they find does not depend on how many they are
+    threads : that look at bands of a large picture; what they find does not depend on how many they are
 
     Returns
     -------
@@ -81,7 +82,7 @@ def survey(picture: Any, height: int = 1, width: int = 1, threads: int = 1) -> S
     (30.0, 0.0, 60.0, [[10.0, 50.0]])
     """
     taps = Thumbnail(picture.shape, height, width)
-    if threads == 1:
+    if threads == 1 or picture.shape[0] * picture.shape[1] < LARGE:
         return put_together(taps, (band(taps, part, first) for first, part in bands(picture)))
     with ThreadPoolExecutor(threads) as pool:
         return put_together(taps, pool.map(lambda of: band(taps, of[1], of[0]), bands(picture)))

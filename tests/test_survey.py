@@ -49,3 +49,12 @@ def test_white_of_every_depth_fits_into_the_sums():
     for dtype in (np.uint8, np.uint16):
         white = np.iinfo(dtype).max
         assert survey(np.full((5000, 30, 3), white, dtype)).mean == white
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_threads_do_not_show_in_a_single_bit(dtype, monkeypatch):
+    monkeypatch.setattr("npfuse.survey.LARGE", 1)
+    picture, _ = random_pair((700, 90, 3), dtype)
+    one, three = (survey(picture, 5, 4, threads) for threads in (1, 3))
+    assert (one.mean, one.least, one.most) == (three.mean, three.least, three.most)
+    assert one.thumbnail.tobytes() == three.thumbnail.tobytes()

@@ -24,7 +24,7 @@ def halve(
     scales: list[tuple[float, float]],
     height: int,
     width: int,
-    stages: list[tuple[NDArray[Any], NDArray[Any]]],
+    stages: list[NDArray[Any]],
     scratch: Scratch,
 ) -> NDArray[Any]:
     """Map two pictures to [-1, 1] and halve them, stage by stage.
@@ -34,27 +34,31 @@ def halve(
     pictures : ndarrays (H, W, 3) in C order; beyond their edges, the last pixel is repeated
     scales : (black, scale) of each, see `npfuse.fast.picture_runs`
     height, width : that are read, multiples of 2 ** number of stages
-    stages : (kernel (3, 3, CHANNELS), bias (CHANNELS,)) of each, at least one, of the dtype to compute in
+    stages : `stage_weights` of each, at least one, of the dtype to compute in
     scratch : Scratch
 
     Returns
     -------
     ndarray (height / 2 ** stages, width / 2 ** stages, CHANNELS)
     """
-    dtype = stages[0][0].dtype
-    weights = [np.concatenate([bias[np.newaxis], kernel.reshape(TAPS * TAPS, -1)]).T.copy() for kernel, bias in stages]
+    dtype = stages[0].dtype
     rows = scratch.array("rows", (TAPS, CHANNELS, _stored(width)), dtype)
     height, width = height // 2, width // 2
     planes = scratch.array("planes", (height, CHANNELS, _stored(width)), dtype)
     edge = scratch.array("edge", (3 * RUN,), pictures[0].dtype)
     (black, scale), (other_black, other_scale) = ((dtype.type(a), dtype.type(b)) for a, b in scales)
-    _halve_pictures(*pictures, black, scale, other_black, other_scale, edge, rows, weights[0], width, planes)
-    for stage, weight in enumerate(weights[1:], 2):
+    _halve_pictures(*pictures, black, scale, other_black, other_scale, edge, rows, stages[0], width, planes)
+    for stage, weight in enumerate(stages[1:], 2):
         height, width = height // 2, width // 2
         halved = scratch.array(f"planes{stage}", (height, CHANNELS, _stored(width)), dtype)
         _halve_planes(planes, weight, width, halved)
         planes = halved
     return np.ascontiguousarray(planes[:, :, :width].transpose(0, 2, 1))
+
+
+def stage_weights(kernel: NDArray[Any], bias: NDArray[Any]) -> NDArray[Any]:
+    """Return a stage's kernel (3, 3, CHANNELS) and bias (CHANNELS,) as (CHANNELS, 10): the bias of a channel first."""
+    return np.concatenate([bias[np.newaxis], kernel.reshape(TAPS * TAPS, -1)]).T.copy()
 
 
 def _stored(width: int) -> int:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from npfuse.fast.chains import Chain, chain_of
 from npfuse.fast.compiled import compiled
 from npfuse.fast.dense_layer import LANES
-from npfuse.fast.halving import halve
+from npfuse.fast.halving import halve, stage_weights
 from npfuse.fast.picture_runs import RUN, load_groups, store_groups
 from npfuse.fast.pixel_groups import GROUP_SIDE, LEAF_SIDE, LEAVES, evaluate_groups
 from npfuse.fast.region_bounds import TILES
@@ -42,12 +42,16 @@ class Prepared:
     weights : by full name, of the dtype to compute in
     values : of the form's `before`, and the inputs it reads
     chain : ready to be evaluated
+    stages : `npfuse.fast.halving.stage_weights` of each halving
+    cells : `npfuse.fast.upsampling.cell_weights`
     spare : arrays to work in that no thread uses just now
     """
 
     weights: Arrays
     values: Arrays
     chain: Chain
+    stages: list[NDArray[Any]]
+    cells: NDArray[Any]
     spare: list[Scratch] = field(default_factory=list)
 
 
@@ -65,7 +69,13 @@ def prepare(form: Form, others: Arrays, weights: Arrays) -> Prepared:
         inputs = {name: others[name] for name, _ in form.before.inputs}
         values |= run(form.before, inputs, _weights_of(form.before, weights))
     chain = chain_of(chain_layers(form.chain, values, weights, 0))
-    return Prepared(weights=weights, values=values, chain=chain)
+    stages = []
+    for node in form.halvings:
+        kernel = weights[f"{node.weight_key}/kernel"]
+        bias = weights.get(f"{node.weight_key}/bias", np.zeros(CHANNELS, kernel.dtype))
+        stages.append(stage_weights(kernel, bias))
+    cells = cell_weights(form.enlarged or "nearest", chain.memory.dtype)
+    return Prepared(weights=weights, values=values, chain=chain, stages=stages, cells=cells)
 
 
 def _weights_of(graph: Graph, weights: Arrays) -> dict[str, NDArray[Any]]:
@@ -120,7 +130,7 @@ def fuse_window(
         (table, places, scratch.copy("memory", memory), scratch.copy("lists", lists)),
         coarse,
         form.enlarged is not None,
-        cell_weights(form.enlarged or "nearest", dtype),
+        prepared.cells,
         (pixels, top, left),
         (
             scratch.array("groups", (PIECE, LEAVES * LEAVES, TILES, CHANNELS, LANES), dtype),
@@ -187,12 +197,7 @@ def _coarse(
 ) -> NDArray[Any]:
     """Return a window's coarse picture (CH, CW, 3)."""
     height, width, _ = graph.inputs[0][1]
-    stages = []
-    for node in form.halvings:
-        kernel = prepared.weights[f"{node.weight_key}/kernel"]
-        bias = prepared.weights.get(f"{node.weight_key}/bias", np.zeros(CHANNELS, kernel.dtype))
-        stages.append((kernel, bias))
-    halved = halve(pictures, list(scales), height, width, stages, scratch)
+    halved = halve(pictures, list(scales), height, width, prepared.stages, scratch)
     if form.middle is None:
         return halved
     values = {**prepared.values, form.halvings[-1].name: halved[np.newaxis]}
