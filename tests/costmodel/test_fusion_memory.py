@@ -32,11 +32,11 @@ def test_room_of_a_chain_is_what_the_compiled_code_lays_out():
 
 def test_a_strip_holds_rows_and_halved_planes():
     values = dict(part_values(lightfuse, (896, 1344, 3), BYTES))
-    # 128 rows, and 8 that the last of them depend on; rows are a multiple of 16 numbers, and 32 more.
+    # 512 rows, and 8 that the last of them depend on; rows are a multiple of 16 numbers, and 32 more.
     assert values["rows"] == 3 * 6 * (1344 + 32) * 4
-    assert values["halved 1"] == 136 // 2 * 6 * (672 + 32) * 4
-    assert values["halved 2"] == 136 // 4 * 6 * (336 + 32) * 4
-    assert values["halved 3"] == 136 // 8 * 6 * (176 + 32) * 4
+    assert values["halved 1"] == 520 // 2 * 6 * (672 + 32) * 4
+    assert values["halved 2"] == 520 // 4 * 6 * (336 + 32) * 4
+    assert values["halved 3"] == 520 // 8 * 6 * (176 + 32) * 4
     assert values["groups"] == 4 * 64 * 64 * (6 + 3) * 4
     assert "copies of the pictures" not in values
 
@@ -44,9 +44,14 @@ def test_a_strip_holds_rows_and_halved_planes():
 @pytest.mark.parametrize(
     ("shape", "dtype", "copied", "expected"),
     [
-        ((896, 1344, 3), BYTES, True, 136 * 1344 * 6),  # from files
-        ((896, 1344), np.dtype(np.uint16), False, 136 * 1344 * 6 * 2),  # grey
-        ((896, 9000, 3), BYTES, False, 136 * (8192 + 8) * 6),  # columns cut
+        ((896, 1344, 3), BYTES, True, 520 * 1344 * 6),  # from files
+        ((896, 1344), np.dtype(np.uint16), False, 520 * 1344 * 6 * 2),  # grey
+        (
+            (896, 9000, 3),
+            BYTES,
+            False,
+            72 * (8192 + 8) * 6,
+        ),  # columns cut: 64 rows of 8192, within the most pixels of a strip
     ],
 )
 def test_parts_of_pictures_are_copied_where_they_are_no_whole_rows_of_rgb_in_memory(shape, dtype, copied, expected):
