@@ -144,7 +144,7 @@ def test_fused_execution_moves_less_and_of_lightfuse_needs_little_but_the_pictur
     for row in resources.values():
         assert row["moved_bytes_fused"] <= row["moved_bytes"]
     lightfuse, pictures = resources["LightFuse"], 3 * 1344 * 896 * 3
-    assert pictures < lightfuse["peak_bytes_fused"] < 1.5 * pictures
+    assert pictures < lightfuse["peak_bytes_fused"] < 2 * pictures
     assert lightfuse["peak_bytes_fused"] < lightfuse["peak_bytes"] / 100
     # Two pictures read twice, one written; weights and coarse pictures are small.
     assert lightfuse["moved_bytes_fused"] == pytest.approx(5 * pictures / 3, rel=0.05)
