@@ -106,8 +106,10 @@ def fitted(picture: NDArray[np.uint8], height: int, width: int) -> NDArray[np.ui
         beyond = [(0, (rows - 1) * picture.shape[0]), (0, (columns - 1) * picture.shape[1]), (0, 0)]
         return np.pad(picture, beyond, mode="symmetric")[:height, :width].copy()
     scale = min(picture.shape[0] / height, picture.shape[1] / width)
-    top, left = (picture.shape[0] - height * scale) / 2, (picture.shape[1] - width * scale) / 2
-    box = (left, top, left + width * scale, top + height * scale)
+    # Rounding may make a side a little longer than the picture's.
+    rows_kept, columns_kept = min(height * scale, picture.shape[0]), min(width * scale, picture.shape[1])
+    top, left = (picture.shape[0] - rows_kept) / 2, (picture.shape[1] - columns_kept) / 2
+    box = (left, top, left + columns_kept, top + rows_kept)
     return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.LANCZOS, box=box))
 
 

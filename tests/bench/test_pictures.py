@@ -73,3 +73,9 @@ def test_grey_pictures_are_refused(tmp_path):
     Image.new("L", (8, 8)).save(tmp_path / "grey.png")
     with pytest.raises(ValueError, match=r"grey.png: pixels are uint8 \(8, 8\), expected 8-bit colour"):
         read_rgb(tmp_path / "grey.png")
+
+
+def test_a_side_that_rounding_makes_too_long_is_the_picture_s_own():
+    """4000 / 2832 * 2832 is more than 4000 in floating point."""
+    assert 2832 * (4000 / 2832) > 4000
+    assert fitted(np.zeros((4000, 6000, 3), np.uint8), 2832, 4240).shape == (2832, 4240, 3)
