@@ -113,7 +113,7 @@ def fuse_pair(
     What a pass executes is added to `counts`, see `npfuse.fast.executed`.
     """
     height, width = (-(-size // GRID) * GRID for size in out.shape[:2])
-    whole = weights.graph(*weights.padded_size(height, width))
+    whole = weights.graph(*weights.padded_size(*out.shape[:2]))
     size, own_range = thumbnail_size(whole), weights.normalization == "min_max"
     if surveys is None and (own_range or size != (1, 1)):
         surveys = survey(under, *size, threads), survey(over, *size, threads)

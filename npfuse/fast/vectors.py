@@ -144,7 +144,7 @@ class Vectors:
 
     def __init__(self, builder: Any, scalar: Any, itemsize: int) -> None:
         """Choose the vector type."""
-        self.builder, self.scalar, self.itemsize = builder, scalar, itemsize
+        self.builder, self.itemsize = builder, itemsize
         self.width = WIDTH_BYTES // itemsize
         self.vector = ir.VectorType(scalar, self.width)
 
@@ -204,10 +204,6 @@ class Vectors:
         other = ir.Constant(a.value.type, ir.Undefined) if b is None else b.value
         mask = ir.Constant(ir.VectorType(I32, len(lanes)), lanes)
         return Value(self.builder, self.builder.shuffle_vector(a.value, other, mask))
-
-    def real(self, condition: Value) -> Value:
-        """Return 1.0 where a condition holds, else 0.0."""
-        return Value(self.builder, self.builder.uitofp(condition.value, self.scalar))
 
     def differs(self, a: Value, b: Value) -> Value:
         """Emit: unequal, or one is NaN."""
