@@ -63,7 +63,7 @@ class Candidate:
         if weights is not None:
             for name in sorted(weights.arrays):
                 found.update(name.encode() + weights.arrays[name].tobytes())
-            found.update(json.dumps([dict(weights.build), weights.normalization]).encode())
+            found.update(json.dumps([dict(weights.build), weights.normalization, weights.margin]).encode())
         return found.hexdigest()[:12]
 
 

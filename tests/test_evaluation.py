@@ -171,6 +171,7 @@ def test_weights_of_one_model_are_kept_apart():
     first, second = (candidates([], ["lightfuse"])[0], candidates([], ["tonefuse"])[0])
     assert first.digest("") != second.digest("")
     assert first.digest("") == candidates([], ["lightfuse"])[0].digest("")
+    assert first.digest("") != replace(first, weights=replace(first.weights, margin=0)).digest("")
 
 
 def test_trained_on_is_what_the_weights_say(scenes):
