@@ -69,12 +69,14 @@ def ssim(a: NDArray[Any], b: NDArray[Any]) -> float:
     return float(np.mean(luminance * (2 * covariance + K2) / (variances + K2)))
 
 
-def blockiness(picture: NDArray[Any]) -> float:
+def blockiness(picture: NDArray[Any], *, besides: int | None = None) -> float:
     """Return the mean step across 8-pixel boundaries over the mean step elsewhere; 1 for a picture without blocks.
 
     Parameters
     ----------
     picture : ndarray (H, W, C), uint8 or in [0, 1]; larger than 8x8
+    besides : where in each block, 1 to 7, the boundaries of other blocks lie, which count as neither; of a picture made
+        from JPEG files whose first 4 rows and columns were cut off, 4 leaves out those of JPEG
 
     Returns
     -------
@@ -89,13 +91,15 @@ def blockiness(picture: NDArray[Any]) -> float:
     x = _float("blockiness", picture)
     if min(x.shape[:2]) <= BLOCK:
         raise ValueError(f"blockiness: size is {x.shape[:2]}, expected more than {BLOCK} each; shape {x.shape}")
+    if besides is not None and not 1 <= besides < BLOCK:
+        raise ValueError(f"blockiness: besides is {besides}, expected 1 to {BLOCK - 1}")
     across: list[Plane] = []
     inside: list[Plane] = []
     for axis in (0, 1):
         steps = np.moveaxis(np.abs(np.diff(x, axis=axis)), axis, 0)
-        at_boundary = np.arange(1, len(steps) + 1) % BLOCK == 0
-        across.append(steps[at_boundary].reshape(-1))
-        inside.append(steps[~at_boundary].reshape(-1))
+        within = np.arange(1, len(steps) + 1) % BLOCK
+        across.append(steps[within == 0].reshape(-1))
+        inside.append(steps[(within != 0) & (within != besides)].reshape(-1))
     between, elsewhere = float(np.concatenate(across).mean()), float(np.concatenate(inside).mean())
     if elsewhere == 0:
         return 1.0 if between == 0 else float("inf")

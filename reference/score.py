@@ -3,86 +3,85 @@
 Pictures are fused by `npfuse.fuse` itself, rounding and tiles included, and beside them stands Mertens 2009 where
 OpenCV is installed. With ``--folds``, the weights are those of a leave-scenes-out: each was trained without the scenes
 of its fold, and is scored on those alone. They are files, or trained here and now by a recipe, once for each seed.
+
+JPEG files have 8x8 blocks of their own, which any fusion keeps. "own blocks" is the blockiness that a fusion adds: the
+pair is fused once more without its first 4 rows and columns, and steps across JPEG's boundaries, which then lie in the
+middle of the fusion's own blocks, are left out.
 """
 
 import argparse
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from numpy.typing import NDArray
 
 from npfuse import fuse, load_weights
+from npfuse.color import luma_of
 from npfuse.contact_sheet import contact_sheet
 from npfuse.images import Picture, check_writable, write_picture
 from npfuse.metrics import blockiness, mef_ssim, psnr, ssim
 from reference.errors import InputError
 from reference.recipes import RECIPES
-from reference.sice import read_scenes
+from reference.sice import Scene, read_scenes
 
-COLUMNS = ("PSNR dB", "SSIM", "MEF-SSIM", "blockiness")
+COLUMNS = ("PSNR dB", "SSIM", "luma SSIM", "MEF-SSIM", "blockiness", "own blocks")
+MERTENS = "Mertens 2009"
+SHIFT = 4  # rows and columns that part a fusion's blocks from those of JPEG
+
+Fusion = Callable[[Scene], NDArray[np.uint8]]
 
 
 def mertens(scene):
-    """Fuse a scene's pair by OpenCV's Mertens 2009; None where OpenCV is not installed."""
-    try:
-        import cv2
-    except ImportError:
-        return None
+    """Fuse a scene's pair by OpenCV's Mertens 2009."""
+    import cv2
+
     fused = cv2.createMergeMertens().process([scene.under, scene.over])
     return np.rint(np.clip(fused, 0, 1) * 255).astype(np.uint8)
 
 
-def measure(scene, fused):
-    """Score a fused picture.
+def fuse_scene(weights, folds, scene):
+    """Fuse a scene by the weights of the fold that it is in, or by the first where there are no folds.
+
+    Parameters
+    ----------
+    weights : list of npfuse.Weights
+    folds : list of tuple of str, as many as weights, or empty
+    scene : Scene
+
+    Returns
+    -------
+    ndarray (H, W, 3), uint8
+    """
+    fold = next((n for n, fold in enumerate(folds) if scene.name in fold), 0)
+    return fuse(scene.under, scene.over, weights[fold], order="given")
+
+
+def measure(scene, fused, fusion):
+    """Score a fused picture, and what its fusion makes of the scene's pair shifted against JPEG's blocks.
 
     Parameters
     ----------
     scene : Scene
     fused : ndarray (H, W, 3), uint8
+    fusion : Fusion
 
     Returns
     -------
     tuple of float, in the order of `COLUMNS`
     """
     pair = scene.under, scene.over
-    return psnr(scene.label, fused), ssim(scene.label, fused), mef_ssim(pair, fused), blockiness(fused)
-
-
-def fuse_all(scenes, weights):
-    """Fuse every scene by each of the weights.
-
-    Parameters
-    ----------
-    scenes : list of Scene
-    weights : dict of name to npfuse.Weights
-
-    Returns
-    -------
-    dict of method name to dict of scene name to ndarray (H, W, 3), uint8
-    """
-    return {name: fuse_folds(scenes, [loaded], []) for name, loaded in weights.items()}
-
-
-def fuse_folds(scenes, weights, folds):
-    """Fuse each scene by the weights of the fold that it is in, or by the first where there are no folds.
-
-    Parameters
-    ----------
-    scenes : list of Scene
-    weights : list of npfuse.Weights
-    folds : list of tuple of str, as many as weights, or empty
-
-    Returns
-    -------
-    dict of scene name to ndarray (H, W, 3), uint8
-    """
-    fold_of = {name: i for i, fold in enumerate(folds) for name in fold}
-    return {
-        scene.name: fuse(scene.under, scene.over, weights[fold_of.get(scene.name, 0)], order="given")
-        for scene in scenes
-    }
+    shifted = [np.ascontiguousarray(picture[SHIFT:, SHIFT:]) for picture in pair]
+    own_blocks = blockiness(fusion(replace(scene, under=shifted[0], over=shifted[1])), besides=SHIFT)
+    lumas = [luma_of(picture / 255)[..., np.newaxis] for picture in (scene.label, fused)]
+    fidelity = psnr(scene.label, fused), ssim(scene.label, fused), ssim(*lumas)
+    return *fidelity, mef_ssim(pair, fused), blockiness(fused), own_blocks
 
 
 def train_folds(recipe, data, scenes, folds, seed, folder):
@@ -121,13 +120,14 @@ def train_folds(recipe, data, scenes, folds, seed, folder):
     return trained_weights
 
 
-def table(scenes, pictures):
-    """Write the scores, one method after another.
+def table(scenes, fusions, pictures):
+    """Write the scores, one fusion after another.
 
     Parameters
     ----------
     scenes : list of Scene
-    pictures : as of `fuse_all`
+    fusions : dict of title to Fusion
+    pictures : dict of title to list of ndarray (H, W, 3), uint8, in the scenes' order
 
     Returns
     -------
@@ -135,22 +135,23 @@ def table(scenes, pictures):
     """
     header = f"{'scene':<12}" + "".join(f"{column:>12}" for column in COLUMNS)
     lines, means = [], {}
-    for method, fused in pictures.items():
-        rows = {scene.name: measure(scene, fused[scene.name]) for scene in scenes}
-        rows["mean"] = means[method] = tuple(np.mean(list(rows.values()), axis=0))
-        lines += [method, header, *(_row(name, scores) for name, scores in rows.items()), ""]
-    seeds = [mean for method, mean in means.items() if ", seed " in method]
+    for title, fusion in fusions.items():
+        pairs = zip(scenes, pictures[title], strict=True)
+        rows = {scene.name: measure(scene, fused, fusion) for scene, fused in pairs}
+        rows["mean"] = means[title] = tuple(np.mean(list(rows.values()), axis=0))
+        lines += [title, header, *(_row(name, scores) for name, scores in rows.items()), ""]
+    seeds = [mean for title, mean in means.items() if ", seed " in title]
     if len(seeds) > 1:
         lines += [f"leave-scenes-out, {len(seeds)} seeds", header, _row("mean", np.mean(seeds, axis=0))]
         lines += [_row("spread", np.std(seeds, axis=0, ddof=1)), ""]
-    if "Mertens 2009" not in pictures:
-        lines.append("Mertens 2009 is left out: OpenCV is not installed (pip install opencv-python-headless)")
+    if MERTENS not in fusions:
+        lines.append(f"{MERTENS} is left out: OpenCV is not installed (pip install opencv-python-headless)")
     return "\n".join(lines).rstrip()
 
 
 def _row(name, scores):
-    psnr_db, similarity, structure, blocks = scores
-    return f"{name:<12}{psnr_db:>12.2f}{similarity:>12.4f}{structure:>12.4f}{blocks:>12.3f}"
+    decibels, *others = scores
+    return f"{name:<12}{decibels:>12.2f}" + "".join(f"{score:>12.4f}" for score in others)
 
 
 def check_folds(scenes, folds, count=None):
@@ -200,31 +201,31 @@ def main(argv):
     if folds:
         check_folds(scenes, folds, None if options.recipe else len(weights))
     if options.recipe:
-        pictures = _train_and_fuse(options, scenes, folds)
+        fusions = _trained(options, scenes, folds)
     elif folds:
-        pictures = {"leave-scenes-out": fuse_folds(scenes, list(weights.values()), folds)}
+        fusions = {"leave-scenes-out": partial(fuse_scene, list(weights.values()), folds)}
     else:
-        pictures = fuse_all(scenes, weights)
-    baseline = {scene.name: mertens(scene) for scene in scenes}
-    if all(picture is not None for picture in baseline.values()):
-        pictures["Mertens 2009"] = baseline
-    print(table(scenes, pictures))
+        fusions = {name: partial(fuse_scene, [loaded], []) for name, loaded in weights.items()}
+    if find_spec("cv2"):
+        fusions[MERTENS] = mertens
+    pictures = {title: [fusion(scene) for scene in scenes] for title, fusion in fusions.items()}
+    print(table(scenes, fusions, pictures))
     if options.sheet:
-        rows = [[s.under, s.over, *(fused[s.name] for fused in pictures.values()), s.label] for s in scenes]
-        sheet = contact_sheet(rows, ["under", "over", *pictures, "label"], [scene.name for scene in scenes])
+        rows = [[s.under, s.over, *fused, s.label] for s, *fused in zip(scenes, *pictures.values(), strict=True)]
+        sheet = contact_sheet(rows, ["under", "over", *fusions, "label"], [scene.name for scene in scenes])
         write_picture(options.sheet, Picture(pixels=sheet), overwrite=options.force)
         print(f"wrote {options.sheet}", file=sys.stderr)
     return 0
 
 
-def _train_and_fuse(options, scenes, folds):
-    """Train and fuse the folds of every seed."""
+def _trained(options, scenes, folds):
+    """Train the folds of every seed, and return their fusions by title."""
     recipe = RECIPES[options.recipe]
     with ExitStack() as stack:
         folder = options.out or Path(stack.enter_context(TemporaryDirectory()))
         folder.mkdir(exist_ok=True)
-        pictures = {}
+        fusions = {}
         for seed in options.seeds:
             weights = train_folds(recipe, options.data, scenes, folds, seed, folder)
-            pictures[f"{options.recipe}, leave-scenes-out, seed {seed}"] = fuse_folds(scenes, weights, folds)
-    return pictures
+            fusions[f"{options.recipe}, leave-scenes-out, seed {seed}"] = partial(fuse_scene, weights, folds)
+    return fusions

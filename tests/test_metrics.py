@@ -60,6 +60,14 @@ def test_blockiness_is_the_step_across_boundaries_over_the_others(step, expected
     assert blockiness(np.arange(4.0).repeat(8).reshape(1, 32, 1).repeat(32, axis=0) / 4) == np.inf
 
 
+def test_blockiness_leaves_out_the_boundaries_of_other_blocks():
+    steps = np.select([np.arange(1, 32) % 8 == 0, np.arange(1, 32) % 8 == 4], [2.0, 5.0], 1.0)
+    picture = np.zeros((32, 32, 1)) + (np.concatenate([[0], np.cumsum(steps)]) / 200)[:, np.newaxis, np.newaxis]
+    picture = (picture + picture.transpose(1, 0, 2)) / 2
+    assert blockiness(picture) == pytest.approx(2 / ((4 * 5 + 24 * 1) / 28))
+    assert blockiness(picture, besides=4) == pytest.approx(2)
+
+
 def mef_ssim_by_patches(exposures, fused):
     """The authors' definition at one scale, patch by patch, in levels of 0 to 255."""
     luma = np.array([0.299, 0.587, 0.114]) * 255
@@ -125,6 +133,8 @@ def test_metrics_reject_what_does_not_fit():
     check_rejects(mef_ssim, "mef_ssim: size is (43, 50), expected at least 44 each", [a[:43]] * 2, a[:43])
     check_rejects(ssim, "ssim: size is (10, 50), expected at least 11 each; shape (10, 50, 3)", a[:10], a[:10])
     check_rejects(blockiness, "blockiness: size is (8, 50), expected more than 8 each; shape (8, 50, 3)", a[:8])
+    with pytest.raises(ValueError, match="blockiness: besides is 8, expected 1 to 7"):
+        blockiness(a, besides=8)
     check_rejects(blockiness, "blockiness: rank is 2, expected 3 (H, W, C); shape (50, 50)", a[..., 0])
     message = "blockiness: dtype is int64, expected uint8 or floats in [0, 1]"
     check_rejects(blockiness, message, a.astype(np.int64), error=TypeError)

@@ -45,8 +45,11 @@ def test_score_prints_every_metric_of_every_scene_and_the_mean(folder, capsys):
     for name, *actual in rows[:2]:
         scene = read_scene(folder / "scenes" / name)
         fused = fuse(scene.under, scene.over, "first.npz", order="given")
-        expected = psnr(scene.label, fused), ssim(scene.label, fused)
+        lumas = [picture / 255 @ np.array([[0.299], [0.587], [0.114]]) for picture in (scene.label, fused)]
+        expected = psnr(scene.label, fused), ssim(scene.label, fused), ssim(*lumas)
         expected += mef_ssim([scene.under, scene.over], fused), blockiness(fused)
+        shifted = (np.ascontiguousarray(picture[4:, 4:]) for picture in (scene.under, scene.over))
+        expected += (blockiness(fuse(*shifted, "first.npz", order="given"), besides=4),)
         assert actual == pytest.approx(expected, abs=0.0051)
     assert rows[2][1:] == pytest.approx(np.mean([row[1:] for row in rows[:2]], axis=0), abs=0.011)
     assert "Mertens 2009 is left out: OpenCV is not installed" in out
