@@ -101,8 +101,10 @@ def t_cnn(height=None, width=None, *, hidden=(256, 64), dtype=None):
     return keras.Model(inputs, x, name="t_cnn")
 
 
-def tonefuse(height=None, width=None, *, hidden=(32, 32), context=0, dtype=None):
+def tonefuse(height=None, width=None, *, hidden=(32, 32), coarse=27, tones=12, context=0, dtype=None):
     """Build ToneFuse: LightFuse whose DetailNet also hears, through its first bias, what the whole pictures are like.
+
+    GlobalNet has a hidden layer.
 
     Parameters
     ----------
@@ -110,6 +112,10 @@ def tonefuse(height=None, width=None, *, hidden=(32, 32), context=0, dtype=None)
         Multiples of 8, or None for any such size.
     hidden : sequence of int
         Widths of DetailNet's hidden layers, at least one.
+    coarse : int
+        Width of GlobalNet's hidden layer.
+    tones : int
+        Features of each pixel of the thumbnail.
     context : int
         Pixels at each border of the input that only GlobalNet sees, and that the output leaves out: for training.
     dtype : str or None
@@ -123,12 +129,12 @@ def tonefuse(height=None, width=None, *, hidden=(32, 32), context=0, dtype=None)
     Examples
     --------
     >>> tonefuse().count_params()
-    2230
+    2326
     """
     dtype = dtype or keras.config.floatx()
     exposures = keras.Input((height, width, 6), dtype=dtype, name="exposures")
     thumbnail = keras.Input((16, 24, 6), dtype=dtype, name="thumbnail")
-    t = layers.Conv2D(16, 1, activation="relu", name="tone1", dtype=dtype)(thumbnail)
+    t = layers.Conv2D(tones, 1, activation="relu", name="tone1", dtype=dtype)(thumbnail)
     t = layers.GlobalAveragePooling2D(keepdims=True, dtype=dtype)(t)
     t = layers.Conv2D(hidden[0], 1, name="tone2", dtype=dtype)(t)
     x = layers.Conv2D(hidden[0], 1, name="detail1", dtype=dtype)(_inner(exposures, context, dtype))
@@ -139,7 +145,8 @@ def tonefuse(height=None, width=None, *, hidden=(32, 32), context=0, dtype=None)
     half = {"strides": 2, "padding": "same", "dtype": dtype}
     g = layers.DepthwiseConv2D(3, **half, name="global1")(exposures)
     g = layers.DepthwiseConv2D(3, **half, name="global2")(g)
-    g = layers.SeparableConv2D(3, 3, **half, name="global3")(g)
+    g = layers.SeparableConv2D(coarse, 3, **half, activation="relu", name="global3")(g)
+    g = layers.Conv2D(3, 1, name="global4", dtype=dtype)(g)
     g = _inner(_bilinear(g, dtype), context, dtype)
     y = layers.Activation("tanh", dtype=dtype)(layers.Add(dtype=dtype)([x, g]))
     return keras.Model([exposures, thumbnail], y, name="tonefuse")

@@ -2,8 +2,8 @@
 
 All take pictures in [0, 1], (N, H, W, 3), the target first. The paper's (arXiv 2107.02299, section III) is L1 plus
 MSE between VGG19 features; its weights are a 77 MiB download of Keras's. ``plain_loss`` needs nothing but the
-pictures: L1 + MSE + (1 - SSIM); ``tone_loss`` adds a term for colour. SSIM is Wang 2004
-with an 11-tap Gaussian of sigma 1.5, without padding.
+pictures: L1 + MSE + (1 - SSIM); ``tone_loss`` adds a term for colour, and may count errors in decibels. SSIM is
+Wang 2004 with an 11-tap Gaussian of sigma 1.5, without padding.
 """
 
 import os
@@ -34,20 +34,27 @@ def plain_loss(target, output):
     return tf.reduce_mean(tf.abs(difference)) + tf.reduce_mean(difference**2) + 1 - ssim(target, output)
 
 
-def tone_loss(target, output, ssim_weight=1.0):
-    """L1 + 2 MSE + ssim_weight (1 - SSIM) + 0.5 (1 - cosine of the colours of 8x8 means).
+def tone_loss(target, output, ssim_weight=1.0, log_mse=0.0):
+    """Error of pixels + ssim_weight (1 - SSIM) + 0.5 (1 - cosine of the colours of 8x8 means).
 
     Parameters
     ----------
     target, output : tensor (N, H, W, 3) in [0, 1]
     ssim_weight : float
+    log_mse : float
+        If 0, the error of pixels is L1 + 2 MSE. Otherwise this times ln(MSE + 0.001) of each picture, in the mean: an
+        error counts by how many decibels it costs, so that one picture that cannot be matched does not rule the rest.
 
     Returns
     -------
     tensor ()
     """
     difference = target - output
-    pixels = tf.reduce_mean(tf.abs(difference)) + 2 * tf.reduce_mean(difference**2)
+    squares = tf.reduce_mean(difference**2, axis=(1, 2, 3))
+    if log_mse:
+        pixels = log_mse * tf.reduce_mean(tf.math.log(squares + 1e-3))
+    else:
+        pixels = tf.reduce_mean(tf.abs(difference)) + 2 * tf.reduce_mean(squares)
     a, b = (tf.nn.avg_pool2d(x, 8, 8, "VALID") + 1e-3 for x in (target, output))  # black has a colour, too: grey
     norms = tf.sqrt(tf.reduce_sum(a * a, -1) * tf.reduce_sum(b * b, -1))
     cosine = tf.reduce_mean(tf.reduce_sum(a * b, -1) / norms)

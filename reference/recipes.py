@@ -31,9 +31,10 @@ class Recipe:
 
     Attributes
     ----------
-    model, hidden, decoder : the network; decoder is LightFuse's
+    model, hidden, decoder, coarse, tones : the network; decoder is LightFuse's, coarse and tones are ToneFuse's
     loss : "plain", "vgg" or "tone", see `reference.losses`
     ssim : weight of 1 - SSIM in the loss "tone"
+    log_mse : weight of the log of each example's MSE in the loss "tone", in place of L1 + 2 MSE; 0 leaves those
     structure : weight of 1 - MEF-SSIM of the exposures and the output, its mean over two scales: of how much local
         structure of the exposures is lost, whatever the label has of it
     examples : "patches", every patch of the extreme exposures once an epoch, or "crops" at random places
@@ -52,7 +53,8 @@ class Recipe:
         of 16x16 pixels; such units are what a compiled fusion has to evaluate pixel by pixel
     learning_rate, final_rate, warm_up : the rate rises in `warm_up` steps and falls along a cosine to `final_rate`;
         constant where `final_rate` is None
-    weight_decay : decoupled; 0 for plain Adam
+    weight_decay : decoupled; 0 for plain Adam. Of ToneFuse, only the layers that read the thumbnail decay: there are as
+        many different thumbnails as scenes, and what is learned of a few should be little
     clip : largest norm of the gradient, or None
     average : momentum of the moving average of the weights that is kept as the result, or None
     """
@@ -60,8 +62,11 @@ class Recipe:
     model: Literal["lightfuse", "t_cnn", "tonefuse"] = "lightfuse"
     hidden: tuple[int, ...] = (256, 64)
     decoder: str = "nearest"
+    coarse: int = 27
+    tones: int = 12
     loss: Literal["plain", "vgg", "tone"] = "plain"
     ssim: float = 1.0
+    log_mse: float = 0.0
     structure: float = 0.0
     examples: Literal["patches", "crops"] = "patches"
     patch: int = 256
@@ -90,7 +95,8 @@ class Recipe:
     @property
     def build(self):
         """Arguments that build this network, here and in npfuse."""
-        return {"hidden": list(self.hidden)} | ({"decoder": self.decoder} if self.model == "lightfuse" else {})
+        own = {"lightfuse": {"decoder": self.decoder}, "tonefuse": {"coarse": self.coarse, "tones": self.tones}}
+        return {"hidden": list(self.hidden)} | own.get(self.model, {})
 
 
 PAPER = Recipe()
@@ -100,21 +106,22 @@ TONEFUSE = Recipe(
     hidden=(32, 32),
     decoder="bilinear",
     loss="tone",
-    structure=0.2,
+    log_mse=0.1,
+    structure=1.0,
     examples="crops",
     patch=32,
     context=8,
     epochs=20,
-    batch=12,
+    batch=24,
     jitter=Jitter(white_balance=0.06, gain=(0.12, 0.03), gamma=(0.10, 0.12)),
     colour_cycle=True,
     ramps=1.0,
     learning_rate=3e-3,
-    final_rate=1e-3,  # with an average over some 500 steps: what the last step is by chance does not matter
+    final_rate=1e-3,  # with an average over some 200 steps: what the last step is by chance does not matter
     warm_up=50,
-    weight_decay=1e-4,
+    weight_decay=0.5,
     clip=1.0,
-    average=0.998,
+    average=0.995,
 )
 
 # As TONEFUSE, but short, with colours free, and without a moving average.
@@ -128,10 +135,12 @@ T_CNN = replace(
     epochs=8,
     batch=4,
     ssim=0.4,
+    log_mse=0.0,
     structure=0.0,
     colour_cycle=False,
     ramps=0.0,
     final_rate=1e-5,
+    weight_decay=1e-4,
     average=None,
 )
 
@@ -140,12 +149,15 @@ LIGHTFUSE = replace(
     model="lightfuse",
     hidden=(256, 64),
     decoder="nearest",
+    log_mse=0.0,
     structure=0.0,
     epochs=10,
+    batch=12,
     ramps=0.0,
     last_bias=0.5,
     undecided=1.0,
     final_rate=1e-5,
+    weight_decay=1e-4,
     average=0.99,
 )
 

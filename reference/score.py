@@ -46,7 +46,7 @@ def mertens(scene):
     return np.rint(np.clip(fused, 0, 1) * 255).astype(np.uint8)
 
 
-def fuse_scene(weights, folds, scene):
+def fuse_by_fold(weights, folds, scene):
     """Fuse a scene by the weights of the fold that it is in, or by the first where there are no folds.
 
     Parameters
@@ -203,9 +203,9 @@ def main(argv):
     if options.recipe:
         fusions = _trained(options, scenes, folds)
     elif folds:
-        fusions = {"leave-scenes-out": partial(fuse_scene, list(weights.values()), folds)}
+        fusions = {"leave-scenes-out": partial(fuse_by_fold, list(weights.values()), folds)}
     else:
-        fusions = {name: partial(fuse_scene, [loaded], []) for name, loaded in weights.items()}
+        fusions = {name: partial(fuse_by_fold, [loaded], []) for name, loaded in weights.items()}
     if find_spec("cv2"):
         fusions[MERTENS] = mertens
     pictures = {title: [fusion(scene) for scene in scenes] for title, fusion in fusions.items()}
@@ -227,5 +227,5 @@ def _trained(options, scenes, folds):
         fusions = {}
         for seed in options.seeds:
             weights = train_folds(recipe, options.data, scenes, folds, seed, folder)
-            fusions[f"{options.recipe}, leave-scenes-out, seed {seed}"] = partial(fuse_scene, weights, folds)
+            fusions[f"{options.recipe}, leave-scenes-out, seed {seed}"] = partial(fuse_by_fold, weights, folds)
     return fusions

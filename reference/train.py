@@ -4,11 +4,6 @@ What is trained and how is a `reference.recipes.Recipe`; where, on what and with
 drawn from (seed, epoch) alone, so a resumed run does what an uninterrupted one does. Held-out scenes are only ever
 scored. Left out: the authors' per-image min-max normalisation (bytes are mapped by /255, "full_range"), and mixed
 precision.
-
-The step is a plain ``tf.function``. Measured on two cores in turn, seconds a step of 20 patches with
-``tf.image.ssim`` in the loss: tf.function 10.2, the same with XLA 16.0, ``fit`` 11.1 and more. Most of what was left
-after the SSIM of `reference.losses` was page faults of glibc's malloc; this halves a step again, on Linux:
-``MALLOC_ARENA_MAX=1 MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=8000000000 MALLOC_TOP_PAD_=500000000``.
 """
 
 import json
@@ -18,22 +13,20 @@ from functools import partial
 from pathlib import Path
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from npfuse.color import LUMA
-from reference import keras_models, mef_loss
+from reference import keras_models
 from reference.checkpoint import FILE_NAME, has_checkpoint, load_checkpoint, save_checkpoint
 from reference.colour_cycle import ColourCycle
 from reference.errors import InputError
-from reference.examples import Crops, Patches, thumbnail
+from reference.examples import Crops, Patches
 from reference.export import export_arrays, import_arrays, save_npz
-from reference.losses import plain_loss, ssim, tone_loss, undecided, vgg_loss
+from reference.losses import plain_loss, tone_loss, vgg_loss
 from reference.progress import Progress
 from reference.recipes import Recipe
-from reference.sice import full_range, read_scenes
-
-STRUCTURE_WINDOW, STRUCTURE_SCALES = 11, 2  # of MEF-SSIM; crops smaller than 22 have one scale
+from reference.scene_scores import format_scores, score, warn_of_dead_channels
+from reference.sice import read_scenes
+from reference.step import make_step, train_epoch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,9 +167,9 @@ def fit(job, trained, held_out=(), stream=None):
     # DetailNet is most of the work, and needs no pixels around what the loss sees.
     context = {"context": recipe.context} if recipe.context and recipe.model != "t_cnn" else {}
     model = getattr(keras_models, recipe.model)(**recipe.build, **context)
-    optimizer = make_optimizer(recipe, len(examples) * recipe.epochs)
+    optimizer = make_optimizer(recipe, len(examples) * recipe.epochs, model)
     optimizer.build(model.trainable_variables)
-    tone = partial(tone_loss, ssim_weight=recipe.ssim)
+    tone = partial(tone_loss, ssim_weight=recipe.ssim, log_mse=recipe.log_mse)
     loss = {"plain": plain_loss, "tone": tone}.get(recipe.loss) or vgg_loss(job.vgg_weights)
     cycle = ColourCycle(model.trainable_variables) if recipe.colour_cycle else None
     if cycle:
@@ -209,7 +202,7 @@ def fit(job, trained, held_out=(), stream=None):
     return result(model, optimizer, recipe)
 
 
-def make_optimizer(recipe, steps):
+def make_optimizer(recipe, steps, model):
     """Make a recipe's optimizer.
 
     Parameters
@@ -217,6 +210,8 @@ def make_optimizer(recipe, steps):
     recipe : Recipe
     steps : int
         Of the whole training, over which the learning rate falls.
+    model : keras.Model
+        That it will train.
 
     Returns
     -------
@@ -234,9 +229,13 @@ def make_optimizer(recipe, steps):
     options = {"global_clipnorm": recipe.clip}
     if recipe.average is not None:
         options |= {"use_ema": True, "ema_momentum": recipe.average}
-    if recipe.weight_decay:
-        return keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay, **options)
-    return keras.optimizers.Adam(rate, **options)
+    if not recipe.weight_decay:
+        return keras.optimizers.Adam(rate, **options)
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay, **options)
+    if recipe.model == "tonefuse":
+        others = [layer for layer in model.layers if not layer.name.startswith("tone")]
+        optimizer.exclude_from_weight_decay(var_list=[v for layer in others for v in layer.trainable_variables])
+    return optimizer
 
 
 def result(model, optimizer, recipe):
@@ -279,171 +278,6 @@ def split_scenes(scenes, hold_out):
     if not trained:
         raise InputError("--hold-out: all scenes are held out, none is left to train on")
     return trained, [scene for scene in scenes if scene.name in hold_out]
-
-
-def make_step(model, optimizer, loss, cycle=None, ramps_weight=0.0, undecided_weight=0.0, structure_weight=0.0):
-    """Make the function (inputs, labels, ramps) -> loss that takes one optimizer step.
-
-    Parameters
-    ----------
-    model : keras.Model
-    optimizer : keras.Optimizer
-    loss : callable (target, output) in [0, 1] -> tensor ()
-    cycle : ColourCycle or None
-        Of the model's weights, which keep it.
-    ramps_weight : float
-        Of the falls of the output along each row of the ramps, summed, in the mean.
-    undecided_weight : float
-        Of how far LightFuse's hidden units change sign within blocks, see `reference.losses.undecided`; looked at in a
-        third of the examples, which costs a third.
-    structure_weight : float
-        Of the exposures' local structure that the output lacks, see `reference.mef_loss`; the mean of its scales.
-
-    Returns
-    -------
-    callable
-    """
-    hidden = [layer for layer in model.layers if layer.name.startswith("detail")][:-1] if undecided_weight else []
-    watched = keras.Model(model.inputs, [model.output, *(layer.input for layer in hidden)]) if hidden else None
-
-    def run(inputs, network=model):
-        return network(list(inputs) if len(inputs) > 1 else inputs[0], training=True)
-
-    @tf.function(reduce_retracing=True)
-    def step(inputs, labels, ramps, wanted=()):
-        with tf.GradientTape() as tape:
-            output, *read = run(inputs, watched) if watched else (run(inputs),)
-            edge = (output.shape[1] - labels.shape[1]) // 2  # of a model that does not leave out the context itself
-            output = output[:, edge : output.shape[1] - edge, edge : output.shape[2] - edge]
-            value = loss(labels, (output + 1) / 2)
-            if wanted:
-                fused = tf.tensordot((output + 1) / 2, tf.constant(LUMA, output.dtype), 1)
-                scales = [1 / len(wanted)] * len(wanted)
-                value += structure_weight * mef_loss.loss(wanted, fused[tf.newaxis, ..., tf.newaxis], scales)
-            if ramps is not None:
-                output = run(ramps) / 2
-                falls = tf.nn.relu(output[:, :, :-1] - output[:, :, 1:])
-                value += ramps_weight * tf.reduce_mean(tf.reduce_sum(falls, axis=2))
-            for layer, values in zip(hidden, read, strict=True):
-                third = values[: (tf.shape(values)[0] + 2) // 3]
-                sums = layer.convolution_op(third, layer.kernel) + layer.bias  # before the layer's own ReLU
-                value += undecided_weight * undecided(sums)
-        gradients = tape.gradient(value, model.trainable_variables)
-        optimizer.apply(cycle.mean(gradients) if cycle else gradients, model.trainable_variables)
-        return value
-
-    def step_with_structure(inputs, labels, ramps):
-        edge = (inputs[0].shape[1] - labels.shape[1]) // 2
-        exposures = inputs[0][:, edge : edge + labels.shape[1], edge : edge + labels.shape[2]]
-        scales = min(labels.shape[1] // STRUCTURE_WINDOW, STRUCTURE_SCALES)
-        return step(inputs, labels, ramps, mef_loss.pair_targets(exposures, scales))
-
-    return step_with_structure if structure_weight else step
-
-
-def train_epoch(step, examples, epoch, progress):
-    """Take every batch of an epoch.
-
-    Returns
-    -------
-    float
-        Mean loss of the examples.
-    """
-    total, count = 0.0, 0
-    for n, (inputs, labels, ramps) in enumerate(examples.epoch(epoch), start=1):
-        value = step(_tensors(inputs), tf.constant(labels), _tensors(ramps))
-        total += float(value) * len(labels)
-        count += len(labels)
-        progress.step(epoch, n, total / count)
-    if not np.isfinite(total):
-        raise InputError(f"epoch {epoch}: the loss is {total}, training cannot go on; try another --seed")
-    return total / count
-
-
-def _tensors(arrays):
-    """Turn arrays, if there are any, into tensors."""
-    return None if arrays is None else tuple(tf.constant(array) for array in arrays)
-
-
-def fuse_scene(model, scene, margin=0):
-    """Fuse a whole scene: edge-replicated at the bottom and right, run, cropped, rounded to bytes.
-
-    Parameters
-    ----------
-    model : keras.Model
-    scene : Scene
-    margin : int
-        As of `npfuse.weights.Weights`.
-
-    Returns
-    -------
-    ndarray (H, W, 3), uint8
-    """
-    pair = full_range(np.concatenate([scene.under, scene.over], axis=-1))
-    height, width, _ = pair.shape
-    after = [(0, -n % 8 + margin) for n in (height, width)]
-    padded = np.pad(pair, (*after, (0, 0)), mode="edge")[None]
-    inputs = [padded, thumbnail(pair)[None]] if model.name == "tonefuse" else padded
-    output = np.asarray(model(inputs, training=False))[0, :height, :width]
-    return np.round((output + 1) / 2 * 255).astype(np.uint8)
-
-
-def score(model, scenes, margin=0):
-    """PSNR (dB) and SSIM of the fused whole pictures against their labels.
-
-    Returns
-    -------
-    dict of scene name to (psnr, ssim)
-    """
-    scores = {}
-    for scene in scenes:
-        fused, label = (x.astype(np.float32)[None] / 255 for x in (fuse_scene(model, scene, margin), scene.label))
-        mse = np.mean((fused.astype(np.float64) - label) ** 2)
-        psnr = np.inf if mse == 0 else -10 * np.log10(mse)
-        scores[scene.name] = float(psnr), float(ssim(tf.constant(label), tf.constant(fused)))
-    return scores
-
-
-def format_scores(scores):
-    """One line: the mean, then every scene.
-
-    Examples
-    --------
-    >>> format_scores({"a": (20.0, 0.5), "b": (22.0, 0.7)})
-    'PSNR 21.00 dB SSIM 0.6000 (a 20.00 dB 0.5000, b 22.00 dB 0.7000)'
-    """
-    psnr, similarity = np.mean(list(scores.values()), axis=0)
-    each = ", ".join(f"{name} {p:.2f} dB {s:.4f}" for name, (p, s) in scores.items())
-    return f"PSNR {psnr:.2f} dB SSIM {similarity:.4f} ({each})"
-
-
-def warn_of_dead_channels(model, scenes, progress):
-    """Say so if an output channel of DetailNet is zero everywhere: its last ReLU never wakes up again."""
-    for channel in dead_channels(model, scenes):
-        progress.line(f"warning: channel {channel} of DetailNet's output is always 0; try another --seed")
-
-
-def dead_channels(model, scenes):
-    """Output channels of LightFuse's DetailNet that are 0 on every pixel of a coarse grid over the scenes.
-
-    Parameters
-    ----------
-    model : keras.Model
-    scenes : list of Scene
-
-    Returns
-    -------
-    list of int
-    """
-    if model.name != "lightfuse":
-        return []
-    details = [layer for layer in model.layers if layer.name.startswith("detail")]
-    detail = keras.Model(model.input, details[-1].output)
-    alive = np.zeros(3, bool)
-    for scene in scenes:
-        pair = full_range(np.concatenate([scene.under[::4, ::4], scene.over[::4, ::4]], axis=-1))
-        alive |= np.asarray(detail(pair[None], training=False)).max(axis=(0, 1, 2)) > 0
-    return [int(channel) for channel in np.flatnonzero(~alive)]
 
 
 def _settings(job, trained, held_out):
@@ -493,9 +327,12 @@ def describe(job, scores):
     if recipe.final_rate is not None:
         optimizer += f" to {recipe.final_rate} after {recipe.warm_up} steps of warm-up"
     if recipe.weight_decay:
-        optimizer += f", weight decay {recipe.weight_decay}"
+        of = " of the layers that read the thumbnail" if recipe.model == "tonefuse" else ""
+        optimizer += f", weight decay {recipe.weight_decay}{of}"
     if recipe.colour_cycle:
         optimizer += ", weights alike for red, green and blue"
+    if recipe.log_mse:
+        optimizer += f", log of MSE times {recipe.log_mse}"
     if recipe.ramps:
         optimizer += f", falls along ramps of light times {recipe.ramps}"
     if recipe.structure:

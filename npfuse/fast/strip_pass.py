@@ -202,5 +202,6 @@ def _coarse(
         return halved
     values = {**prepared.values, form.halvings[-1].name: halved[np.newaxis]}
     inputs = {name: values[name] for name, _ in form.middle.inputs}
-    (coarse,) = run(form.middle, inputs, _weights_of(form.middle, prepared.weights)).values()
+    # Layer by layer: a chain is evaluated by blocks of 16x16, and windows do not begin where blocks do.
+    (coarse,) = run(form.middle, inputs, _weights_of(form.middle, prepared.weights), merge=False).values()
     return np.ascontiguousarray(coarse[0])

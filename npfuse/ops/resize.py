@@ -114,12 +114,12 @@ def resize_taps(
         return np.minimum(np.where(reach < 0, min(1, n - 1), reach), n - 1), weights
     # Area, in units of 1/out of an input pixel, so that every overlap is an exact integer.
     starts = at * n
-    first = starts // out
-    count = int((-(-(starts + n) // out) - first).max())
+    first, last = starts // out, (starts + n - 1) // out
+    count = int((last - first).max()) + 1
     positions = first[:, np.newaxis] + np.arange(count)  # (out, T)
     left, right = positions * out, (positions + 1) * out
     overlap = np.minimum(right, starts[:, np.newaxis] + n) - np.maximum(left, starts[:, np.newaxis])
-    return np.minimum(positions, n - 1), np.maximum(overlap, 0) / n
+    return np.minimum(positions, last[:, np.newaxis]), np.maximum(overlap, 0) / n
 
 
 def _tent_taps(n: int, out: int, at: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from npfuse.models import build, tonefuse
+from npfuse.models import build, lightfuse, tonefuse
 from npfuse.ops import PointwiseConv2D, ReLU, Resize
 from npfuse.run import plan, run
 from tests.arrays import assert_close
@@ -15,11 +15,12 @@ def random_weights(graph, seed=1):
     return {name: rng.normal(size=shape) / 3 for name, shape in graph.weight_shapes.items()}
 
 
-def test_tonefuse_has_2230_parameters_656_of_them_for_the_thumbnail():
+def test_tonefuse_has_2326_parameters_500_of_them_for_the_thumbnail():
     graph = tonefuse(16, 24)
-    assert graph.parameter_count == 2_230
+    assert graph.parameter_count == 2_326
+    assert graph.parameter_count * 8 <= lightfuse(16, 24).parameter_count
     tone = [np.prod(shape) for name, shape in graph.weight_shapes.items() if name.startswith("tone")]
-    assert sum(tone) == (6 * 16 + 16) + (16 * 32 + 32) == 656
+    assert sum(tone) == (6 * 12 + 12) + (12 * 32 + 32) == 500
 
 
 def test_tonefuse_takes_exposures_and_a_thumbnail_of_one_size_for_all():
@@ -40,7 +41,7 @@ def test_tonefuse_has_no_relu_after_detailnets_last_layer(hidden, layers):
 
 
 def test_tonefuse_equals_its_formula_written_in_numpy():
-    graph = tonefuse(16, 24, hidden=(5, 4))
+    graph = tonefuse(16, 24, hidden=(5, 4), coarse=6, tones=7)
     w = random_weights(graph)
     rng = np.random.default_rng(2)
     x, small = rng.uniform(-1, 1, (16, 24, 6)), rng.uniform(-1, 1, (16, 24, 6))
@@ -57,7 +58,8 @@ def test_tonefuse_equals_its_formula_written_in_numpy():
         kernel = w[f"{layer}/kernel"]
         taps = [padded[i : i + height : 2, j : j + width : 2] * kernel[i, j] for i in range(3) for j in range(3)]
         coarse = sum(taps) + w.get(f"{layer}/bias", 0)
-    coarse = coarse @ w["global3_pointwise/kernel"] + w["global3_pointwise/bias"]  # (2, 3, 3)
+    coarse = np.maximum(coarse @ w["global3_pointwise/kernel"] + w["global3_pointwise/bias"], 0)
+    coarse = coarse @ w["global4/kernel"] + w["global4/bias"]  # (2, 3, 3)
     for axis in (0, 1):  # bilinear: positions between the centres of the 8-pixel cells, held at the borders
         n = coarse.shape[axis]
         at = np.clip((np.arange(8 * n) + 0.5) / 8 - 0.5, 0, n - 1)

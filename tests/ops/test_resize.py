@@ -314,3 +314,11 @@ def test_taps_of_a_span_are_those_of_the_whole_and_its_ends_tell_what_it_reads(m
     np.testing.assert_array_equal(some_weights, weights[start:stop, :taps])
     assert not weights[start:stop, taps:].any()
     assert op.input_span(0, start, stop, n) == (some_positions.min(), some_positions.max() + 1)
+
+
+def test_taps_beyond_a_narrow_area_stay_within_it():
+    """Of 21 areas of 27 / 21 pixels, the 8th ends at 10.29; the widest ones cover three pixels, which it does not."""
+    positions, weights = resize_taps(27, 21, "area", span=(0, 8))
+    assert positions.shape == (8, 3)
+    assert (positions.max(), weights[7, 2]) == (10, 0)
+    assert Resize(height=21, width=1, method="area").input_span(0, 0, 8, 27) == (0, 11)

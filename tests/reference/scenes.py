@@ -3,6 +3,8 @@
 import imageio.v3 as iio
 import numpy as np
 
+from reference.sice import Scene
+
 
 def write_scene(folder, height=24, width=40, exposures=3, seed=0):
     """Write exposure_01.png … and label.png, PNG so that the bytes read are those written; return the label."""
@@ -26,3 +28,12 @@ def write_picture(path, values):
 
 def to_bytes(values):
     return np.round(np.clip(values, 0, 1) * 255).astype(np.uint8)
+
+
+def random_scene(height=24, width=32, exposures=7, seed=0):
+    """A scene whose label is its darkest exposure."""
+    rng = np.random.default_rng(seed)
+    stack = [rng.integers(i * 30, i * 30 + 40, (height, width, 3), dtype=np.uint8) for i in range(exposures)]
+    return Scene(
+        name="s", under=stack[0], over=stack[-1], label=stack[0], label_path=None, exposures=tuple(stack)
+    )  # fmt: skip

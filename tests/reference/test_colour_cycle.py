@@ -7,7 +7,7 @@ tf = pytest.importorskip("tensorflow")
 from reference.colour_cycle import ColourCycle, orbits  # noqa: E402
 from reference.keras_models import lightfuse, tonefuse  # noqa: E402
 from reference.losses import plain_loss  # noqa: E402
-from reference.train import make_step  # noqa: E402
+from reference.step import make_step  # noqa: E402
 
 # Sums of a few hundred float32 products in another order, values of the order of 1.
 CLOSE = 2e-6

@@ -29,6 +29,32 @@ def test_plain_loss_of_two_greys_is_as_by_hand():
     assert float(losses.plain_loss(grey(0.5), grey(0.7))) == pytest.approx(0.2 + 0.04 + 1 - similarity, abs=1e-9)
 
 
+def test_tone_loss_of_two_greys_is_as_by_hand():
+    luminance = (2 * 0.5 * 0.7 + 1e-4) / (0.25 + 0.49 + 1e-4)  # the colours are alike: their cosine is 1
+    for ssim_weight in (1.0, 0.4):
+        wanted = 0.2 + 2 * 0.04 + ssim_weight * (1 - luminance)
+        assert float(losses.tone_loss(grey(0.5), grey(0.7), ssim_weight)) == pytest.approx(wanted, abs=1e-9)
+    logs = 0.3 * np.log(0.04 + 1e-3) + 1 - luminance
+    assert float(losses.tone_loss(grey(0.5), grey(0.7), log_mse=0.3)) == pytest.approx(logs, abs=1e-9)
+
+
+def test_tone_loss_counts_each_pictures_decibels():
+    target = tf.concat([grey(0.5), grey(0.5)], axis=0)
+    output = tf.concat([grey(0.6), grey(0.9)], axis=0)
+    without = losses.tone_loss(target, output, log_mse=1e-9)
+    logs = 2.0 * (np.log(0.01 + 1e-3) + np.log(0.16 + 1e-3)) / 2
+    assert float(losses.tone_loss(target, output, log_mse=2.0) - without) == pytest.approx(logs, abs=1e-6)
+
+
+def test_tone_loss_of_colour_is_the_angle_between_the_means():
+    red, yellow = (tf.constant(np.full((1, 16, 16, 3), colour)) for colour in ((0.5, 0.0, 0.0), (0.5, 0.5, 0.0)))
+    a, b = np.array([0.501, 0.001, 0.001]), np.array([0.501, 0.501, 0.001])
+    cosine = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
+    green = 1 - 1e-4 / (0.25 + 1e-4)  # 1 - SSIM of 0 against 0.5, of one channel of three
+    wanted = 0.5 / 3 + 2 * 0.25 / 3 + green / 3 + 0.5 * (1 - cosine)
+    assert float(losses.tone_loss(red, yellow)) == pytest.approx(wanted, abs=1e-9)
+
+
 def test_ssim_of_a_point_is_wangs_formula_evaluated_by_hand():
     taps = np.exp(-(np.arange(-5, 6) ** 2) / 4.5)
     centre = (taps[5] / taps.sum()) ** 2  # weight of the middle pixel in the only 11x11 window

@@ -1,0 +1,93 @@
+"""A Keras model on whole scenes while it is trained: PSNR and SSIM, and channels that have died.
+
+`reference.score` scores weights files, fused as users fuse them.
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from reference.examples import thumbnail
+from reference.losses import ssim
+from reference.sice import full_range
+
+
+def fuse_scene(model, scene, margin=0):
+    """Fuse a whole scene: edge-replicated at the bottom and right, run, cropped, rounded to bytes.
+
+    Parameters
+    ----------
+    model : keras.Model
+    scene : Scene
+    margin : int
+        As of `npfuse.weights.Weights`.
+
+    Returns
+    -------
+    ndarray (H, W, 3), uint8
+    """
+    pair = full_range(np.concatenate([scene.under, scene.over], axis=-1))
+    height, width, _ = pair.shape
+    after = [(0, -n % 8 + margin) for n in (height, width)]
+    padded = np.pad(pair, (*after, (0, 0)), mode="edge")[None]
+    inputs = [padded, thumbnail(pair)[None]] if model.name == "tonefuse" else padded
+    output = np.asarray(model(inputs, training=False))[0, :height, :width]
+    return np.round((output + 1) / 2 * 255).astype(np.uint8)
+
+
+def score(model, scenes, margin=0):
+    """PSNR (dB) and SSIM of the fused whole pictures against their labels.
+
+    Returns
+    -------
+    dict of scene name to (psnr, ssim)
+    """
+    scores = {}
+    for scene in scenes:
+        fused, label = (x.astype(np.float32)[None] / 255 for x in (fuse_scene(model, scene, margin), scene.label))
+        mse = np.mean((fused.astype(np.float64) - label) ** 2)
+        psnr = np.inf if mse == 0 else -10 * np.log10(mse)
+        scores[scene.name] = float(psnr), float(ssim(tf.constant(label), tf.constant(fused)))
+    return scores
+
+
+def format_scores(scores):
+    """One line: the mean, then every scene.
+
+    Examples
+    --------
+    >>> format_scores({"a": (20.0, 0.5), "b": (22.0, 0.7)})
+    'PSNR 21.00 dB SSIM 0.6000 (a 20.00 dB 0.5000, b 22.00 dB 0.7000)'
+    """
+    psnr, similarity = np.mean(list(scores.values()), axis=0)
+    each = ", ".join(f"{name} {p:.2f} dB {s:.4f}" for name, (p, s) in scores.items())
+    return f"PSNR {psnr:.2f} dB SSIM {similarity:.4f} ({each})"
+
+
+def warn_of_dead_channels(model, scenes, progress):
+    """Say so if an output channel of DetailNet is zero everywhere: its last ReLU never wakes up again."""
+    for channel in dead_channels(model, scenes):
+        progress.line(f"warning: channel {channel} of DetailNet's output is always 0; try another --seed")
+
+
+def dead_channels(model, scenes):
+    """Output channels of LightFuse's DetailNet that are 0 on every pixel of a coarse grid over the scenes.
+
+    Parameters
+    ----------
+    model : keras.Model
+    scenes : list of Scene
+
+    Returns
+    -------
+    list of int
+    """
+    if model.name != "lightfuse":
+        return []
+    details = [layer for layer in model.layers if layer.name.startswith("detail")]
+    detail = keras.Model(model.input, details[-1].output)
+    alive = np.zeros(3, bool)
+    for scene in scenes:
+        pair = full_range(np.concatenate([scene.under[::4, ::4], scene.over[::4, ::4]], axis=-1))
+        alive |= np.asarray(detail(pair[None], training=False)).max(axis=(0, 1, 2)) > 0
+    return [int(channel) for channel in np.flatnonzero(~alive)]
