@@ -140,7 +140,10 @@ def main(argv) -> int:
     checked = [load_weights(name) for name in arguments.weights or bundled_networks()]
     if not arguments.weights:
         checked += [random_weights(hidden=[256, 64], decoder=decoder) for decoder in DECODERS]
-        checked += [random_weights("t_cnn", hidden=[256, 64]), random_weights("tonefuse", hidden=[32, 32], coarse=27, tones=12)]
+        checked += [
+            random_weights("t_cnn", hidden=[256, 64]),
+            random_weights("tonefuse", hidden=[32, 32], coarse=27, tones=12),
+        ]
     for weights in checked:
         if not hasattr(keras_models, weights.model):
             raise WeightsError(
