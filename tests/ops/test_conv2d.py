@@ -50,6 +50,14 @@ def test_conv2d_definition_equals_keras(keras, call):
 
 
 @both
+def test_conv2d_strides_beyond_the_only_column(functions):
+    """By hand; the second tap lies on the padding."""
+    x, kernel = np.array([[6.0, 2.0], [0.0, -4.0]]).reshape(2, 2, 1, 1), np.array([[-3.0, -8.0], [-7.0, -8.0]])
+    y = functions[Conv2D](x, kernel.reshape(1, 2, 1, 2), stride=(1, 2), padding="same")
+    assert y.reshape(4, 2).tolist() == [[-18, -48], [-6, -16], [0, 0], [12, 32]]
+
+
+@both
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("padding", PADDINGS)
 @pytest.mark.parametrize("kernel_size", [(3, 2), (1, 3)])
