@@ -1,7 +1,7 @@
 """Training recipes as plain data: which network, which examples, which loss, which optimizer. Nothing runs here.
 
 ``python -m reference train --recipe NAME`` looks one up in `RECIPES`; the options of the command line change single
-values of it. "paper" is that of arXiv 2107.02299, section III; the other two were found by leave-scenes-out on eleven
+values of it. "paper" is that of arXiv 2107.02299, section III; the others were found by leave-scenes-out on eleven
 scenes of SICE (the model card of each bundled weights file has the scores).
 """
 
@@ -101,64 +101,39 @@ class Recipe:
 
 PAPER = Recipe()
 
-TONEFUSE = Recipe(
-    model="tonefuse",
-    hidden=(32, 32),
-    decoder="bilinear",
+# What the three have in common: crops, a loss for tone and colour, and a rate that falls.
+CROPS = Recipe(
     loss="tone",
-    log_mse=0.1,
-    structure=1.0,
     examples="crops",
     patch=32,
     context=8,
+    batch=12,
+    jitter=Jitter(white_balance=0.06, gain=(0.12, 0.03), gamma=(0.10, 0.12)),
+    learning_rate=3e-3,
+    final_rate=1e-5,
+    warm_up=50,
+    weight_decay=1e-4,
+    clip=1.0,
+)
+
+TONEFUSE = replace(
+    CROPS,
+    model="tonefuse",
+    hidden=(32, 32),
+    decoder="bilinear",
+    log_mse=0.1,
+    structure=1.0,
     epochs=20,
     batch=24,
-    jitter=Jitter(white_balance=0.06, gain=(0.12, 0.03), gamma=(0.10, 0.12)),
     colour_cycle=True,
     ramps=1.0,
-    learning_rate=3e-3,
     final_rate=1e-3,  # with an average over some 200 steps: what the last step is by chance does not matter
-    warm_up=50,
     weight_decay=0.5,
-    clip=1.0,
     average=0.995,
 )
 
-# As TONEFUSE, but short, with colours free, and without a moving average.
-T_CNN = replace(
-    TONEFUSE,
-    model="t_cnn",
-    hidden=(256, 64),
-    decoder="nearest",
-    patch=48,
-    context=4,
-    epochs=8,
-    batch=4,
-    ssim=0.4,
-    log_mse=0.0,
-    structure=0.0,
-    colour_cycle=False,
-    ramps=0.0,
-    final_rate=1e-5,
-    weight_decay=1e-4,
-    average=None,
-)
+T_CNN = replace(CROPS, model="t_cnn", ssim=0.4, patch=48, context=4, epochs=8, batch=4)
 
-LIGHTFUSE = replace(
-    TONEFUSE,
-    model="lightfuse",
-    hidden=(256, 64),
-    decoder="nearest",
-    log_mse=0.0,
-    structure=0.0,
-    epochs=10,
-    batch=12,
-    ramps=0.0,
-    last_bias=0.5,
-    undecided=1.0,
-    final_rate=1e-5,
-    weight_decay=1e-4,
-    average=0.99,
-)
+LIGHTFUSE = replace(CROPS, epochs=10, colour_cycle=True, last_bias=0.5, undecided=1.0, average=0.99)
 
 RECIPES = {"paper": PAPER, "lightfuse": LIGHTFUSE, "tonefuse": TONEFUSE, "t_cnn": T_CNN}
