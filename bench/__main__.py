@@ -20,13 +20,13 @@ from PIL import Image
 
 from bench import command_share, peers, tables
 from bench.comparison import MemoryRow, Plan, Row, Sides, compare, measure_memory, pair_files
-from bench.engine import check_weights
 from bench.machine import description
 from bench.pictures import Content, Photograph, read_rgb, repeats, size_of
 from bench.plot import plot
-from npfuse.atomic import written_in_place
+from bench.runtime import check_weights
 from npfuse.examples import example_pair
-from npfuse.weights import load_weights
+from npfuse.pictures.atomic import written_in_place
+from npfuse.weights.loading import load_weights
 
 JPEG_QUALITY = 95  # of the files that are written for timing the command, where the photograph has another size
 RANDOM = "random"

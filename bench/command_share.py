@@ -13,8 +13,8 @@ from pathlib import Path
 
 import npfuse
 from bench.summary import Summary, ratios, summarized
-from npfuse.images import Picture, read_picture, write_picture
-from npfuse.weights import Weights
+from npfuse.pictures.reading import Picture, read_picture, write_picture
+from npfuse.weights.weights import Weights
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,16 +16,16 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.engine import NPFUSE
 from bench.machine import available_bytes
 from bench.pictures import Content, pair_of
+from bench.runtime import NPFUSE
 from bench.summary import Difference, Summary, ratios, summarized
 from bench.worker import Memory, Run, Worker, WorkerError
 from costmodel.counts import count
-from costmodel.memory import peak
 from costmodel.methods import multiple_of_8
 from npfuse.graph import Graph
-from npfuse.weights import Weights
+from npfuse.graph_memory import peak
+from npfuse.weights.weights import Weights
 
 SETTLE_S = 0.03  # between two runs: threads that wait busily for more work give up meanwhile
 SIDES = (128, 256)  # of the tiles that a peer tries

@@ -23,9 +23,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from npfuse.exr import encode_light
-from npfuse.memory_plan import parse_size
-from npfuse.stored import opened
+from npfuse.pairs.memory_plan import parse_size
+from npfuse.pictures.exr import encode_light
+from npfuse.pictures.stored import opened
 
 TILE, WIDTH = 256, 4096
 FORMATS = ("tif", "npy", "zarr")

@@ -35,7 +35,7 @@ from npfuse.ops import (
     Window,
 )
 from npfuse.ops.resize import resize_taps
-from npfuse.weights import Weights
+from npfuse.weights.weights import Weights
 
 OPSET = 18
 IR_VERSION = 9  # the oldest that has this opset; every runtime reads it

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bench.tiling import GRID
-from npfuse.images import read_picture
+from npfuse.pictures.reading import read_picture
 
 Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 

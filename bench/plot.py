@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.comparison import Row
-from bench.engine import NPFUSE, title
+from bench.runtime import NPFUSE, title
 from bench.tables import threads_text
-from npfuse.atomic import written_in_place
+from npfuse.pictures.atomic import written_in_place
 
 
 def plot(rows: Sequence[Row], path: Path) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from bench.command_share import Shares
 from bench.comparison import MemoryRow, Row
-from bench.engine import NPFUSE, title
+from bench.runtime import NPFUSE, title
 from bench.summary import Summary
 
 MIB = 2**20

@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from bench.engine import NPFUSE, Engine
 from bench.peers import peer
+from bench.runtime import NPFUSE, Engine
 from bench.summary import Difference, difference
 from bench.tiling import Picture
 from costmodel import process_memory
 from npfuse import fuse
-from npfuse.weights import Weights
+from npfuse.weights.weights import Weights
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "KERAS_BACKEND": "tensorflow"}

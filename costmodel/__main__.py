@@ -100,11 +100,11 @@ def _parser() -> argparse.ArgumentParser:
 def _executed(arguments: argparse.Namespace) -> str:
     """Return what the fusion of two pictures executes, as text."""
     from costmodel.counts import count
-    from costmodel.executed import executed_table
-    from npfuse.fast.executed import count_executed
+    from costmodel.executed import count_executed
+    from costmodel.executed_table import executed_table
     from npfuse.fusion import under_exposed_first
-    from npfuse.images import read_picture
-    from npfuse.weights import load_weights
+    from npfuse.pictures.reading import read_picture
+    from npfuse.weights.loading import load_weights
 
     _check_format(arguments.format)
     weights = load_weights(arguments.weights)

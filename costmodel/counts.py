@@ -3,7 +3,7 @@
 A rule counts what the operator's NumPy definition in `npfuse.ops` does, padded and cropped taps included; the tests run
 the definitions on numbers that count. Every operator is taken to read its inputs and weights from memory once and to
 write its output once, as in execution operator by operator with a cache that holds a window. Left out: batches (one
-picture is counted), and what a runner saves by fusing operators (`costmodel.memory`).
+picture is counted), and what a runner saves by fusing operators (`npfuse.graph_memory`).
 """
 
 from collections.abc import Callable, Mapping

@@ -1,84 +1,119 @@
-"""The arithmetic that `npfuse.fuse` really executes for a pair of pictures: `python -m costmodel executed UNDER OVER`.
+"""What fusing a pair really executes in the pointwise layers of its pixels, counted while it is done.
 
-How much of a chain of pointwise layers has to be evaluated depends on the picture: the compiled code counts it, leaf by
-leaf of 16x16 pixels (`npfuse.fast.executed`). Everything else in the network is executed as `costmodel.counts` counts
-it.
+How much of a layer `npfuse.engine.pixel_groups` leaves out depends on the picture; so it is not counted from the graph,
+as `costmodel` does, but by the compiled function itself, at no cost that shows: a few additions a leaf of 256 pixels.
 """
 
-from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from costmodel.counts import LayerCost
-from costmodel.tables import Column, Table, Value
-from npfuse.fast.executed import Executed
+import numpy as np
+from numpy.typing import NDArray
+
+from npfuse.engine.pixel_groups import BOUNDING, BY_BOUNDS, BY_VALUES, EVALUATION, FOLDING, LEAVES_PLAIN, LEAVES_SEEN
+from npfuse.ops import PointwiseConv2D
+from npfuse.strip_form import recognized
+from npfuse.strips import GRID, fuse_pair
+from npfuse.weights.weights import Weights
 
 
-def executed_table(layers: Sequence[LayerCost], done: Executed, title: str) -> Table:
-    """Return every layer with multiply-adds, executed beside static.
+@dataclass(frozen=True, kw_only=True)
+class ExecutedLayer:
+    """What was executed for one layer, in all leaves together.
 
     Parameters
     ----------
-    layers : of the network for the pair's size
-    done : what was executed for the pair
-    title : of the table
+    name : of the pointwise convolution in the graph
+    bounding_macs : multiply-adds of the bounds of its units; units are padded to a vector, 8 or 16
+    folding_macs : of folding the layer before into it; columns are padded likewise
+    evaluation_macs : of evaluating units at pixels: undecided ones, all of the last layer's, and all of leaves that
+        were evaluated plainly, after what had been evaluated before they were given up
+    undecided_by_bounds : units that their bounds left undecided, added up over the leaves
+    undecided_by_values : those of them whose values then had both signs
+    """
+
+    name: str
+    bounding_macs: int
+    folding_macs: int
+    evaluation_macs: int
+    undecided_by_bounds: int
+    undecided_by_values: int
+
+    @property
+    def macs(self) -> int:
+        """All multiply-adds."""
+        return self.bounding_macs + self.folding_macs + self.evaluation_macs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Executed:
+    """What was executed for a pair.
+
+    Parameters
+    ----------
+    pixels : of the pair
+    leaves : of 16x16 pixels, those at the edges included
+    leaves_plain : of these, evaluated plainly: all units at all pixels
+    layers : in the order of execution
+    """
+
+    pixels: int
+    leaves: int
+    leaves_plain: int
+    layers: tuple[ExecutedLayer, ...]
+
+    @property
+    def macs(self) -> int:
+        """All multiply-adds of all layers."""
+        return sum(layer.macs for layer in self.layers)
+
+
+def count_executed(under: NDArray[Any], over: NDArray[Any], weights: Weights) -> Executed:
+    """Fuse a pair on one thread and count what its pointwise layers execute.
+
+    Parameters
+    ----------
+    under, over : ndarray (H, W, 3) or (H, W), as `npfuse.fuse` takes them, the under-exposed one first
+    weights : of LightFuse or ToneFuse
 
     Returns
     -------
-    Table, whose total is the sum of its rows
+    Executed
+
+    Raises
+    ------
+    ValueError : the network is not of LightFuse's form
+
+    Examples
+    --------
+    >>> from npfuse import load_weights
+    >>> flat = np.full((16, 16, 3), 128, np.uint8)
+    >>> done = count_executed(flat, flat, load_weights("lightfuse"))
+    >>> done.leaves, [layer.evaluation_macs for layer in done.layers]  # all decided: 6 features to 3 outputs are left
+    (1, [0, 0, 4608])
     """
-
-    def integer(key: str, header: str, meaning: str, group: str = "") -> Column:
-        return Column(key=key, header=header, meaning=meaning, kind="integer", group=group)
-
-    def units(key: str, header: str, meaning: str) -> Column:
-        return Column(key=key, header=header, meaning=meaning, kind="decimal", digits=2, group="undecided units a leaf")
-
-    columns = (
-        Column(key="layer", header="layer", meaning="name of the node"),
-        integer("static_macs", "static", "multiply-adds of the whole layer", "MACs"),
-        integer("bounding_macs", "bounding", "multiply-adds that bound units over leaves", "executed MACs"),
-        integer("folding_macs", "folding", "multiply-adds that fold units that are on", "executed MACs"),
-        integer("evaluation_macs", "evaluation", "multiply-adds of what is evaluated pixel by pixel", "executed MACs"),
-        integer("executed_macs", "all", "the sum of these", "executed MACs"),
-        Column(
-            key="share",
-            header="of static",
-            meaning="executed, a fraction of static",
-            kind="percent",
-            digits=1,
-            group="executed MACs",
-        ),
-        units("undecided_by_bounds", "by bounds", "units of open sign after bounding, a leaf, in the mean"),
-        units("undecided_by_values", "by values", "units of both signs in a leaf, in the mean"),
-    )
-    counted = {layer.name: layer for layer in done.layers}
-    tried = max(done.leaves - done.leaves_plain, 1)
-    rows: list[tuple[Value, ...]] = []
-    sums = [0] * 5
-    for layer in layers:
-        static, own = layer.work.macs, counted.get(layer.name)
-        if own:
-            macs = [static, own.bounding_macs, own.folding_macs, own.evaluation_macs, own.macs]
-            undecided = (own.undecided_by_bounds / tried, own.undecided_by_values / tried)
-            rows.append((layer.name, *macs, own.macs / static, *undecided))
-        elif static:
-            macs = [static, 0, 0, static, static]
-            rows.append((layer.name, *macs, 1.0, None, None))
-        else:
-            continue
-        sums = [total + number for total, number in zip(sums, macs, strict=True)]
-    plain = f"{done.leaves_plain:,} of them ({done.leaves_plain / done.leaves:.1%})"
-    return Table(
-        name="executed",
-        title=title,
-        columns=columns,
-        rows=tuple(rows),
-        total=("total", *sums, sums[-1] / sums[0], None, None),
-        notes=(
-            f"{done.leaves:,} leaves of 16x16 pixels, those at the edges whole; {plain} were evaluated plainly: too "
-            "much was undecided.",
-            "Means are over the other leaves. Layers outside the chain are executed as they are counted.",
-            "Bounding finds which units are surely on or off all over a leaf. Those that are off are left out; those "
-            "that are on are linear, and are folded into the next layer. So a later layer reads the pixel's channels "
-            "and all undecided units before it, and may take more than its static count.",
-        ),
+    form = recognized(weights.graph(GRID, GRID))
+    if form is None:
+        raise ValueError(f"count_executed: weights are for {weights.model}, expected a network of LightFuse's form")
+    names = [node.name for node in form.chain if isinstance(node.op, PointwiseConv2D)]
+    counts = np.zeros((len(names) + 1, 5), np.int64)
+    out = np.empty_like(under, order="C")
+    for job in fuse_pair(under, over, out, weights, engine="fast", threads=1, counts=counts):
+        job()
+    layers = [
+        ExecutedLayer(
+            name=name,
+            bounding_macs=int(row[BOUNDING]),
+            folding_macs=int(row[FOLDING]),
+            evaluation_macs=int(row[EVALUATION]),
+            undecided_by_bounds=int(row[BY_BOUNDS]),
+            undecided_by_values=int(row[BY_VALUES]),
+        )
+        for name, row in zip(names, counts[1:], strict=True)
+    ]
+    return Executed(
+        pixels=under.shape[0] * under.shape[1],
+        leaves=int(counts[0, LEAVES_SEEN]),
+        leaves_plain=int(counts[0, LEAVES_PLAIN]),
+        layers=tuple(layers),
     )

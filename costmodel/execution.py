@@ -3,7 +3,7 @@
 In a merged step (`npfuse.run`), hidden values stay in the cache: memory is read for the first operator's inputs and for
 all weights, and written for the last operator's output. Fused is how `npfuse.fuse` does it: a network of LightFuse's
 form goes over strips of the 8-bit pictures in two steps, first for what is coarse, then for the result
-(`npfuse.fast.strip_pass`), and what a strip needs in between stays in the cache too; other networks run in merged
+(`npfuse.engine.strip_pass`), and what a strip needs in between stays in the cache too; other networks run in merged
 steps, over tiles.
 """
 

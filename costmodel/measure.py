@@ -19,20 +19,20 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from costmodel.counts import count
+from costmodel.executed import count_executed
 from costmodel.execution import StepCost, steps
 from costmodel.machine import Machine, predicted_s
 from costmodel.methods import multiple_of_8
 from costmodel.report import Subject
 from npfuse import Weights, fuse
 from npfuse.examples import example_pair
-from npfuse.fast.executed import count_executed
 from npfuse.graph import Graph
-from npfuse.images import read_picture
 from npfuse.models import build
+from npfuse.pictures.reading import read_picture
 from npfuse.run import run
 from npfuse.strip_form import recognized
 from npfuse.strips import GRID
-from npfuse.weights import bundled_names, load_weights
+from npfuse.weights.loading import bundled_names, load_weights
 
 SCENE = "interior"
 RUNS = 5

@@ -5,13 +5,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from costmodel.fusion_memory import fusion_peak
 from costmodel.machine import Machine
 from costmodel.measure import SCENE, Measurement, measure
 from costmodel.measured_memory import measured_peak
 from costmodel.published import RUNTIME_RATIOS
 from costmodel.report import Subject, machine_notes
 from costmodel.tables import Column, Table, Value
+from npfuse.fusion_memory import fusion_peak
 
 COMPARED = "LightFuse"  # what the paper's ratios are of
 

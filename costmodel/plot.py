@@ -9,7 +9,7 @@ from costmodel.conventions import Convention
 from costmodel.counts import LayerCost
 from costmodel.machine import Machine
 from costmodel.report import Subject
-from npfuse.atomic import written_in_place
+from npfuse.pictures.atomic import written_in_place
 
 NAMED = 2  # layers named at one point
 BARS = 24  # of the costliest layers; the others get one bar together

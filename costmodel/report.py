@@ -9,14 +9,14 @@ from costmodel.conventions import CONVENTIONS, Convention, Work
 from costmodel.counts import GraphCost, count
 from costmodel.energy import PRECISIONS, SOURCE, energy
 from costmodel.execution import StepCost, fused_steps, steps
-from costmodel.fusion_memory import fusion_peak
 from costmodel.machine import Machine, predicted_s
-from costmodel.memory import Peak, peak
 from costmodel.methods import METHODS, Method, method_of
 from costmodel.published import FLOPS_CONVENTION, PAPER, RATIOS, Reading
 from costmodel.published import METHODS as PUBLISHED
 from costmodel.tables import Column, Table, Value
+from npfuse.fusion_memory import fusion_peak
 from npfuse.graph import Graph
+from npfuse.graph_memory import Peak, peak
 from npfuse.models import build
 
 KIND_MEANINGS = {

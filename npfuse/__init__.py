@@ -11,7 +11,9 @@ from importlib.metadata import version
 
 from npfuse.fusion import fuse, fuse_stack
 from npfuse.graph import Graph
-from npfuse.weights import Weights, WeightsError, bundled_names, load_weights, save_weights
+from npfuse.weights.loading import bundled_names, load_weights
+from npfuse.weights.npz_files import save_weights
+from npfuse.weights.weights import Weights, WeightsError
 
 __version__ = version("npfuse")
 __all__ = ["Graph", "Weights", "WeightsError", "bundled_names", "fuse", "fuse_stack", "load_weights", "save_weights"]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
 from npfuse.commands import batch, check, compare, demo, evaluate, fuse, weights
-from npfuse.picture import one_line
+from npfuse.pictures.picture import one_line
 
 USER_ERROR, INTERRUPTED = 2, 130
 

@@ -18,7 +18,7 @@ from npfuse.run import Engine
 from npfuse.strips import GRID, TILE_GRID, WHITE, fuse_pair, thumbnail_size
 from npfuse.survey import BAND, Band, Survey, band, put_together
 from npfuse.thumbnail import Thumbnail
-from npfuse.weights import Weights
+from npfuse.weights.weights import Weights
 
 Settings = tuple[bool, tuple[Survey, Survey]]
 

@@ -19,7 +19,8 @@ from npfuse.methods.pair_network import pair_phases
 from npfuse.run import Engine
 from npfuse.strips import GRID, WHITE, Pixels
 from npfuse.survey import survey
-from npfuse.weights import Weights, bundled_names, load_weights
+from npfuse.weights.loading import bundled_names, load_weights
+from npfuse.weights.weights import Weights
 
 Order = Literal["auto", "given"]
 Progress = Callable[[int, int], None]

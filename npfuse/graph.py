@@ -4,10 +4,13 @@ The runner executes a graph, the cost model counts it, and people read it (`prin
 execution, so a graph has no cycles. Two nodes with the same weight key share their weights (siamese branches).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
+from typing import Any
+
+from numpy.typing import NDArray
 
 from npfuse.ops.operator import Operator, Pair, Shape
 from npfuse.ops.window import Window
@@ -193,3 +196,20 @@ class GraphBuilder:
     def build(self, *outputs: str) -> Graph:
         """Return the checked graph."""
         return Graph(name=self.name, inputs=tuple(self.inputs), nodes=tuple(self.nodes), outputs=outputs)
+
+
+def check_weights(graph: Graph, weights: Mapping[str, NDArray[Any]]) -> None:
+    """Raise ValueError where a weight is missing, left over or of the wrong shape; the message names each one."""
+    faults = [
+        f"{name} is missing, expected {shape}" for name, shape in graph.weight_shapes.items() if name not in weights
+    ]
+    faults += [
+        f"{name} {array.shape} is left over" for name, array in weights.items() if name not in graph.weight_shapes
+    ]
+    faults += [
+        f"{name} has shape {weights[name].shape}, expected {shape}"
+        for name, shape in graph.weight_shapes.items()
+        if name in weights and weights[name].shape != shape
+    ]
+    if faults:
+        raise ValueError(f"{graph.name}: weights do not fit: {'; '.join(faults)}")

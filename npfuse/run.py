@@ -1,6 +1,6 @@
 """Runs a graph on arrays, by the NumPy definitions or by the compiled functions.
 
-The fast engine evaluates a chain of pointwise convolutions and ReLUs in one go (`npfuse.fast.pixel_mlp`), so that
+The fast engine evaluates a chain of pointwise convolutions and ReLUs in one go (`npfuse.engine.pixel_mlp`), so that
 hidden values are never written to memory; what AddChannels adds in a chain goes into the bias before it. With
 `merge=False` the engine runs operator by operator. A value is dropped after its last use.
 """
@@ -11,33 +11,16 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from npfuse.graph import Graph, Node
+from npfuse.graph import Graph, Node, check_weights
 from npfuse.ops import DEFINITIONS, AddChannels, Function, Operator, PointwiseConv2D, ReLU
 from npfuse.ops.operator import Pair
 
 if TYPE_CHECKING:
-    from npfuse.fast.chains import Layer
+    from npfuse.engine.chains import Layer
 
 Engine = Literal["fast", "definition"]
 
 Step = tuple[Node, ...]
-
-
-def check_weights(graph: Graph, weights: Mapping[str, NDArray[Any]]) -> None:
-    """Raise ValueError where a weight is missing, left over or of the wrong shape; the message names each one."""
-    faults = [
-        f"{name} is missing, expected {shape}" for name, shape in graph.weight_shapes.items() if name not in weights
-    ]
-    faults += [
-        f"{name} {array.shape} is left over" for name, array in weights.items() if name not in graph.weight_shapes
-    ]
-    faults += [
-        f"{name} has shape {weights[name].shape}, expected {shape}"
-        for name, shape in graph.weight_shapes.items()
-        if name in weights and weights[name].shape != shape
-    ]
-    if faults:
-        raise ValueError(f"{graph.name}: weights do not fit: {'; '.join(faults)}")
 
 
 def plan(graph: Graph, *, merge: bool) -> list[Step]:
@@ -99,7 +82,7 @@ def run(
     weights : ndarray by full name, "<weight key>/<name>", of the dtype of the inputs
     engine : "fast" (compiled) or "definition" (NumPy)
     merge : whether the fast engine runs chains of pointwise convolutions in one go
-    origin : (row, column) of the inputs' first pixel in the picture they are a part of (`npfuse.fast.pixel_mlp`)
+    origin : (row, column) of the inputs' first pixel in the picture they are a part of (`npfuse.engine.pixel_mlp`)
 
     Returns
     -------
@@ -166,7 +149,7 @@ def _run_node(
 def _run_chain(
     step: Step, values: Mapping[str, NDArray[Any]], weights: Mapping[str, NDArray[Any]], origin: Pair
 ) -> NDArray[Any]:
-    from npfuse.fast.pixel_mlp import pixel_mlp
+    from npfuse.engine.pixel_mlp import pixel_mlp
 
     x = values[step[0].inputs[0]]
     if not any(isinstance(node.op, AddChannels) for node in step):

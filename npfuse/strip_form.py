@@ -1,4 +1,4 @@
-"""Finds in a graph what a strip is fused with in one pass (`npfuse.fast.strip_pass`): networks of LightFuse's form.
+"""Finds in a graph what a strip is fused with in one pass (`npfuse.strip_run`): networks of LightFuse's form.
 
 Such a network is tanh of the sum of a chain of pointwise layers, which reads the pixels themselves (DetailNet), and of
 something coarse, which reads them after they were halved by depthwise convolutions (GlobalNet) and is enlarged again.
@@ -8,14 +8,11 @@ Numba is not imported here: the cost model asks too.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from npfuse.engine.layout import CELL, CHANNELS, TAPS
 from npfuse.graph import Graph, Node
 from npfuse.ops import BOX, Add, DepthwiseConv2D, DepthwiseConv2DTranspose, PointwiseConv2D, Resize, Tanh
 from npfuse.ops.resize import Method
 from npfuse.run import Step, plan
-
-CHANNELS = 6  # of two exposures
-TAPS = 3  # of the convolutions that halve
-CELL = 8  # pixels: how many times the coarse picture is enlarged
 
 HALVING = DepthwiseConv2D(kernel_size=(TAPS, TAPS), stride=(2, 2))
 DOUBLING = DepthwiseConv2DTranspose(kernel_size=(2, 2), stride=(2, 2), use_bias=False, fixed=BOX)

@@ -2,7 +2,7 @@
 
 A part is a tile that is aligned with the network's coarsest grid and surrounded by as much of the picture as its result
 depends on, so that memory stays small and the result is that of the whole. Networks of LightFuse's form run over strips
-of the picture in one pass (`npfuse.fast.strip_pass`), others operator by operator over squares. Sizes that are no
+of the picture in one pass (`npfuse.engine.strip_pass`), others operator by operator over squares. Sizes that are no
 multiple of 8 are edge-replicated at the bottom and right (`Weights.padded_size`) and cropped afterwards.
 Pictures are only read as `picture[rows, columns]` and results only written as `out[rows, columns] = values`.
 """
@@ -20,10 +20,10 @@ from npfuse.graph import Graph
 from npfuse.run import Engine, plan, run
 from npfuse.strip_form import Form, recognized
 from npfuse.survey import Survey, survey
-from npfuse.weights import Weights
+from npfuse.weights.weights import Weights
 
 GRID = 8  # pixels: GlobalNet halves the size three times
-TILE_GRID = 64  # pixels: where tiles meet, so that the groups of blocks of `npfuse.fast.pixel_mlp` are whole
+TILE_GRID = 64  # pixels: where tiles meet, so that the groups of blocks of `npfuse.engine.pixel_mlp` are whole
 TILE_BYTES = 16 << 20  # of the widest value that is kept of a tile
 STRIP_ROWS = 512  # of a strip that is computed in one pass, at most
 STRIP_COLUMNS = 8192
@@ -110,7 +110,7 @@ def fuse_pair(
 
     What the network wants of the whole pictures is in their surveys, of `thumbnail_size`; made here unless given, if it
     wants anything.
-    What a pass executes is added to `counts`, see `npfuse.fast.executed`.
+    What a pass executes is added to `counts`, see `costmodel.executed`.
     """
     height, width = (-(-size // GRID) * GRID for size in out.shape[:2])
     whole = weights.graph(*weights.padded_size(*out.shape[:2]))
@@ -173,7 +173,7 @@ def thumbnail_size(graph: Graph) -> tuple[int, int]:
 
 def _strip_job_of(pair: _Pair, form: Form, counts: NDArray[np.int64] | None) -> Callable[[Tile, Tile], None]:
     """Return what fuses a strip in one pass."""
-    from npfuse.fast.strip_pass import fuse_window, prepare
+    from npfuse.strip_run import fuse_window, prepare
 
     prepared = prepare(form, pair.others, pair.arrays())
     counts = np.zeros((len(prepared.chain.table), 5), np.int64) if counts is None else counts

@@ -57,7 +57,7 @@ class Thumbnail:
         runs = [part[a - first : b - first] for a, b, _, _ in self.band_runs(first, first + len(part))]
         if part.dtype.kind == "f":
             return np.stack([run.sum(axis=0, dtype=np.float64) for run in runs]), float(part.min()), float(part.max())
-        from npfuse.fast.column_sums import column_sums
+        from npfuse.engine.column_sums import column_sums
 
         found = [column_sums(run.reshape(len(run), -1)) for run in runs]
         sums = np.stack([columns for columns, _, _ in found]).astype(np.uint64)

@@ -10,8 +10,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from npfuse.images import PictureError
-from npfuse.weights import WeightsError
+from npfuse.pictures.reading import PictureError
+from npfuse.weights.weights import WeightsError
 from reference.errors import InputError
 from reference.recipes import RECIPES
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from npfuse.run import run
 from npfuse.strips import GRID
-from npfuse.weights import Weights, WeightsError, bundled_names, load_weights
+from npfuse.weights.loading import bundled_names, load_weights
+from npfuse.weights.weights import Weights, WeightsError
 from reference import keras_models
 from reference.export import import_arrays
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from keras import layers
 
-from npfuse.weights import Weights, save_weights
+from npfuse.weights.npz_files import save_weights
+from npfuse.weights.weights import Weights
 
 
 def export_arrays(model):

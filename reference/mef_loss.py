@@ -1,14 +1,15 @@
 """The loss that needs no label: 1 - MEF-SSIM, perhaps with a luminance term, and what lies outside of [0, 1].
 
-The measure is `npfuse.metrics.mef_ssim`'s, here as tensors for K exposures of N stacks. Scales are averaged, where the
-metric multiplies them. Beside a label, which says how bright the picture is, it goes without the luminance term.
+The measure is `npfuse.scoring.metrics.mef_ssim`'s, here as tensors for K exposures of N stacks. Scales are averaged,
+where the metric multiplies them. Beside a label, which says how bright the picture is, it goes without the luminance
+term.
 """
 
 import numpy as np
 import tensorflow as tf
 
 from npfuse.color import LUMA
-from npfuse.metrics import MEF_C, luma_mixture, patch_mixture
+from npfuse.scoring.metrics import MEF_C, luma_mixture, patch_mixture
 
 C1 = 0.01**2
 
@@ -86,8 +87,8 @@ def quality(fused, lumas, mixture, brightness=None):
     fused : tensor (1, N, H, W, 1)
     lumas : tensor (K, N, H, W, 1)
     mixture : tensor (K, N, H - 10, W - 10, 1)
-        How much of each exposure's patch the wanted patch has (`npfuse.metrics.patch_mixture`).
-    brightness : the same for the patches' means (`npfuse.metrics.luma_mixture`), or None
+        How much of each exposure's patch the wanted patch has (`npfuse.scoring.metrics.patch_mixture`).
+    brightness : the same for the patches' means (`npfuse.scoring.metrics.luma_mixture`), or None
 
     Returns
     -------

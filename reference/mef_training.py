@@ -1,9 +1,9 @@
 """Training of MEF-Net and DeepFuse on scenes in the SICE layout, without labels: both maximise MEF-SSIM.
 
-What a result should look like follows from the exposures alone (`npfuse.metrics`): in each patch, the structure of the
-strongest contrast, and, as Ma et al. 2020 add for training, a mean that favours the well-exposed. They train MEF-Net on
-pictures of full size; here guide, weight maps and result all have a short side of 128. DeepFuse sees crops of full
-size. Either takes minutes on one core.
+What a result should look like follows from the exposures alone (`npfuse.scoring.metrics`): in each patch, the structure
+of the strongest contrast, and, as Ma et al. 2020 add for training, a mean that favours the well-exposed. They train
+MEF-Net on pictures of full size; here guide, weight maps and result all have a short side of 128. DeepFuse sees crops
+of full size. Either takes minutes on one core.
 """
 
 import argparse
@@ -22,9 +22,10 @@ from npfuse.color import luma_of
 from npfuse.fast import FAST
 from npfuse.fusion import fuse
 from npfuse.methods.mefnet import low_resolution
-from npfuse.metrics import MEF_SCALES, mef_ssim
 from npfuse.ops import Resize
-from npfuse.weights import Weights, save_weights
+from npfuse.scoring.metrics import MEF_SCALES, mef_ssim
+from npfuse.weights.npz_files import save_weights
+from npfuse.weights.weights import Weights
 from reference import mef_networks
 from reference.errors import InputError
 from reference.export import export_arrays

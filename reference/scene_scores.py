@@ -6,7 +6,7 @@
 import keras
 import numpy as np
 
-from npfuse.metrics import psnr, ssim
+from npfuse.scoring.metrics import psnr, ssim
 from reference.examples import thumbnail
 from reference.sice import full_range
 

@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 
 from npfuse import fuse, load_weights
 from npfuse.color import luma_of
-from npfuse.contact_sheet import contact_sheet
-from npfuse.images import Picture, check_writable, write_picture
-from npfuse.metrics import blockiness, mef_ssim, psnr, ssim
+from npfuse.pictures.contact_sheet import contact_sheet
+from npfuse.pictures.reading import Picture, check_writable, write_picture
+from npfuse.scoring.metrics import blockiness, mef_ssim, psnr, ssim
 from reference.errors import InputError
 from reference.recipes import RECIPES
 from reference.sice import Scene, read_scenes

@@ -10,12 +10,13 @@ import pytest
 import npfuse
 from npfuse.cli import main
 from npfuse.examples import SCENES, example_pair
-from npfuse.images import Picture, read_picture, write_picture
-from npfuse.profiles import with_profile_of
-from npfuse.weights import Weights, save_weights
+from npfuse.pictures.profiles import with_profile_of
+from npfuse.pictures.reading import Picture, read_picture, write_picture
+from npfuse.weights.npz_files import save_weights
+from npfuse.weights.weights import Weights
 from tests.arrays import assert_close
 from tests.networks import random_pair, random_weights
-from tests.pictures import matrix_profile
+from tests.picture_files import matrix_profile
 
 
 @pytest.fixture
@@ -101,7 +102,7 @@ def test_fuse_refuses_different_profiles_and_converts_them_where_asked(folder, c
 
 
 def test_fuse_takes_one_profile_in_two_spellings(folder):
-    from npfuse.profiles import SRGB
+    from npfuse.pictures.profiles import SRGB
 
     write_picture("over.png", Picture(pixels=random_pair((21, 34, 3))[1], icc_profile=SRGB), overwrite=True)
     assert fuse("-o", "fused.png") == 0
@@ -193,7 +194,7 @@ def test_an_interrupt_leaves_nothing_half_written(folder, capsys, monkeypatch):
         raise KeyboardInterrupt
 
     before = sorted(os.listdir())
-    monkeypatch.setattr("npfuse.file_fusion.fuse_stack", interrupt)
+    monkeypatch.setattr("npfuse.pairs.file_fusion.fuse_stack", interrupt)
     assert fuse("-o", "fused.png") == 130
     assert "interrupted" in one_error(capsys)
     assert sorted(os.listdir()) == before
@@ -203,7 +204,7 @@ def test_too_little_memory_is_one_line(folder, capsys, monkeypatch):
     def fail(*args, **kwargs):
         raise MemoryError
 
-    monkeypatch.setattr("npfuse.file_fusion.fuse_stack", fail)
+    monkeypatch.setattr("npfuse.pairs.file_fusion.fuse_stack", fail)
     assert fuse("-o", "fused.png") == 2
     assert "not enough memory" in one_error(capsys)
 
@@ -241,7 +242,7 @@ def test_weights_show_prints_arrays_and_the_network(folder, capsys):
 
 def test_weights_convert_writes_what_fuse_takes(folder, capsys):
     pytest.importorskip("h5py")
-    from tests.test_keras_files import write_legacy
+    from tests.weights.test_keras_files import write_legacy
 
     weights = random_weights()
     write_legacy("authors.h5", weights, custom=True)

@@ -12,9 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import npfuse
-from npfuse import fusion, strips
-from npfuse.fast import strip_pass
-from npfuse.fast.pixel_groups import GROUP_SIDE
+from npfuse import fusion, strip_run, strips
+from npfuse.engine.pixel_groups import GROUP_SIDE
 from npfuse.graph import GraphBuilder
 from npfuse.models import lightfuse
 from npfuse.ops import DEFINITIONS, PointwiseConv2D, resize
@@ -244,7 +243,7 @@ def test_an_error_in_a_tile_reaches_the_caller(monkeypatch):
         raise RuntimeError("the network failed")
 
     monkeypatch.setattr(strips, "run", fail)
-    monkeypatch.setattr(strip_pass, "run", fail)
+    monkeypatch.setattr(strip_run, "run", fail)
     for engine in ("fast", "definition"):
         with pytest.raises(RuntimeError, match="the network failed"):
             npfuse.fuse(*random_pair((90, 90, 3)), random_weights(), threads=2, engine=engine)

@@ -20,8 +20,10 @@ with atheris.instrument_imports(include=["npfuse", "PIL", "tifffile", "zipfile",
     import numpy as np
     from PIL import Image
 
-    from npfuse.images import Picture, PictureError, read_picture, write_picture
-    from npfuse.weights import Weights, WeightsError, load_weights, save_weights
+    from npfuse.pictures.reading import Picture, PictureError, read_picture, write_picture
+    from npfuse.weights.loading import load_weights
+    from npfuse.weights.npz_files import save_weights
+    from npfuse.weights.weights import Weights, WeightsError
 
 FOLDER = Path(tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
 

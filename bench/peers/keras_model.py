@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from npfuse.weights import Weights
+from npfuse.weights.weights import Weights
 
 HALF_WHITE = 127.5
 

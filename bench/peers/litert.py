@@ -7,7 +7,7 @@ import numpy as np
 
 from bench.peers.keras_model import bytes_model
 from bench.tiling import Network, Others, Picture
-from npfuse.weights import Weights
+from npfuse.weights.weights import Weights
 
 TITLE = "LiteRT/XNNPACK"
 MODULES = ("ai_edge_litert", "keras", "tensorflow", "h5py")

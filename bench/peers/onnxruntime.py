@@ -3,7 +3,7 @@
 import numpy as np
 
 from bench.tiling import Network, Others, Picture
-from npfuse.weights import Weights
+from npfuse.weights.weights import Weights
 
 TITLE = "ONNX Runtime"
 MODULES = ("onnx", "onnxruntime")

@@ -24,7 +24,7 @@ from npfuse.ops import (
     Resize,
     Tanh,
 )
-from npfuse.weights import Weights
+from npfuse.weights.weights import Weights
 
 TITLE = "PyTorch"
 MODULES = ("torch",)

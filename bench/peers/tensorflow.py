@@ -4,7 +4,7 @@ import numpy as np
 
 from bench.peers.keras_model import bytes_model
 from bench.tiling import Network, Others, Picture
-from npfuse.weights import Weights
+from npfuse.weights.weights import Weights
 
 TITLE = "Keras/TensorFlow"
 MODULES = ("keras", "tensorflow", "h5py")

@@ -5,11 +5,11 @@ import os
 import sys
 from pathlib import Path
 
-from npfuse.batch import Outcome, find_pairs, run_batch
 from npfuse.commands.console import Commands, add_fusion_options
 from npfuse.commands.fuse import add_file_options, file_options
-from npfuse.picture_output import KIND_OF_SUFFIX
-from npfuse.weights import load_weights
+from npfuse.pairs.batch import Outcome, find_pairs, run_batch
+from npfuse.pictures.writing import KIND_OF_SUFFIX
+from npfuse.weights.loading import load_weights
 
 SOME_FAILED = 1
 

@@ -4,11 +4,11 @@ import argparse
 from pathlib import Path
 
 from npfuse.commands.console import Commands
-from npfuse.diagnosis import Diagnosis, diagnose, findings
-from npfuse.file_fusion import FileOptions, Teller, check_alike, read_pair
-from npfuse.picture import shown
-from npfuse.stored import opened
-from npfuse.stored_fusion import check_survey
+from npfuse.pairs.diagnosis import Diagnosis, diagnose, findings
+from npfuse.pairs.file_fusion import FileOptions, Teller, check_alike, read_pair
+from npfuse.pairs.stored_fusion import check_survey
+from npfuse.pictures.picture import shown
+from npfuse.pictures.stored import opened
 from npfuse.survey import survey
 
 FOUND = 1

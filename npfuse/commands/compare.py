@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfuse.commands.console import Commands, check_free, progress_bar
-from npfuse.comparison import CELL_HEIGHT, FIGURES, Zoom, check_zooms, compare
-from npfuse.evaluation import candidates
-from npfuse.images import Picture, check_writable, read_picture, write_picture
 from npfuse.methods import METHODS
+from npfuse.pictures.reading import Picture, check_writable, read_picture, write_picture
+from npfuse.scoring.comparison import CELL_HEIGHT, FIGURES, Zoom, check_zooms, compare
+from npfuse.scoring.evaluation import candidates
 
 
 def add(commands: Commands) -> None:

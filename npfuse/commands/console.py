@@ -9,10 +9,10 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TypeAlias, get_args
 
-from npfuse.file_fusion import Progress, Teller
 from npfuse.methods import METHODS
+from npfuse.pairs.file_fusion import Progress, Teller
 from npfuse.run import Engine
-from npfuse.weights import bundled_names
+from npfuse.weights.loading import bundled_names
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 

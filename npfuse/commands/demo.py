@@ -4,10 +4,10 @@ import argparse
 from pathlib import Path
 
 from npfuse.commands.console import Commands, add_fusion_options, check_free, progress_bar
-from npfuse.contact_sheet import contact_sheet
 from npfuse.examples import SCENES, example_pair
 from npfuse.fusion import fuse, method_and_weights
-from npfuse.images import Picture, read_picture, write_picture
+from npfuse.pictures.contact_sheet import contact_sheet
+from npfuse.pictures.reading import Picture, read_picture, write_picture
 
 
 def add(commands: Commands) -> None:

@@ -4,13 +4,13 @@ import argparse
 import sys
 from pathlib import Path
 
-from npfuse.atomic import written_in_place
 from npfuse.commands.console import Commands, progress_bar
-from npfuse.evaluation import Settings, candidates, evaluate, keep, kept, kept_path, leave_scenes_out
-from npfuse.images import Picture, write_picture
 from npfuse.methods import METHODS
-from npfuse.scenes import SceneFiles, find_scenes, read_scene
-from npfuse.score_table import FORMATS, Evaluation, notes, scene_table, table
+from npfuse.pictures.atomic import written_in_place
+from npfuse.pictures.reading import Picture, write_picture
+from npfuse.scoring.evaluation import Settings, candidates, evaluate, keep, kept, kept_path, leave_scenes_out
+from npfuse.scoring.scenes import SceneFiles, find_scenes, read_scene
+from npfuse.scoring.score_table import FORMATS, Evaluation, notes, scene_table, table
 
 FAILED = 1
 

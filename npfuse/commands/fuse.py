@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import get_args
 
 from npfuse.commands.console import Commands, ConsoleTeller, add_fusion_options, check_free, peak_memory
-from npfuse.file_fusion import FileOptions, fuse_files
 from npfuse.fusion import Order
-from npfuse.memory_plan import parse_size
+from npfuse.pairs.file_fusion import FileOptions, fuse_files
+from npfuse.pairs.memory_plan import parse_size
 
 
 def add(commands: Commands) -> None:

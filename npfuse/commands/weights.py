@@ -8,10 +8,12 @@ from typing import get_args
 import numpy as np
 
 from npfuse.commands.console import Commands, check_free
-from npfuse.evaluation import printable
 from npfuse.methods import METHODS
 from npfuse.models.lightfuse import Decoder
-from npfuse.weights import DEFAULT, Normalization, bundled_names, load_weights, member_names, save_weights
+from npfuse.scoring.evaluation import printable
+from npfuse.weights.loading import DEFAULT, bundled_names, load_weights
+from npfuse.weights.npz_files import member_names, save_weights
+from npfuse.weights.weights import Normalization
 
 FILES = "an .npz, Keras's .h5, .weights.h5 or .keras, or DeepFuse's .npz or MEF-Net's .pt as their authors publish them"
 
@@ -62,7 +64,7 @@ def _show(arguments: argparse.Namespace) -> None:
 
 
 def _convert(arguments: argparse.Namespace) -> None:
-    from npfuse.keras_files import load_keras_file
+    from npfuse.weights.keras_files import load_keras_file
 
     output: Path = arguments.output
     check_free(output, arguments.force)

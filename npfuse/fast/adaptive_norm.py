@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from npfuse.fast.compiled import aligned_empty, compiled, contiguous
+from npfuse.engine.compiled import aligned_empty, compiled, contiguous
 from npfuse.ops.adaptive_norm import AdaptiveNorm
 from npfuse.ops.operator import check_arrays
 

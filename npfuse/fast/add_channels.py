@@ -4,7 +4,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from npfuse.fast.compiled import aligned_empty, compiled, contiguous
+from npfuse.engine.compiled import aligned_empty, compiled, contiguous
 from npfuse.ops.add_channels import AddChannels
 from npfuse.ops.operator import check_arrays
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from npfuse.fast.compiled import aligned_empty, compiled, contiguous
-from npfuse.fast.lanes import LANES, load_tile, store_tile
+from npfuse.engine.compiled import aligned_empty, compiled, contiguous
+from npfuse.engine.lanes import LANES, load_tile, store_tile
 from npfuse.ops.concatenate import Concatenate
 from npfuse.ops.operator import check_arrays
 

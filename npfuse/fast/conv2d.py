@@ -1,12 +1,12 @@
-"""Conv2D, compiled: sums over a window of the padded picture (`npfuse.fast.window_sums`)."""
+"""Conv2D, compiled: sums over a window of the padded picture (`npfuse.engine.window_sums`)."""
 
 from typing import Any
 
 from numpy.typing import NDArray
 
 from npfuse import padding as pad
-from npfuse.fast.compiled import aligned_empty, bias_or_zeros, contiguous
-from npfuse.fast.window_sums import Frame, Grid, panels_of, sum_padded_windows, sum_windows, terms_of
+from npfuse.engine.compiled import aligned_empty, bias_or_zeros, contiguous
+from npfuse.engine.window_sums import Frame, Grid, panels_of, sum_padded_windows, sum_windows, terms_of
 from npfuse.ops.conv2d import Conv2D
 from npfuse.ops.operator import Pair
 

@@ -2,7 +2,7 @@
 
 Output position o gets, from every tap k, the input position (o + crop - k * dilation) / stride, where that is whole.
 Which taps these are depends on o modulo the stride only, its phase, and for the next o of the same phase the input
-positions are the next ones: `npfuse.fast.window_sums` sums each phase of rows and columns.
+positions are the next ones: `npfuse.engine.window_sums` sums each phase of rows and columns.
 """
 
 from typing import Any
@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfuse import padding as pad
-from npfuse.fast.compiled import aligned_empty, bias_or_zeros, contiguous
-from npfuse.fast.window_sums import Grid, panels_of, sum_windows, terms_of
+from npfuse.engine.compiled import aligned_empty, bias_or_zeros, contiguous
+from npfuse.engine.window_sums import Grid, panels_of, sum_windows, terms_of
 from npfuse.ops.conv2d_transpose import Conv2DTranspose
 from npfuse.ops.operator import Pair
 from npfuse.ops.window import crop_start

@@ -1,4 +1,4 @@
-"""DepthwiseConv2D, compiled: sums over a window channel by channel (`npfuse.fast.channel_sums`)."""
+"""DepthwiseConv2D, compiled: sums over a window channel by channel (`npfuse.engine.channel_sums`)."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfuse import padding as pad
-from npfuse.fast.channel_sums import sum_channels
-from npfuse.fast.compiled import aligned_empty, bias_or_zeros, contiguous
+from npfuse.engine.channel_sums import sum_channels
+from npfuse.engine.compiled import aligned_empty, bias_or_zeros, contiguous
 from npfuse.ops.depthwise_conv2d import DepthwiseConv2D
 from npfuse.ops.operator import Pair
 

@@ -1,6 +1,6 @@
 """DepthwiseConv2DTranspose, compiled: each phase of the stride is a depthwise convolution with some of the taps.
 
-`npfuse.fast.conv2d_transpose` says which; `npfuse.fast.channel_sums` sums them.
+`npfuse.fast.conv2d_transpose` says which; `npfuse.engine.channel_sums` sums them.
 """
 
 from typing import Any
@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfuse import padding as pad
-from npfuse.fast.channel_sums import NOWHERE, sum_channels
-from npfuse.fast.compiled import aligned_empty, bias_or_zeros, contiguous
+from npfuse.engine.channel_sums import NOWHERE, sum_channels
+from npfuse.engine.compiled import aligned_empty, bias_or_zeros, contiguous
 from npfuse.ops.depthwise_conv2d_transpose import DepthwiseConv2DTranspose
 from npfuse.ops.operator import Pair
 from npfuse.ops.window import crop_start

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from npfuse.fast.compiled import compiled, contiguous
+from npfuse.engine.compiled import compiled, contiguous
 from npfuse.ops.divide import Divide
 from npfuse.ops.operator import check_arrays
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfuse.color import LUMA
-from npfuse.fast.compiled import compiled, contiguous
+from npfuse.engine.compiled import compiled, contiguous
 from npfuse.ops.exposure_quality import FLOOR, MEASURES, MIDDLE, SIGMA, ExposureQuality, Measure, least_contrast
 from npfuse.ops.operator import check_arrays
 

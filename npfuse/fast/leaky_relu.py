@@ -4,7 +4,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from npfuse.fast.compiled import aligned_empty, compiled, contiguous
+from npfuse.engine.compiled import aligned_empty, compiled, contiguous
 from npfuse.ops.leaky_relu import LeakyReLU
 from npfuse.ops.operator import check_arrays
 

@@ -1,11 +1,11 @@
-"""PointwiseConv2D, compiled: sums over the channels of one pixel (`npfuse.fast.window_sums`)."""
+"""PointwiseConv2D, compiled: sums over the channels of one pixel (`npfuse.engine.window_sums`)."""
 
 from typing import Any
 
 from numpy.typing import NDArray
 
-from npfuse.fast.compiled import aligned_empty, bias_or_zeros, contiguous
-from npfuse.fast.window_sums import Grid, panels_of, sum_windows, terms_of
+from npfuse.engine.compiled import aligned_empty, bias_or_zeros, contiguous
+from npfuse.engine.window_sums import Grid, panels_of, sum_windows, terms_of
 from npfuse.ops.pointwise_conv2d import PointwiseConv2D
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from npfuse.fast.compiled import aligned_empty, compiled, contiguous
-from npfuse.fast.lanes import LANES, add_scaled, load_tile, store_tile
+from npfuse.engine.compiled import aligned_empty, compiled, contiguous
+from npfuse.engine.lanes import LANES, add_scaled, load_tile, store_tile
 from npfuse.ops.operator import check_arrays
 from npfuse.ops.resize import Method, Resize, resize_taps
 

@@ -15,7 +15,7 @@ from npfuse.color import STUDIO, luma_of, to_rgb, to_ycbcr
 from npfuse.methods.method import Phases, as_floats, strips, to_levels
 from npfuse.run import Engine, run
 from npfuse.strips import Pixels, tile_side
-from npfuse.weights import Weights
+from npfuse.weights.weights import Weights
 
 LEVELS = 255
 

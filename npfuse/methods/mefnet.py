@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfuse.color import JFIF, luma_of, to_rgb, to_ycbcr
-from npfuse.guided_filter import guided_coefficients
+from npfuse.methods.guided_filter import guided_coefficients
 from npfuse.methods.method import Phases, as_floats, strips, to_levels
 from npfuse.ops import DEFINITIONS, Resize
 from npfuse.ops.resize import resize_taps
 from npfuse.run import Engine, run
 from npfuse.strips import Pixels
-from npfuse.weights import Weights
+from npfuse.weights.weights import Weights
 
 SHORT_SIDE = 128
 LONG_SIDE = 2048  # at most: a copy of a strip of film is squeezed, so that its size is bounded

@@ -12,7 +12,7 @@ from npfuse.methods.method import Phases, as_floats, to_levels
 from npfuse.models.mertens import mertens
 from npfuse.run import Engine, run
 from npfuse.strips import Pixels
-from npfuse.weights import Weights
+from npfuse.weights.weights import Weights
 
 
 def mertens_phases(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from npfuse.run import Engine
 from npfuse.strips import WHITE, Pixels
-from npfuse.weights import Weights
+from npfuse.weights.weights import Weights
 
 Job = Callable[[], None]
 Phases = list[list[Job]]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from npfuse.methods.method import Phases
 from npfuse.run import Engine
 from npfuse.strips import Pixels, fuse_pair
-from npfuse.weights import Weights
+from npfuse.weights.weights import Weights
 
 
 def pair_phases(

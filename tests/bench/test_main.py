@@ -85,7 +85,7 @@ def test_bad_arguments_are_named(arguments, message, capsys):
 
 
 def test_weights_that_the_peers_cannot_run_are_refused(tmp_path):
-    from npfuse.weights import save_weights
+    from npfuse.weights.npz_files import save_weights
     from tests.networks import random_weights
 
     save_weights(tmp_path / "w.npz", random_weights(normalization="min_max"))

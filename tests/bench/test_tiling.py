@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bench.engine import thumbnails
+from bench.runtime import thumbnails
 from bench.tiling import fuse_in_tiles, padded, tiles_along, window_shape
 from npfuse.models import lightfuse
 from npfuse.run import run

@@ -3,8 +3,8 @@
 import pytest
 
 from npfuse.cli import main
-from npfuse.images import read_picture
-from tests.test_batch import write_pairs
+from npfuse.pictures.reading import read_picture
+from tests.pairs.test_batch import write_pairs
 
 
 @pytest.fixture

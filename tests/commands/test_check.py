@@ -5,7 +5,7 @@ import pytest
 
 from npfuse.cli import main
 from npfuse.examples import example_pair
-from npfuse.images import Picture, read_picture, write_picture
+from npfuse.pictures.reading import Picture, read_picture, write_picture
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_arrays_and_tiffs_are_checked_part_by_part(folder, capsys, monkeypatch):
     pytest.importorskip("tifffile")
     pytest.importorskip("imagecodecs")
     under, over = (read_picture(path).pixels for path in example_pair("forest"))
-    monkeypatch.setattr("npfuse.file_fusion.read_picture", None)
+    monkeypatch.setattr("npfuse.pairs.file_fusion.read_picture", None)
     np.save("under.npy", under)
     write_picture("under.tif", Picture(pixels=under))
     write_picture("over.tif", Picture(pixels=over))

@@ -11,7 +11,7 @@ import pytest
 from costmodel.__main__ import main
 from costmodel.conventions import CONVENTIONS
 from costmodel.machine import Machine
-from npfuse.images import Picture, write_picture
+from npfuse.pictures.reading import Picture, write_picture
 
 PAGE = Path(__file__).parents[2] / "docs" / "costmodel.md"
 JSON_TYPES = {"string": str, "integer": int, "number": int | float}

@@ -1,76 +1,47 @@
-"""The table of what is executed: layers with counters and without, sums, and the command."""
-
-import json
+"""count_executed: against a count by hand on a constant picture, and in the extremes."""
 
 import numpy as np
+import pytest
 
-from costmodel.__main__ import main
-from costmodel.counts import count
-from costmodel.executed import executed_table
-from npfuse.fast.executed import Executed, ExecutedLayer
-from npfuse.images import Picture, write_picture
-from npfuse.models import lightfuse
+from costmodel.executed import count_executed
+from npfuse.engine.chains import UNITS
+from tests.networks import random_pair, random_weights
 
-NAMES = ("detail1", "detail2", "detail3")
+LEAF = 256  # pixels
 
 
-def layer(name, bounding, folding, evaluation):
-    return ExecutedLayer(
-        name=name,
-        bounding_macs=bounding,
-        folding_macs=folding,
-        evaluation_macs=evaluation,
-        undecided_by_bounds=12,
-        undecided_by_values=3,
-    )
+def test_on_a_constant_picture_all_is_decided_and_the_count_is_that_by_hand():
+    weights = random_weights(hidden=[8, 8])
+    under, over = np.full((64, 64, 3), 50, np.uint8), np.full((64, 64, 3), 180, np.uint8)
+    done = count_executed(under, over, weights)
+    x = np.repeat([50, 180], 3) / 127.5 - 1
+    first = x @ weights.arrays["detail1/kernel"] + weights.arrays["detail1/bias"]
+    second = np.maximum(first, 0) @ weights.arrays["detail2/kernel"] + weights.arrays["detail2/bias"]
+    assert min(np.abs(first).min(), np.abs(second).min()) > 1e-3  # nothing is near enough to 0 to be left undecided
+    on = [int((z > 0).sum()) for z in (first, second)]
+    assert (done.pixels, done.leaves, done.leaves_plain) == (64 * 64, 16, 0)
+    detail1, detail2, detail3 = done.layers
+    bounds = 16 * 3 * 6 * UNITS  # leaves, three sums of six features, the eight units and what fills a vector
+    rows = 6 + 1  # features and the constant
+    assert (detail1.bounding_macs, detail1.folding_macs, detail1.evaluation_macs) == (bounds, 0, 0)
+    # The first leaf folds the units that are on; the others find them folded.
+    assert (detail2.bounding_macs, detail2.folding_macs, detail2.evaluation_macs) == (bounds, on[0] * rows * UNITS, 0)
+    assert (detail3.bounding_macs, detail3.folding_macs) == (0, 16 * on[1] * rows * UNITS)
+    assert detail3.evaluation_macs == 16 * LEAF * 6 * 3
+    assert [layer.undecided_by_bounds + layer.undecided_by_values for layer in done.layers] == [0, 0, 0]
+    assert done.macs == sum(layer.macs for layer in done.layers)
 
 
-def test_layers_without_counters_are_executed_as_counted_and_totals_add_up():
-    cost = count(lightfuse(16, 32))
-    done = Executed(pixels=16 * 32, leaves=8, leaves_plain=2, layers=tuple(layer(name, 1, 20, 300) for name in NAMES))
-    table = executed_table(cost.layers, done, "a pair")
-    keys = [column.key for column in table.columns]
-    rows = {row[0]: dict(zip(keys, row, strict=True)) for row in table.rows}
-    total = dict(zip(keys, table.total, strict=True))
-    # 16x32 pixels, 6 channels to 256 units.
-    assert rows["detail1"]["static_macs"] == 16 * 32 * 6 * 256
-    assert rows["detail1"]["executed_macs"] == 321
-    assert (rows["detail1"]["undecided_by_bounds"], rows["detail1"]["undecided_by_values"]) == (2.0, 0.5)
-    assert rows["global1"]["executed_macs"] == rows["global1"]["static_macs"] == 8 * 16 * 9 * 6
-    assert total["static_macs"] == cost.work.macs
-    outside = sum(row["static_macs"] for name, row in rows.items() if name not in NAMES)
-    assert total["executed_macs"] == 3 * 321 + outside
-    assert "2 of them (25.0%)" in table.notes[0]
+def test_on_random_bytes_all_is_evaluated_plainly():
+    rng = np.random.default_rng(0)
+    pair = rng.integers(0, 256, (2, 64, 64, 3)).astype(np.uint8)
+    done = count_executed(*pair, random_weights(hidden=[64, 32]))
+    assert done.leaves_plain == done.leaves == 16
+    # The group's first leaf is only given up when the second layer is undecided too: its first is evaluated twice.
+    expected = [(16 + 1) * LEAF * 6 * 64, 16 * LEAF * 64 * 32, 16 * LEAF * 32 * 3]
+    assert [layer.evaluation_macs for layer in done.layers] == expected
 
 
-def test_command_prints_executed_beside_static_of_either_order(tmp_path, capsys):
-    random = np.random.default_rng(0)
-    files = []
-    for name, level in (("over.png", 200), ("under.png", 30)):
-        files.append(str(tmp_path / name))
-        pixels = (level + random.integers(0, 3, (20, 28, 3))).astype(np.uint8)
-        write_picture(tmp_path / name, Picture(pixels=pixels))
-    found = []
-    for arguments in (files, files[::-1]):
-        assert main(["executed", *arguments, "--weights", "tonefuse", "--format", "json"]) == 0
-        (table,) = json.loads(capsys.readouterr().out)["tables"]
-        found.append((table["rows"], table["total"]))
-    assert found[0] == found[1]
-    rows, total = found[0]
-    assert total["static_macs"] == sum(row["static_macs"] for row in rows)
-    assert 0 < total["executed_macs"] < total["static_macs"]
-
-
-def test_command_refuses_what_it_cannot_count(tmp_path, capsys):
-    for name, side in (("a.png", 8), ("b.png", 16)):
-        write_picture(tmp_path / name, Picture(pixels=np.zeros((side, 8, 3), np.uint8)))
-    a, b = str(tmp_path / "a.png"), str(tmp_path / "b.png")
-    for arguments, message in (
-        ([a, b], "expected uint8 (8, 8, 3)"),
-        ([a, str(tmp_path / "no.png")], "no.png"),
-        ([a, a, "--weights", "t_cnn"], "t_cnn"),
-        ([a, a, "--format", "xml"], "format is 'xml'"),
-    ):
-        assert main(["executed", *arguments]) == 2
-        out, err = capsys.readouterr()
-        assert (out, message in err, err.count("\n")) == ("", True, 1)
+def test_networks_of_another_form_are_refused():
+    with pytest.raises(ValueError, match="weights are for t_cnn, expected a network of LightFuse's form"):
+        count_executed(*random_pair((8, 8, 3)), random_weights("t_cnn"))

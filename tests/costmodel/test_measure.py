@@ -7,13 +7,13 @@ import pytest
 
 from costmodel import measure, this_machine
 from costmodel.__main__ import main
-from costmodel.fusion_memory import fusion_peak
+from costmodel.executed import count_executed
 from costmodel.machine import Machine
 from costmodel.measured_tables import time_table
 from costmodel.report import model_subject
-from npfuse.fast.executed import count_executed
+from npfuse.fusion_memory import fusion_peak
 from npfuse.models import build
-from npfuse.weights import load_weights
+from npfuse.weights.loading import load_weights
 
 MACHINE = Machine(name="here", description="a machine", peak_gmacs=1.0, bandwidth_gb_s=1.0, sources=())
 

@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from costmodel.process_memory import peak_bytes, reset_peak
-from tests.pictures import RGB_PROFILE, encoded, exif_block, png_bytes
+from tests.picture_files import RGB_PROFILE, encoded, exif_block, png_bytes
 
 HEIGHT, WIDTH = 24, 32
 DAMAGED = "damaged or unusual"
@@ -38,7 +38,7 @@ def written(suffix, pixels):
     """Bytes of a picture as npfuse itself writes it."""
     import tempfile
 
-    from npfuse.images import Picture, write_picture
+    from npfuse.pictures.reading import Picture, write_picture
 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"a{suffix}"
@@ -112,7 +112,7 @@ def dng():
 
     import tifffile
 
-    from tests.test_raw import write_dng
+    from tests.pictures.test_raw import write_dng
 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "a.dng"
@@ -144,7 +144,7 @@ def exr_of_a_huge_window():
 
 def weights_file(change: Callable[[dict], None]) -> bytes:
     """A weights file whose members were changed: name to bytes."""
-    from npfuse.weights import BUNDLED
+    from npfuse.weights.loading import BUNDLED
 
     with zipfile.ZipFile(BUNDLED / "tonefuse.npz") as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
@@ -268,7 +268,7 @@ def run(arguments):
 
 
 def run_all(folder: Path) -> None:
-    from npfuse.images import PictureError
+    from npfuse.pictures.reading import PictureError
 
     folder.mkdir(parents=True, exist_ok=True)
     good, out = folder / "good.png", folder / "out"

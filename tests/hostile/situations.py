@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from npfuse.images import Picture, write_picture
+from npfuse.pictures.reading import Picture, write_picture
 
 ROOT = Path(__file__).parents[2]
 FUSE = [sys.executable, "-m", "npfuse", "fuse", "--no-check"]
@@ -126,19 +126,19 @@ def onto_a_full_disk(output: str) -> Callable[[Path], tuple[int, str]]:
 
 INTERRUPTED = """
     import signal, sys
-    import npfuse.file_fusion
+    import npfuse.pairs.file_fusion
     from npfuse.cli import main
 
     signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
 
-    fuse_stack = npfuse.file_fusion.fuse_stack
+    fuse_stack = npfuse.pairs.file_fusion.fuse_stack
 
     def fuse_for_ever(*arguments, **options):
         print("fusing", flush=True)
         while True:
             fuse_stack(*arguments, **options)
 
-    npfuse.file_fusion.fuse_stack = fuse_for_ever
+    npfuse.pairs.file_fusion.fuse_stack = fuse_for_ever
     sys.exit(main(["fuse", "a.png", "b.png", "-o", "out.png", "--no-check"]))
 """
 

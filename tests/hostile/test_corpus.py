@@ -74,7 +74,7 @@ def test_a_situation_ends_as_it_is_to_end(tmp_path, situation):
 @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 65535, 3), (65535, 1, 3), (1, 1)])
 def test_extreme_shapes_stay_what_they_are(tmp_path, monkeypatch, shape):
     from npfuse.cli import main
-    from npfuse.images import read_picture
+    from npfuse.pictures.reading import read_picture
 
     monkeypatch.chdir(tmp_path)
     write_pair(tmp_path, shape)

@@ -6,9 +6,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 import npfuse
-from npfuse.images import Picture, PictureError, read_picture
-from npfuse.stored import opened
-from npfuse.weights import BUNDLED, Weights, WeightsError, load_weights
+from npfuse.pictures.reading import Picture, PictureError, read_picture
+from npfuse.pictures.stored import opened
+from npfuse.weights.loading import BUNDLED, load_weights
+from npfuse.weights.weights import Weights, WeightsError
 from tests.hostile.corpus import h5_with, noise, npy, picture, written
 from tests.networks import random_weights
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from npfuse.models import MODELS
-from npfuse.weights import Weights
+from npfuse.weights.weights import Weights
 
 
 def random_weights(model: str, seed: int = 0) -> Weights:

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 import npfuse
-from npfuse.guided_filter import guided_coefficients
+from npfuse.methods.guided_filter import guided_coefficients
 from npfuse.run import run
 from tests.arrays import assert_close
 from tests.methods.networks import exposures, random_weights

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from npfuse.examples import example_pair
-from npfuse.images import read_picture
 from npfuse.models import build, mertens
 from npfuse.ops import exposure_quality
 from npfuse.ops.exposure_quality import MEASURES
+from npfuse.pictures.reading import read_picture
 from npfuse.run import run
 from tests.arrays import assert_close
 from tests.checks import check_rejects

@@ -5,7 +5,8 @@ import pytest
 
 pytest.importorskip("keras")
 
-from npfuse.weights import load_weights, save_weights
+from npfuse.weights.loading import load_weights
+from npfuse.weights.npz_files import save_weights
 from reference import crosscheck, keras_models
 from reference.__main__ import main
 from tests.networks import random_weights

@@ -136,7 +136,7 @@ def test_export_rejects_a_layer_it_has_no_layout_for():
 
 
 def test_save_npz_writes_a_file_npfuse_reads_back(tmp_path):
-    from npfuse.weights import load_weights
+    from npfuse.weights.loading import load_weights
 
     model = numbered(lightfuse(hidden=(8, 4)))
     path = tmp_path / "made.npz"

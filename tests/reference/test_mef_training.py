@@ -5,9 +5,9 @@ import pytest
 
 from npfuse.color import LUMA
 from npfuse.methods.mefnet import low_resolution
-from npfuse.metrics import luma_mixture, mef_ssim, patch_mixture
 from npfuse.models import mefnet as graph
 from npfuse.run import run
+from npfuse.scoring.metrics import luma_mixture, mef_ssim, patch_mixture
 from tests.arrays import assert_close
 from tests.reference.scenes import write_scene
 
@@ -59,7 +59,7 @@ def test_loss_of_a_batch_is_the_metrics_mean_over_its_stacks_and_scales(monkeypa
         weights[-1] = 1
         wanted = [tuple(map(tf.constant, scaled)) for scaled in mef_loss.targets(stacks, scales)]
         value = mef_loss.loss(wanted, tf.constant(fused[np.newaxis, ..., np.newaxis], tf.float32), weights)
-        monkeypatch.setattr("npfuse.metrics.MEF_SCALES", tuple(weights))
+        monkeypatch.setattr("npfuse.scoring.metrics.MEF_SCALES", tuple(weights))
         scores = [
             mef_ssim([np.repeat(plane[..., np.newaxis], 3, axis=2) for plane in stack], np.dstack([picture] * 3))
             for stack, picture in zip(stacks, fused, strict=True)
@@ -151,7 +151,7 @@ def test_the_average_is_of_the_steps_alone(tmp_path, small):
 
 
 def test_without_luminance_the_loss_of_pairs_is_the_metrics_at_any_level(monkeypatch):
-    monkeypatch.setattr("npfuse.metrics.MEF_SCALES", (0.0, 1.0))
+    monkeypatch.setattr("npfuse.scoring.metrics.MEF_SCALES", (0.0, 1.0))
     rng = np.random.default_rng(1)
     pairs = rng.random((3, 44, 48, 6))
     fused = (pairs[..., :3] + pairs[..., 3:]) / 3

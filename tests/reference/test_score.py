@@ -9,10 +9,11 @@ import pytest
 pytest.importorskip("keras")
 
 from npfuse import fuse
-from npfuse.evaluation import leave_scenes_out
-from npfuse.images import read_picture
-from npfuse.metrics import blockiness, mef_ssim, psnr, ssim
-from npfuse.weights import load_weights, save_weights
+from npfuse.pictures.reading import read_picture
+from npfuse.scoring.evaluation import leave_scenes_out
+from npfuse.scoring.metrics import blockiness, mef_ssim, psnr, ssim
+from npfuse.weights.loading import load_weights
+from npfuse.weights.npz_files import save_weights
 from reference.__main__ import main
 from reference.recipes import RECIPES
 from reference.sice import read_scene

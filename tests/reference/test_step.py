@@ -6,7 +6,7 @@ import pytest
 keras = pytest.importorskip("keras")
 tf = pytest.importorskip("tensorflow")
 
-from npfuse.metrics import mef_ssim  # noqa: E402
+from npfuse.scoring.metrics import mef_ssim  # noqa: E402
 from reference.errors import InputError  # noqa: E402
 from reference.examples import Patches  # noqa: E402
 from reference.keras_models import lightfuse  # noqa: E402
@@ -53,7 +53,7 @@ def test_the_step_adds_the_weighted_structure_lost_of_what_the_loss_sees_over_tw
     pairs, fused = ((np.asarray(x, np.float64)[:, 8:40, 8:40] + 1) / 2 for x in (inputs, model(inputs)))
     scores = []
     for scales in ((1.0,), (0.0, 1.0)):  # of the metric, one after the other
-        monkeypatch.setattr("npfuse.metrics.MEF_SCALES", scales)
+        monkeypatch.setattr("npfuse.scoring.metrics.MEF_SCALES", scales)
         scores += [mef_ssim((p[..., :3], p[..., 3:]), picture) for p, picture in zip(pairs, fused, strict=True)]
     assert 0.01 < np.mean(scores) < 0.9
     assert values[2.0] - values[0.0] == pytest.approx(2 * (1 - np.mean(scores)), rel=1e-3)

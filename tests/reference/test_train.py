@@ -9,7 +9,7 @@ keras = pytest.importorskip("keras")
 tf = pytest.importorskip("tensorflow")
 
 import reference.train  # noqa: E402
-from npfuse.weights import load_weights  # noqa: E402
+from npfuse.weights.loading import load_weights  # noqa: E402
 from reference.__main__ import CHANGEABLE, main, train_parser  # noqa: E402
 from reference.checkpoint import has_checkpoint  # noqa: E402
 from reference.examples import Crops  # noqa: E402

@@ -1,0 +1,1 @@
+"""Times of the parts of the engine."""

@@ -1,0 +1,1 @@
+"""Networks evaluated exactly, region by region, by compiled code; and what the compiled operators are made of."""

@@ -1,0 +1,154 @@
+"""Sums over a window, channel by channel: what depthwise convolutions, transposed ones too, spend their time in.
+
+Channels lie along the vector lanes, and the sums of a few pixels of a row stay in registers while the taps pass by.
+Where the channels do not fill the last vector, it reaches into the next pixel; what is written there is written again,
+rightly, when that pixel's turn comes, as pixels are written in the order in which they lie in memory. Pixels whose
+window reaches beyond the picture, and the last ones of all, where a vector would reach beyond the array, are summed
+number by number, without the taps that meet no pixel. The order of additions is the same for every pixel.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from npfuse.engine.compiled import compiled
+from npfuse.engine.lanes import LANES, add_scaled_lanes, load_tile, store_tile
+
+PIXELS = 8
+NOWHERE = -(2**40)  # the input position of a tap that meets none
+
+
+def sum_channels(
+    x: NDArray[Any],
+    kernel: NDArray[Any],
+    bias: NDArray[Any],
+    rows: NDArray[np.int64],
+    columns: NDArray[np.int64],
+    step: int,
+    out: NDArray[Any],
+) -> None:
+    """Sum the windows of pictures.
+
+    Parameters
+    ----------
+    x : ndarray (N, H, W, C)
+    kernel : ndarray (kH, kW, C)
+    bias : ndarray (C,)
+    rows : ndarray (OH, kH), the input row that a tap meets for an output row; beyond the picture where none
+    columns : ndarray (phases, kW), the input column that a tap meets for the first output columns, or NOWHERE
+    step : by how many input columns a window moves on when the output moves on by as many columns as there are phases
+    out : ndarray (N, OH, OW, C), is written
+    """
+    slack = np.zeros(LANES, x.dtype)
+    weights = np.concatenate([kernel.reshape(-1), slack])
+    wide_bias = np.concatenate([bias, slack])
+    for picture, result in zip(x, out, strict=True):
+        _sum_channels(picture, weights, wide_bias, rows, columns, step, result)
+
+
+@compiled
+def _sum_channels(x: Any, kernel: Any, bias: Any, rows: Any, columns: Any, step: Any, out: Any) -> None:
+    in_height, in_width, channels = x.shape
+    height, width, _ = out.shape
+    values, results = x.reshape(-1), out.reshape(-1)
+    phases, kernel_columns = columns.shape
+    taps = rows.shape[1] * kernel_columns
+    places, weights, positions = np.empty(taps, np.int64), np.empty(taps, np.int64), np.empty(taps, np.int64)
+    # A single phase is written where it belongs, several ones side by side and then in turn.
+    along = -(-width // phases) * channels + LANES
+    dealt = np.empty(phases * along if phases > 1 else 1, x.dtype)
+    for h in range(height):
+        for phase in range(phases):
+            count = 0
+            for i in range(rows.shape[1]):
+                for j in range(kernel_columns):
+                    if 0 <= rows[h, i] < in_height and columns[phase, j] != NOWHERE:
+                        places[count] = (rows[h, i] * in_width + columns[phase, j]) * channels
+                        weights[count] = (i * kernel_columns + j) * channels
+                        positions[count] = columns[phase, j]
+                        count += 1
+            pixels = -((phase - width) // phases)
+            target, at = (dealt, phase * along) if phases > 1 else (results, h * width * channels)
+            _row(
+                values, kernel, bias, places[:count], weights, positions, (in_width, channels, step), target, at, pixels
+            )
+        if phases > 1:
+            _interleave(dealt, phases, along, channels, results, h * width * channels, width)
+
+
+@compiled
+def _row(
+    x: Any,
+    kernel: Any,
+    bias: Any,
+    places: Any,
+    weights: Any,
+    positions: Any,
+    sizes: Any,
+    out: Any,
+    at: Any,
+    pixels: Any,
+) -> None:
+    """Sum the windows of a row; tap t reads places[t] for the first pixel, which is in column positions[t]."""
+    in_width, channels, step = sizes
+    taps = len(places)
+    first, last, farthest = 0, pixels, 0  # the pixels that are summed by vectors
+    beyond = -(-channels // LANES) * LANES  # what a pixel's vectors reach over
+    for t in range(taps):
+        first = max(first, -(positions[t] // step))
+        last = min(last, (in_width - 1 - positions[t]) // step + 1)
+        farthest = max(farthest, places[t])
+    last = min(last, (len(x) - beyond - farthest) // (step * channels) + 1, (len(out) - beyond - at) // channels + 1)
+    first, last = (first, last) if first < last else (pixels, pixels)
+    tiled = last - (last - first) % PIXELS
+    for w in range(first, tiled, PIXELS):
+        for c in range(beyond - LANES, -1, -LANES):  # the last first: it may reach into the next pixel
+            tile = load_tile(PIXELS, 1, bias, c, 0)
+            here = w * step * channels + c
+            for t in range(taps):
+                tile = add_scaled_lanes(tile, x, here + places[t], step * channels, kernel, weights[t] + c)
+            store_tile(tile, out, at + w * channels + c, channels)
+    for w in range(tiled, last):
+        for c in range(beyond - LANES, -1, -LANES):
+            one = load_tile(1, 1, bias, c, 0)
+            here = w * step * channels + c
+            for t in range(taps):
+                one = add_scaled_lanes(one, x, here + places[t], 0, kernel, weights[t] + c)
+            store_tile(one, out, at + w * channels + c, 0)
+    for begin, end in ((0, first), (last, pixels)):
+        for w in range(begin, end):
+            _pixel(x, kernel, bias, places, weights, positions, sizes, out, at, w)
+
+
+@compiled
+def _pixel(
+    x: Any, kernel: Any, bias: Any, places: Any, weights: Any, positions: Any, sizes: Any, out: Any, at: Any, w: Any
+) -> None:
+    """Sum one window number by number."""
+    in_width, channels, step = sizes
+    for c in range(channels):
+        total = bias[c]
+        for t in range(len(places)):
+            if 0 <= positions[t] + w * step < in_width:
+                total += x[places[t] + w * step * channels + c] * kernel[weights[t] + c]
+        out[at + w * channels + c] = total
+
+
+@compiled
+def _interleave(dealt: Any, phases: Any, along: Any, channels: Any, out: Any, at: Any, width: Any) -> None:
+    """Write the pixels of several rows in turn."""
+    vectors = -(-channels // LANES)
+    safe = (len(out) - at - (phases - 1) * channels - vectors * LANES) // (phases * channels) + 1
+    safe = max(0, min(width // phases, safe))
+    for w in range(safe):
+        target = at + w * phases * channels
+        for phase in range(phases):
+            source = phase * along + w * channels
+            for v in range(vectors):
+                tile = load_tile(1, 1, dealt, source + v * LANES, 0)
+                store_tile(tile, out, target + phase * channels + v * LANES, 0)
+    for w in range(safe * phases, width):
+        source = w % phases * along + w // phases * channels
+        for c in range(channels):
+            out[at + w * channels + c] = dealt[source + c]

@@ -1,0 +1,69 @@
+"""Sums, least and most of the columns of a band of rows of whole numbers, in one pass over it.
+
+A block of BLOCK columns at a time is walked down, its sums and extremes in registers, as float32: exact, since the sum
+of up to ROWS numbers of 16 bits is below 2 ** 24.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from npfuse.engine.compiled import compiled
+from npfuse.engine.vectors import Value, Vectors, vector_function
+
+BLOCK = 64  # columns
+ROWS = 256
+
+
+def column_sums(part: NDArray[Any]) -> tuple[NDArray[np.float32], float, float]:
+    """Sum a band's columns.
+
+    Parameters
+    ----------
+    part : ndarray (rows, columns), uint8 or uint16, in C order, of 1 to ROWS rows
+
+    Returns
+    -------
+    ndarray (columns,), float32, exact; the least and the most of all values
+
+    Examples
+    --------
+    >>> column_sums(np.array([[1, 2], [3, 65535]], np.uint16))
+    (array([4.0000e+00, 6.5537e+04], dtype=float32), 1.0, 65535.0)
+    """
+    rows, columns = part.shape
+    if columns < BLOCK:
+        return part.sum(axis=0, dtype=np.float32), float(part.min()), float(part.max())
+    sums, extremes = np.empty(columns, np.float32), np.empty((2, columns), np.float32)
+    _walk(np.require(part, requirements=["C", "W"]).reshape(-1), rows, columns, sums, extremes[0], extremes[1])
+    return sums, float(extremes[0].min()), float(extremes[1].max())
+
+
+@compiled
+def _walk(x: Any, rows: Any, columns: Any, sums: Any, least: Any, most: Any) -> None:
+    """Walk all blocks; the last one begins early enough to be whole."""
+    _blocks(sums, least, most, x, rows, columns, columns // BLOCK, 0)
+    _blocks(sums, least, most, x, rows, columns, 1, columns - BLOCK)
+
+
+@vector_function()
+def _blocks(
+    v: Vectors, sums: Value, least: Value, most: Value, x: Value, rows: Value, columns: Value, blocks: Value, at: Value
+) -> None:
+    """Walk blocks down, from column `at` on."""
+    with v.loop(blocks) as block:
+        first = at + block * BLOCK
+        lanes = range(0, BLOCK, v.width)
+        start = [v.reals(v.load_many(x + first + lane, v.width)) for lane in lanes]
+        totals, lows, highs = ([v.variable(value) for value in start] for _ in range(3))
+        with v.loop(rows - 1) as h:
+            row = x + ((h + 1) * columns + first)
+            for lane, total, low, high in zip(lanes, totals, lows, highs, strict=True):
+                value = v.reals(v.load_many(row + lane, v.width))
+                total.set(total.now + value)
+                low.set(v.least(value, low.now))
+                high.set(v.most(value, high.now))
+        for values, place in ((totals, sums), (lows, least), (highs, most)):
+            for lane, variable in zip(lanes, values, strict=True):
+                v.store(variable.now, place + (first + lane))

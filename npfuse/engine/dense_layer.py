@@ -1,0 +1,98 @@
+"""One pointwise layer at tiles of LANES pixels: the inner loop of everything that `npfuse.engine.pixel_mlp` evaluates.
+
+The pixels lie along the vector lanes, a row of LANES a channel. Sums of up to PANEL outputs at all the pixels stay in
+registers while the inputs go by, each read once and multiplied by PANEL weights: the multipliers are busy, not the
+loads. For that, the weights of PANEL outputs lie together, in a panel of rows: the biases first, then the weights of
+each input.
+Every pixel's sum is made in the same order wherever it lies: bias, then the inputs from first to last.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from npfuse.engine.vectors import WIDTH_BYTES, Value, Vectors, vector_function
+
+LANES = 32
+PANEL = 12 if WIDTH_BYTES == 64 else 6  # outputs; of two vectors of pixels: 24 of 32, or 12 of 16 registers hold sums
+
+
+def packed(kernel: NDArray[Any], bias: NDArray[Any]) -> NDArray[Any]:
+    """Return the weights of a layer as `dense_layer` takes them.
+
+    Parameters
+    ----------
+    kernel : ndarray (Ci, Co)
+    bias : ndarray (Co,)
+
+    Returns
+    -------
+    ndarray ((Ci + 1) * Co,) : panel by panel; the first ones have an output more than the last, where they must differ
+
+    Examples
+    --------
+    >>> packed(np.array([[2.0, 3.0], [4.0, 5.0]]), np.array([0.0, 1.0]))
+    array([0., 1., 2., 3., 4., 5.])
+    """
+    rows = np.concatenate([bias[np.newaxis], kernel])
+    return np.concatenate([panel.reshape(-1) for panel in np.array_split(rows, -(-rows.shape[1] // PANEL), axis=1)])
+
+
+@vector_function()
+def dense_layer(
+    v: Vectors,
+    x: Value,
+    x_at: Value,
+    x_stride: Value,
+    inputs: Value,
+    weights: Value,
+    weights_at: Value,
+    outputs: Value,
+    rectify: Value,
+    out: Value,
+    out_at: Value,
+    out_stride: Value,
+    tiles: Value,
+) -> None:
+    """Compute a layer at tiles of LANES pixels.
+
+    Parameters
+    ----------
+    x : array of rows of LANES, the first ones of tile t at x_at + t * x_stride
+    inputs : how many rows of x a tile has
+    weights : array, in which the `packed` weights begin at weights_at
+    outputs : how many
+    rectify : whether ReLU follows; a NaN stays one
+    out : array of rows of LANES, is written, the first ones of tile t at out_at + t * out_stride
+    tiles : how many
+    """
+    x, weights, out = x + x_at, weights + weights_at, out + out_at
+    panels = (outputs + (PANEL - 1)) // PANEL
+    least = outputs // v.where(panels < 1, v.index(1), panels)
+    first = v.index(0)
+    for size in range(PANEL, 0, -1):
+        wider = outputs - least * panels
+        count = v.where(least.equals(size), panels - wider, v.where(least.equals(size - 1), wider, v.index(0)))
+        with v.loop(count) as panel, v.loop(tiles) as t:
+            output = first + panel * size
+            values, results = x + t * x_stride, out + (t * out_stride + output * LANES)
+            _panel(v, values, inputs, weights + output * (inputs + 1), size, rectify, results)
+        first = first + count * size
+
+
+def _panel(v: Vectors, x: Value, inputs: Value, weights: Value, size: int, rectify: Value, out: Value) -> None:
+    """Compute `size` outputs."""
+    for part in range(0, LANES, 2 * v.width):
+        lanes = (part, part + v.width)
+        sums = [[v.variable(v.spread(v.item(weights + o))) for _ in lanes] for o in range(size)]
+        with v.loop(inputs) as i:
+            pixels = [v.load(x + (i * LANES + lane)) for lane in lanes]
+            for o in range(size):
+                weight = v.spread(v.item(weights + ((i + 1) * size + o)))
+                for total, values in zip(sums[o], pixels, strict=True):
+                    total.set(total.now + weight * values)
+        for o in range(size):
+            for total, lane in zip(sums[o], lanes, strict=True):
+                cut = v.where(total.now < v.number(0), v.number(0), total.now)  # not most(): a NaN must stay one
+                v.store(v.where(rectify, cut, total.now), out + (o * LANES + lane))

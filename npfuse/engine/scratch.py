@@ -1,0 +1,36 @@
+"""Arrays to work in, kept from one strip to the next: memory that is asked for anew has to be cleared anew."""
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from npfuse.engine.compiled import aligned_empty
+
+
+class Scratch:
+    """Arrays by name, for one thread at a time.
+
+    Examples
+    --------
+    >>> scratch = Scratch()
+    >>> first = scratch.array("rows", (2, 3), "float32")
+    >>> scratch.array("rows", (2, 3), "float32") is first
+    True
+    """
+
+    def __init__(self) -> None:
+        self._arrays: dict[str, NDArray[Any]] = {}
+
+    def array(self, name: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+        """Return the array of a name: that of the last time if it was of this shape and dtype, else zeros."""
+        array = self._arrays.get(name)
+        if array is None or array.shape != shape or array.dtype != dtype:
+            array = self._arrays[name] = aligned_empty(shape, dtype)
+            array[...] = 0
+        return array
+
+    def copy(self, name: str, original: NDArray[Any]) -> NDArray[Any]:
+        """Return a copy of an array, made once."""
+        if name not in self._arrays:
+            self._arrays[name] = original.copy()
+        return self._arrays[name]

@@ -1,0 +1,209 @@
+"""Fuses picture files: reads two or more, finds out what is wrong with them, fuses them and writes the result.
+
+What the commands `fuse` and `batch` have in common, and what a worker on another machine runs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from npfuse.fusion import check_range, fuse_stack, method_and_weights, under_exposed_first
+from npfuse.methods.pair_network import pair_phases
+from npfuse.pairs.diagnosis import diagnose, findings, overlap
+from npfuse.pairs.file_options import FileOptions, Progress, Teller
+from npfuse.pairs.stored_fusion import by_parts, fuse_by_parts, threads_within
+from npfuse.pictures.decoder_noise import unheard
+from npfuse.pictures.picture import shown
+from npfuse.pictures.profiles import same_colours, with_profile_of
+from npfuse.pictures.reading import Picture, read_picture, write_picture
+from npfuse.pictures.stored import ARRAY_SUFFIXES, Part, StoredPicture, opened
+from npfuse.pictures.stored_output import SUFFIXES, check_output
+from npfuse.pictures.writing import KIND_OF_SUFFIX
+
+__all__ = ["FileOptions", "Progress", "Teller", "check_alike", "checked_pair", "fuse_files", "read_pair"]
+
+Some = TypeVar("Some", Picture, StoredPicture)
+OTHER_COLOURS = "its ICC profile means other colours than that of"
+
+
+def fuse_files(
+    a: Path, b: Path, output: Path, options: FileOptions, tell: Teller | None = None, *, more: Sequence[Path] = ()
+) -> None:
+    """Fuse two or more picture files into another, which is whole or not there.
+
+    Parameters
+    ----------
+    a, b : the exposures; alpha, EXIF and ICC profile of the first go into the output
+    output : its extension says the format
+    options : FileOptions
+    tell : what is told on the way
+    more : further exposures; they are neither checked for what makes a bad result nor aligned
+
+    Raises
+    ------
+    PictureError : a file cannot be read or written
+    ValueError, TypeError : the pictures or the weights do not fit; the message names the file
+    """
+    tell = tell or Teller()
+    check_output(output, overwrite=options.overwrite)
+    method, weights = method_and_weights(options.method, options.weights)
+    if weights is None:
+        tell.say(f"method {method.title}")
+    else:
+        tell.say(f"weights {weights.label}: {method.title}, {weights.parameter_count:,} parameters")
+    if more and options.align:
+        raise ValueError(f"--align with {2 + len(more)} pictures: expected 2; align them beforehand")
+    pair_network = method.phases is pair_phases and not more
+    if options.max_memory is not None and not pair_network:
+        raise ValueError("--max-memory: is known of two pictures and tonefuse, lightfuse or t_cnn; leave it out")
+    if pair_network and weights is not None and output.suffix.lower() in SUFFIXES:
+        with opened(a) as stored_a, opened(b) as stored_b:
+            if by_parts(stored_a, stored_b, output, weights, options):
+                stored = (
+                    stored_a or _as_stored(_read(a, options, tell)),
+                    stored_b or _as_stored(_read(b, options, tell)),
+                )
+                check_alike(b, a, stored[1], stored[0])
+                if not same_colours(*stored):
+                    raise ValueError(f"{b}: {OTHER_COLOURS} {a}, expected the same; convert it elsewhere")
+                if options.check or options.align:
+                    with tell.timed("checked the pair"):
+                        stored = checked_pair(*stored, options, tell)
+                fuse_by_parts(stored, output, weights, options, tell)
+                return
+    if output.suffix.lower() not in KIND_OF_SUFFIX:
+        raise ValueError(f"{output}: only a pair of pictures for tonefuse, lightfuse or t_cnn is written as an array")
+    first = _ranged(_read(a, options, tell), a, options)
+    if options.max_memory is not None and weights is not None:
+        options = replace(options, threads=threads_within(first.pixels, weights, options, tell, held=3))
+    second = _read_alike(b, a, first, options, tell)
+    if not more and (options.check or options.align):
+        with tell.timed("checked the pair"):
+            first, second = checked_pair(first, second, options, tell)
+    order = options.order
+    pictures = [first, second, *(_read_alike(path, a, first, options, tell) for path in more)]
+    if more and method.most_exposures == 2:
+        tell.say(f"of {len(pictures)} exposures, {method.title} takes the darkest and the brightest")
+    elif not more and options.order == "auto":
+        in_order = under_exposed_first(first.pixels, second.pixels)
+        order, pictures = "given", pictures if in_order else pictures[::-1]
+        tell.say(f"under-exposed: {a if in_order else b} (the lower mean)")
+    elif not more:
+        tell.say(f"under-exposed: {a} (as given)")
+    with tell.timed("fused"), tell.progress() as progress:
+        pixels = fuse_stack(
+            [picture.pixels for picture in pictures],
+            weights,
+            method=method.name,
+            order=order,
+            threads=options.threads,
+            engine=options.engine,
+            progress=progress,
+        )
+    fused = Picture(pixels=pixels, alpha=first.alpha, exif=first.exif, icc_profile=first.icc_profile)
+    with tell.timed(f"wrote {output}"):
+        notes = write_picture(output, fused, overwrite=options.overwrite, quality=options.quality)
+    tell.say(*notes)
+
+
+def read_pair(a: Path, b: Path, options: FileOptions, tell: Teller) -> tuple[Picture, Picture]:
+    """Read two files and make them fit; ValueError, with the file's name, where they cannot be fused."""
+    first = _ranged(_read(a, options, tell), a, options)
+    return first, _read_alike(b, a, first, options, tell)
+
+
+def _read(path: Path, options: FileOptions, tell: Teller) -> Picture:
+    with tell.timed(f"read {path}"):
+        if path.suffix in ARRAY_SUFFIXES:
+            with opened(path) as stored:
+                assert stored is not None
+                pixels = stored.pixels[:, :]
+            picture = Picture(pixels=pixels.astype(np.float32) if pixels.dtype == np.float64 else pixels)
+        else:
+            with unheard():
+                picture = read_picture(path, max_bytes=options.max_memory)
+    height, width = picture.pixels.shape[:2]
+    tell.say(f"  {height}x{width} (height x width), {_kind(picture)}, {picture.pixels.dtype}", *picture.notes)
+    return picture
+
+
+def _read_alike(path: Path, a: Path, first: Picture, options: FileOptions, tell: Teller) -> Picture:
+    """Read a file that is to be fused with the first, of path `a`, and make it fit."""
+    picture = _read(path, options, tell)
+    check_alike(path, a, picture, first)
+    if not same_colours(first, picture):
+        if not options.convert_profiles:
+            raise ValueError(f"{path}: {OTHER_COLOURS} {a}, expected the same; convert it with --convert-profiles")
+        with tell.timed(f"converted {path} to the profile of {a}"):
+            picture = with_profile_of(picture, first, str(path))
+    return _ranged(picture, path, options)
+
+
+def check_alike(path: Path, a: Path, picture: Some, first: Some) -> None:
+    """Raise ValueError where a picture has another size or other numbers than the first."""
+    for thing, actual, expected, remedy in (
+        ("size (height, width)", picture.pixels.shape[:2], first.pixels.shape[:2], "crop or resize one of them"),
+        ("kind", _kind(picture), _kind(first), "convert one of them"),
+        ("sample type", picture.pixels.dtype, first.pixels.dtype, "export both alike"),
+    ):
+        if actual != expected:
+            raise ValueError(f"{path}: {thing} is {actual}, expected {expected} as in {a}; {remedy}")
+
+
+def _ranged(picture: Picture, path: Path, options: FileOptions) -> Picture:
+    """Clip float values where that is asked for, and refuse those that are none or beyond [0, 1]."""
+    if picture.pixels.dtype != np.float32:
+        return picture
+    if options.clip:
+        picture = replace(picture, pixels=np.clip(picture.pixels, 0, 1))
+    try:
+        check_range(shown(path), picture.pixels)
+    except ValueError as error:
+        raise ValueError(f"{error}; scale them, or use --clip for those outside") from None
+    return picture
+
+
+def checked_pair(first: Some, second: Some, options: FileOptions, tell: Teller) -> tuple[Some, Some]:
+    """Warn of what makes a bad result, and align the pair where that is asked for and sure."""
+    found = diagnose(first.pixels, second.pixels)
+    align = options.align and found.shifted
+    if options.check:
+        for finding in findings(found):
+            if not (align and "--align" in finding):
+                tell.warn(finding)
+    if not options.align:
+        return first, second
+    if not found.shift.sure:
+        tell.warn("how the pictures lie to each other is not sure; they are left as they are")
+    elif not found.shifted:
+        tell.say(f"aligned already, to {max(abs(found.shift.rows), abs(found.shift.columns)):.1f} pixels")
+    else:
+        rows, columns = found.shift.whole
+        parts = overlap(first.pixels.shape, (rows, columns))
+        first, second = _cropped(first, parts[0]), _cropped(second, parts[1])
+        height, width = first.pixels.shape[:2]
+        tell.say(
+            f"aligned: the second picture moved by {-rows:+d} rows and {-columns:+d} columns; "
+            f"both are cropped to the {height}x{width} that they share"
+        )
+    return first, second
+
+
+def _as_stored(picture: Picture) -> StoredPicture:
+    """Return a picture that is in memory as one that might be in a file."""
+    return StoredPicture(pixels=picture.pixels, alpha=picture.alpha, exif=picture.exif, icc_profile=picture.icc_profile)
+
+
+def _cropped(picture: Some, part: tuple[slice, slice]) -> Some:
+    if isinstance(picture, Picture):
+        alpha = None if picture.alpha is None else picture.alpha[part]
+        return replace(picture, pixels=picture.pixels[part], alpha=alpha)
+    kept = None if picture.alpha is None else Part(picture.alpha, part)
+    return replace(picture, pixels=Part(picture.pixels, part), alpha=kept)
+
+
+def _kind(picture: Picture | StoredPicture) -> str:
+    return "grey" if picture.pixels.ndim == 2 else "RGB"

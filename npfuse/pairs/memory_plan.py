@@ -1,0 +1,91 @@
+"""How much memory a fusion takes at most, predicted before it begins, and whether that is allowed.
+
+What a thread takes for a part of a picture is counted by the cost model, which describes how a pair is fused. What
+reading and writing take follows from how they are done. The rest, the interpreter with its libraries and compiled
+functions, was measured.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from npfuse.fusion_memory import part_values
+from npfuse.pictures.stored import KEPT_ROWS
+from npfuse.run import Engine
+from npfuse.weights.weights import Weights
+
+# The interpreter with NumPy, SciPy, Numba and Pillow: 180 MiB were measured, 264 where code is compiled first; tifffile
+# or zarr add up to 40.
+BASE_BYTES = 330 << 20
+DECODING = 1.4  # of the samples: Pillow keeps four bytes for RGB's three, until they are copied
+HELD = 3  # pictures, where all are whole in memory: two inputs and the output
+UNITS = {"": 1, "k": 10, "m": 20, "g": 30, "t": 40}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demand:
+    """What a fusion takes.
+
+    Parameters
+    ----------
+    shape, dtype : of a picture
+    weights, engine, threads : that it is fused with
+    held : how many of the two inputs and the output are whole in memory
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    weights: Weights
+    engine: Engine
+    threads: int
+    held: int
+
+    @property
+    def picture_bytes(self) -> int:
+        """Of one picture."""
+        size = self.dtype.itemsize
+        for n in self.shape:
+            size *= int(n)
+        return size
+
+    @property
+    def bytes(self) -> int:
+        """In all, at most."""
+        values = part_values(
+            self.weights.graph,
+            self.shape,
+            self.dtype,
+            engine=self.engine,
+            threads=self.threads,
+            copied=self.held < HELD,
+        )
+        part = sum(count for _, count in values)
+        row_bytes = self.picture_bytes // self.shape[0]
+        kept = min(KEPT_ROWS, self.shape[0]) * row_bytes  # decoded rows of an input, rows of the output to be packed
+        extra = int(self.picture_bytes * (DECODING - 1)) if self.held else 0
+        return BASE_BYTES + self.threads * part + self.held * self.picture_bytes + (HELD - self.held) * kept + extra
+
+
+def parse_size(text: str) -> int:
+    """Return the bytes that a text like "1.5G", "800M" or "123456789" says.
+
+    Examples
+    --------
+    >>> parse_size("1.5G"), parse_size("800 MiB"), parse_size("17")
+    (1610612736, 838860800, 17)
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?\s*", text.lower())
+    if not match:
+        raise ValueError(f"--max-memory is {text!r}, expected a size such as 800M or 1.5G")
+    scale = UNITS[match[2]]
+    return int(float(match[1]) * (1 if scale == 1 else 1 << scale))
+
+
+def threads_that_fit(demand: Demand, max_bytes: int) -> int:
+    """Return the most threads, up to those of the demand, that keep to a limit; 0 where none does."""
+    for threads in range(demand.threads, 0, -1):
+        if replace(demand, threads=threads).bytes <= max_bytes:
+            return threads
+    return 0

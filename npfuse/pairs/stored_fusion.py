@@ -1,0 +1,185 @@
+"""Fuses pictures that stay in their files, part by part, so that any size fits into memory.
+
+The result is that of the whole pictures, to the byte: parts are surrounded by all that they depend on, and what the
+network wants of the whole pictures is found in one pass over them beforehand.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from npfuse.fusion import Order, run_all, thread_count
+from npfuse.pairs.file_options import FileOptions, Teller
+from npfuse.pairs.memory_plan import Demand, threads_that_fit
+from npfuse.pictures.stored import ARRAY_SUFFIXES, Clipped, StoredPicture
+from npfuse.pictures.stored_output import stored_output
+from npfuse.run import Engine
+from npfuse.strips import GRID, fuse_pair, thumbnail_size
+from npfuse.survey import Survey, survey
+from npfuse.weights.weights import Weights
+
+STORED_BYTES = 1 << 28  # of one picture: from this size on, one that can be read part by part is
+
+
+def by_parts(
+    a: StoredPicture | None, b: StoredPicture | None, output: Path, weights: Weights, options: FileOptions
+) -> bool:
+    """Tell whether a pair is fused part by part: arrays always are, TIFFs where they are large or memory is short.
+
+    Parameters
+    ----------
+    a, b : as opened, None for what has to be read whole
+    output : in a format that can be written part by part
+    """
+    there = [picture for picture in (a, b) if picture is not None]
+    if output.suffix.lower() in ARRAY_SUFFIXES or any(picture.pixels.dtype == np.float64 for picture in there):
+        return True
+    if len(there) < 2:
+        return False
+    if any(picture.nbytes > STORED_BYTES for picture in there):
+        return True
+    if options.max_memory is None:
+        return False
+    return _demand(there[0].pixels, weights, options, held=3).bytes > options.max_memory
+
+
+def fuse_by_parts(
+    pair: tuple[StoredPicture, StoredPicture], output: Path, weights: Weights, options: FileOptions, tell: Teller
+) -> None:
+    """Fuse two pictures into a file, part by part.
+
+    Parameters
+    ----------
+    pair : alike, and checked
+    output : in a format that can be written part by part
+    weights, options, tell : as of `npfuse.pairs.file_fusion.fuse_files`
+
+    Raises
+    ------
+    PictureError : the output cannot be written
+    ValueError : values are NaN or outside [0, 1], or more memory is needed than is allowed
+    OSError : an input cannot be read to its end
+    """
+    first, second = pair
+    if options.clip and np.dtype(first.pixels.dtype).kind == "f":
+        first, second = (replace(picture, pixels=Clipped(picture.pixels)) for picture in pair)
+    held = sum(isinstance(picture.pixels, np.ndarray) for picture in pair)
+    threads = threads_within(first.pixels, weights, options, tell, held=held)
+    notes: list[str] = []
+    with stored_output(output, first, first.pixels.shape, overwrite=options.overwrite, notes=notes) as out:
+        with tell.timed("fused and written, part by part"), tell.progress() as progress:
+            in_order = fuse_into(
+                first.pixels,
+                second.pixels,
+                out,
+                weights,
+                order=options.order,
+                engine=options.engine,
+                threads=threads,
+                progress=progress,
+            )
+        tell.say(f"under-exposed: the {'first' if in_order else 'second'} picture")
+    tell.say(*notes)
+
+
+def fuse_into(
+    a: Any,
+    b: Any,
+    out: Any,
+    weights: Weights,
+    *,
+    order: Order = "auto",
+    engine: Engine = "fast",
+    threads: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> bool:
+    """Fuse two pictures that need not be in memory into one that need not be either.
+
+    Parameters
+    ----------
+    a, b : (H, W) or (H, W, 3), alike; ndarrays, or anything with `shape`, `dtype` and `ndim` that gives an ndarray for
+        `picture[rows, columns]`, from any thread
+    out : of the same shape and dtype; takes `out[rows, columns] = values`, from any thread
+    weights : of a network of a pair
+    order, engine, threads, progress : as of `npfuse.fuse`
+
+    Returns
+    -------
+    bool : whether a was taken as the under-exposed one
+
+    Raises
+    ------
+    ValueError : values of floats that are NaN or outside [0, 1]
+
+    Examples
+    --------
+    >>> from npfuse import fuse, load_weights
+    >>> a, b = np.full((70, 90, 3), 20, np.uint8), np.full((70, 90, 3), 200, np.uint8)
+    >>> out = np.empty_like(a)
+    >>> fuse_into(a, b, out, load_weights()), bool((out == fuse(a, b)).all())
+    (True, True)
+    """
+    size = thumbnail_size(weights.graph(GRID, GRID))
+    surveys = survey(a, *size), survey(b, *size)
+    for name, picture, found in (("the first picture", a, surveys[0]), ("the second picture", b, surveys[1])):
+        check_survey(name, picture, found)
+    in_order = order == "given" or surveys[0].mean <= surveys[1].mean
+    if not in_order:
+        a, b, surveys = b, a, surveys[::-1]
+    count = thread_count(threads)
+    jobs = list(fuse_pair(a, b, out, weights, engine=engine, threads=count, surveys=surveys))
+    for done, _ in enumerate(run_all(jobs, count), 1):
+        if progress:
+            progress(done, len(jobs))
+    return in_order
+
+
+def check_survey(name: str, picture: Any, found: Survey) -> None:
+    """Raise ValueError where values of a picture of floats are NaN or outside [0, 1]."""
+    if found.outside:
+        raise ValueError(
+            f"fuse: {found.outside} values of {name} are NaN or outside [0, 1], expected none; the first is at"
+            f" {found.at}; shape {tuple(picture.shape)}; scale them, or use --clip for those outside"
+        )
+
+
+def threads_within(pixels: Any, weights: Weights, options: FileOptions, tell: Teller, *, held: int) -> int:
+    """Return as many threads as keep to the memory that is allowed; ValueError, with what would fit, where none do.
+
+    Parameters
+    ----------
+    pixels : of one picture
+    weights, options : that it is fused with
+    tell : is told what is predicted
+    held : how many of the two inputs and the output are whole in memory
+    """
+    demand = _demand(pixels, weights, options, held=held)
+    if options.max_memory is None:
+        return demand.threads
+    threads = threads_that_fit(demand, options.max_memory)
+    if threads:
+        predicted = replace(demand, threads=threads).bytes >> 20
+        allowed = options.max_memory >> 20
+        tell.say(f"memory: at most {predicted:,} MiB predicted on {threads} threads, {allowed:,} MiB allowed")
+        return threads
+    least = replace(demand, threads=1)
+    apart = replace(least, held=0)
+    hint = f"; from .tif or .npy to .tif or .npy it needs {apart.bytes >> 20:,} MiB" if held else ""
+    raise ValueError(
+        f"fuse: pictures of {pixels.shape[0]}x{pixels.shape[1]} need about {least.bytes >> 20:,} MiB, expected at most"
+        f" {options.max_memory >> 20:,} MiB as --max-memory says{hint}"
+    )
+
+
+def _demand(pixels: Any, weights: Weights, options: FileOptions, *, held: int) -> Demand:
+    return Demand(
+        shape=tuple(pixels.shape),
+        dtype=np.dtype(pixels.dtype),
+        weights=weights,
+        engine=options.engine,
+        threads=thread_count(options.threads),
+        held=held,
+    )

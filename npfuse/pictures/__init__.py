@@ -1,0 +1,1 @@
+"""One picture from and to a file: formats, and what travels with the pixels."""

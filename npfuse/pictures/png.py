@@ -1,0 +1,81 @@
+"""PNG files of 16-bit colour (W3C, third edition), which Pillow makes 8-bit colour of and does not write.
+
+Its decoder does undo compression, filters and interlacing of such files, and is asked here for each byte of a sample:
+read as big-endian it returns the high ones, read as little-endian the low ones.
+"""
+
+import struct
+import sys
+import zlib
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL.PngImagePlugin import PngImageFile, putchunk
+
+from npfuse.pictures.tiff_output import DEFLATE_LEVEL, strips
+
+# Pillow's raw modes, and which byte of a stored sample each returns; 0 is the high one.
+DEEP_RGB = {"RGB;16B": 0, "RGB;16L": 1}
+DEEP_RGBA = {"RGBA;16B": 0, "RGBA;16L": 1}
+
+
+def read_deep_png(stream: BinaryIO) -> NDArray[Any]:
+    """Read 16-bit samples (H, W, 2 to 4), the last of 2 or 4 being alpha, of a colour or a grey and alpha PNG."""
+    stream.seek(0)
+    with _opened(stream) as image:
+        raw_mode, transparent = image.tile[0].args, image.info.get("transparency")
+    if raw_mode == "LA;16B":  # four bytes a pixel, as RGBA has them
+        pairs = _decoded(stream, "RGBA", "RGBA").view(">u2")
+        return pairs.astype(np.uint16)
+    mode, halves = ("RGB", DEEP_RGB) if raw_mode == "RGB;16B" else ("RGBA", DEEP_RGBA)
+    if raw_mode not in halves:
+        raise ValueError(f"16-bit PNG decoded as {raw_mode}, expected 16-bit colour")
+    samples: NDArray[Any] | None = None
+    for raw, byte in halves.items():
+        half = _decoded(stream, mode, raw)
+        if samples is None:
+            samples = np.empty(half.shape, np.uint16)
+        place = byte if sys.byteorder == "big" else 1 - byte
+        samples.view(np.uint8).reshape(*half.shape, 2)[..., place] = half
+    assert samples is not None
+    if mode == "RGB" and isinstance(transparent, tuple):
+        opaque = (samples != np.array(transparent, np.uint16)).any(axis=2)
+        return np.dstack([samples, np.where(opaque, np.uint16(65535), np.uint16(0))])
+    return samples
+
+
+def _opened(stream: BinaryIO) -> PngImageFile:
+    stream.seek(0)
+    return PngImageFile(stream)
+
+
+def _decoded(stream: BinaryIO, mode: str, raw_mode: str) -> NDArray[Any]:
+    """Decode a file as if its pixels were stored in a raw mode of Pillow's, (H, W, channels of mode), uint8."""
+    with _opened(stream) as image:
+        image.tile = [tile._replace(args=raw_mode) for tile in image.tile]
+        image._mode = mode
+        image.info.pop("transparency", None)
+        image.load()
+        return np.asarray(image)
+
+
+def write_deep_png(stream: BinaryIO, samples: NDArray[Any], exif: bytes | None, icc_profile: bytes | None) -> None:
+    """Write uint16 samples (H, W) or (H, W, 2 to 4), every row filtered by Sub."""
+    rows, columns = samples.shape[:2]
+    channels = 1 if samples.ndim == 2 else samples.shape[2]
+    stream.write(b"\x89PNG\r\n\x1a\n")
+    putchunk(stream, b"IHDR", struct.pack(">IIBBBBB", columns, rows, 16, {1: 0, 2: 4, 3: 2, 4: 6}[channels], 0, 0, 0))
+    if icc_profile:
+        putchunk(stream, b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc_profile))
+    if exif:
+        putchunk(stream, b"eXIf", exif)
+    compressor = zlib.compressobj(DEFLATE_LEVEL)
+    for strip in strips(samples):
+        plain = strip.astype(">u2", order="C").view(np.uint8).reshape(len(strip), -1)  # (rows, bytes)
+        filtered = np.ones((len(strip), 1 + plain.shape[1]), np.uint8)  # each row begins with 1, which is Sub:
+        filtered[:, 1:] = plain
+        filtered[:, 1 + 2 * channels :] -= plain[:, : -2 * channels]  # less the byte a pixel before it, modulo 256
+        putchunk(stream, b"IDAT", compressor.compress(filtered.tobytes()))
+    putchunk(stream, b"IDAT", compressor.flush())
+    putchunk(stream, b"IEND", b"")

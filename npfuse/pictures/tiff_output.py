@@ -1,0 +1,168 @@
+"""TIFF files, written strip by strip (TIFF 6.0 and its Adobe supplements; BigTIFF where 4 GiB might not do).
+
+By hand, because Pillow writes no 16-bit colour and, compressed, no EXIF directory, and tifffile no EXIF directory.
+Strips are deflated, integers as differences. A picture may be given whole, or in parts of any shape and order: rows are
+compressed when they are complete, and written in order, so the file does not depend on how its picture was cut.
+"""
+
+import io
+import threading
+import zlib
+from itertools import accumulate
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL.ExifTags import Base
+from PIL.TiffTags import LONG, LONG8
+
+from npfuse.pictures.exif import BIG_TIFF_START, TIFF_START, directory_bytes, quiet, telling_tags
+
+STRIP_BYTES = 1 << 20  # of pixels compressed at once
+DEFLATE_LEVEL = 4  # on 8-bit differences 4 times as fast as the usual 6, and 9 % longer
+CLASSIC_BYTES = 2**32 - 2**26  # of samples; a little more is left for what does not compress, and for tags
+
+
+class TiffWriter:
+    """A TIFF that is filled part by part, `writer[rows, columns] = values`, by any number of threads.
+
+    Parameters
+    ----------
+    stream : binary file, empty, that can seek
+    shape : of the picture, (H, W) or (H, W, 2 to 4), the last of 2 and 4 being alpha
+    dtype : uint8, uint16 or float32
+    exif, icc_profile : bytes or None
+    notes : gains what is left out
+    alpha : (H, W), array or what gives one for `alpha[rows, columns]`, to stand behind what is written
+
+    Examples
+    --------
+    >>> file = io.BytesIO()
+    >>> writer = TiffWriter(file, (2, 3), np.dtype(np.uint8), None, None, [])
+    >>> writer[0:2, 1:3] = 9
+    >>> writer[0:2, 0:1] = 7
+    >>> writer.finish()
+    >>> from PIL import Image
+    >>> np.asarray(Image.open(file)).tolist()
+    [[7, 9, 9], [7, 9, 9]]
+    """
+
+    def __init__(
+        self,
+        stream: BinaryIO,
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        exif: bytes | None,
+        icc_profile: bytes | None,
+        notes: list[str],
+        alpha: Any = None,
+    ) -> None:
+        self.stream, self.shape, self.dtype, self.alpha = stream, shape, np.dtype(dtype), alpha
+        self.ndim = len(shape)
+        self.channels = (1 if len(shape) == 2 else shape[2]) + (alpha is not None)
+        row_bytes = shape[1] * self.channels * self.dtype.itemsize
+        self.strip_rows = max(1, STRIP_BYTES // row_bytes)
+        self.start = BIG_TIFF_START if shape[0] * row_bytes > CLASSIC_BYTES else TIFF_START
+        self.lengths: list[int] = []
+        self.tags = self._tags(icc_profile)
+        if exif:
+            try:
+                with quiet():
+                    told = telling_tags(io.BytesIO(exif))
+                    self._directory(self.tags | told)
+                self.tags |= told
+            except Exception:  # Pillow raises almost anything on damaged tags
+                notes.append("EXIF dropped: it is broken")
+        # Rows that are not complete yet, with how many of their columns are there; compressed strips whose turn it is
+        # not; and one thread at a time.
+        self.open: dict[int, tuple[NDArray[Any], int]] = {}
+        self.packed: dict[int, bytes] = {}
+        self.lock = threading.Lock()
+        stream.write(self.start + self._directory(self.tags))  # so long as it will be, for the strips to follow
+
+    def __setitem__(self, place: tuple[slice, slice], values: Any) -> None:
+        """Take a part of the picture; every pixel once."""
+        rows, columns = (slice(*part.indices(n)) for part, n in zip(place, self.shape, strict=False))
+        values = np.broadcast_to(values, (rows.stop - rows.start, columns.stop - columns.start, *self.shape[2:]))
+        for strip in range(rows.start // self.strip_rows, -(-rows.stop // self.strip_rows)):
+            first = strip * self.strip_rows
+            last = min(first + self.strip_rows, self.shape[0])
+            begin, end = max(first, rows.start), min(last, rows.stop)
+            with self.lock:
+                empty = (np.empty((last - first, *self.shape[1:]), self.dtype), 0)
+                samples, count = self.open.pop(strip, empty)
+                samples[begin - first : end - first, columns] = values[begin - rows.start : end - rows.start]
+                count += (end - begin) * (columns.stop - columns.start)
+                if count < (last - first) * self.shape[1]:
+                    self.open[strip] = samples, count
+                    continue
+            packed = self._packed(samples, first, last)
+            with self.lock:
+                self.packed[strip] = packed
+                while len(self.lengths) in self.packed:
+                    content = self.packed.pop(len(self.lengths))
+                    self.stream.write(content)
+                    self.lengths.append(len(content))
+
+    def finish(self) -> None:
+        """Write the directory; ValueError where a part of the picture is missing."""
+        if self.open or self.packed or len(self.lengths) != -(-self.shape[0] // self.strip_rows):
+            raise ValueError("not all of the picture was written")
+        self.stream.seek(len(self.start))
+        self.stream.write(self._directory(self.tags))
+        self.stream.seek(0, io.SEEK_END)
+
+    def _packed(self, samples: NDArray[Any], first: int, last: int) -> bytes:
+        """Compress a strip of complete rows."""
+        if self.alpha is not None:
+            samples = np.dstack([samples, self.alpha[first:last, :]])
+        coded = samples.astype(self.dtype.newbyteorder("<"))
+        if self.dtype.kind != "f":
+            coded[:, 1:] -= samples[:, :-1]  # predictor 2, modulo 2**8 or 2**16
+        return zlib.compress(coded.tobytes(), DEFLATE_LEVEL)
+
+    def _tags(self, icc_profile: bytes | None) -> dict[int, Any]:
+        """Return all but where the strips are."""
+        channels, kind = self.channels, 3 if self.dtype.kind == "f" else 1
+        tags: dict[int, Any] = {
+            Base.ImageWidth: self.shape[1],
+            Base.ImageLength: self.shape[0],
+            Base.BitsPerSample: (8 * self.dtype.itemsize,) * channels,
+            Base.Compression: 8,
+            Base.PhotometricInterpretation: 1 if channels < 3 else 2,
+            Base.Orientation: 1,
+            Base.SamplesPerPixel: channels,
+            Base.RowsPerStrip: self.strip_rows,
+            Base.PlanarConfiguration: 1,
+            Base.Predictor: 1 if kind == 3 else 2,
+            Base.SampleFormat: (kind,) * channels,
+        }
+        if channels in (2, 4):
+            tags[Base.ExtraSamples] = 2  # alpha, not multiplied into the colours
+        if icc_profile:
+            tags[Base.InterColorProfile] = icc_profile
+        return tags
+
+    def _directory(self, tags: dict[int, Any]) -> bytes:
+        """Lay out the directory, whose length does not depend on where the strips are."""
+        lengths = self.lengths or [0] * -(-self.shape[0] // self.strip_rows)
+        offsets = tuple(accumulate(lengths[:-1], initial=0))  # from the end of the directory
+        kind = LONG8 if self.start == BIG_TIFF_START else LONG
+        places = {Base.StripOffsets: offsets, Base.StripByteCounts: tuple(lengths)}
+        return directory_bytes(tags | places, self.start, dict.fromkeys(places, kind))
+
+
+def write_tiff(
+    stream: BinaryIO, samples: NDArray[Any], exif: bytes | None, icc_profile: bytes | None, notes: list[str]
+) -> None:
+    """Write uint8, uint16 or float32 samples (H, W) or (H, W, 2 to 4)."""
+    writer = TiffWriter(stream, samples.shape, samples.dtype, exif, icc_profile, notes)
+    for first in range(0, samples.shape[0], writer.strip_rows):
+        writer[first : first + writer.strip_rows, :] = samples[first : first + writer.strip_rows]
+    writer.finish()
+
+
+def strips(samples: NDArray[Any]) -> list[NDArray[Any]]:
+    """Cut rows into runs of about a mebibyte."""
+    step = max(1, STRIP_BYTES * len(samples) // samples.nbytes)
+    return [samples[first : first + step] for first in range(0, len(samples), step)]

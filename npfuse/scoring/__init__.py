@@ -1,0 +1,1 @@
+"""Scores of methods on scenes, and pictures that show methods side by side."""

@@ -1,0 +1,1 @@
+"""Weights: what they hold, and the files that they are read from."""

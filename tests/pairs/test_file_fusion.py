@@ -1,0 +1,74 @@
+"""Files fused: warnings, alignment, and what a picture's companions become."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import npfuse
+from npfuse.examples import example_pair
+from npfuse.pairs.file_fusion import FileOptions, Teller, fuse_files
+from npfuse.pictures.reading import Picture, read_picture, write_picture
+from npfuse.weights.npz_files import save_weights
+from tests.networks import random_weights
+
+
+class Told(Teller):
+    def __init__(self):
+        self.said, self.warned = [], []
+
+    def say(self, *lines):
+        self.said += lines
+
+    def warn(self, line):
+        self.warned.append(line)
+
+
+@pytest.fixture
+def shifted(tmp_path, monkeypatch):
+    """A pair whose second picture is shifted by (4, -6); the first has an alpha."""
+    monkeypatch.chdir(tmp_path)
+    under, over = (read_picture(path).pixels for path in example_pair("forest"))
+    alpha = np.broadcast_to(np.arange(under.shape[1] - 6) % 256, (under.shape[0] - 4, under.shape[1] - 6))
+    write_picture("under.png", Picture(pixels=under[4:, :-6], alpha=alpha.astype(np.uint8)))
+    write_picture("over.png", Picture(pixels=over[:-4, 6:]))
+    save_weights("small.npz", random_weights())
+
+
+def fuse(told, **options):
+    files = Path("under.png"), Path("over.png"), Path("fused.png")
+    fuse_files(*files, FileOptions(weights="small.npz", **options), told)
+    return read_picture("fused.png")
+
+
+def test_align_crops_both_to_what_they_share(shifted):
+    told = Told()
+    fused = fuse(told, align=True)
+    under, over = (read_picture(name) for name in ("under.png", "over.png"))
+    expected = npfuse.fuse(under.pixels[:-4, 6:], over.pixels[4:, :-6], random_weights())
+    np.testing.assert_array_equal(fused.pixels, expected)
+    np.testing.assert_array_equal(fused.alpha, under.alpha[:-4, 6:])
+    assert told.warned == []
+    assert any("aligned: the second picture moved by -4 rows and +6 columns" in line for line in told.said)
+
+
+def test_without_align_the_shift_is_a_warning(shifted):
+    told = Told()
+    fused = fuse(told)
+    assert fused.pixels.shape == read_picture("under.png").pixels.shape
+    assert any("shifted by +4 rows and -6 columns" in line for line in told.warned)
+
+
+def test_without_the_check_nothing_is_said(shifted):
+    told = Told()
+    fuse(told, check=False)
+    assert told.warned == []
+
+
+def test_align_leaves_alone_what_is_not_sure_and_says_so(shifted):
+    rng = np.random.default_rng(0)
+    for name, low in (("under.png", 0), ("over.png", 120)):
+        write_picture(name, Picture(pixels=rng.integers(low, low + 100, (60, 80), np.uint8)), overwrite=True)
+    told = Told()
+    assert fuse(told, align=True).pixels.shape == (60, 80)
+    assert told.warned == ["how the pictures lie to each other is not sure; they are left as they are"]

@@ -1,0 +1,92 @@
+"""What npfuse.fuse takes: by hand, against the compiled code's own layout, and against processes that fuse."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from costmodel.measured_memory import measured_peak
+from npfuse import fusion_memory
+from npfuse.engine import picture_runs, strip_pass
+from npfuse.engine.chains import chain_of
+from npfuse.fusion_memory import fusion_peak, part_values
+from npfuse.models import MODELS, lightfuse, t_cnn
+from npfuse.run import chain_layers
+from npfuse.strip_form import recognized
+from npfuse.weights.loading import load_weights
+
+BYTES = np.dtype(np.uint8)
+
+
+def test_constants_are_those_of_the_compiled_code():
+    assert (fusion_memory.RUN, fusion_memory.PIECE) == (picture_runs.RUN, strip_pass.PIECE)
+
+
+def test_room_of_a_chain_is_what_the_compiled_code_lays_out():
+    weights = load_weights("lightfuse")
+    graph = weights.graph(64, 64)
+    form = recognized(graph)
+    laid_out = chain_of(chain_layers(form.chain, {}, weights.arrays, 0)).memory.size
+    assert fusion_memory._chain_numbers(graph, form) == pytest.approx(laid_out, rel=0.1)
+
+
+def test_a_strip_holds_rows_and_halved_planes():
+    values = dict(part_values(lightfuse, (896, 1344, 3), BYTES))
+    # 512 rows, and 8 that the last of them depend on; rows are a multiple of 16 numbers, and 32 more.
+    assert values["rows"] == 3 * 6 * (1344 + 32) * 4
+    assert values["halved 1"] == 520 // 2 * 6 * (672 + 32) * 4
+    assert values["halved 2"] == 520 // 4 * 6 * (336 + 32) * 4
+    assert values["halved 3"] == 520 // 8 * 6 * (176 + 32) * 4
+    assert values["groups"] == 4 * 64 * 64 * (6 + 3) * 4
+    assert "copies of the pictures" not in values
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "copied", "expected"),
+    [
+        ((896, 1344, 3), BYTES, True, 520 * 1344 * 6),  # from files
+        ((896, 1344), np.dtype(np.uint16), False, 520 * 1344 * 6 * 2),  # grey
+        (
+            (896, 9000, 3),
+            BYTES,
+            False,
+            72 * (8192 + 8) * 6,
+        ),  # columns cut; 64 rows: STRIP_PIXELS
+    ],
+)
+def test_parts_of_pictures_are_copied_where_they_are_no_whole_rows_of_rgb_in_memory(shape, dtype, copied, expected):
+    assert dict(part_values(lightfuse, shape, dtype, copied=copied))["copies of the pictures"] == expected
+
+
+def test_a_tile_holds_its_window_mapped_and_what_the_graph_makes_of_it():
+    values = dict(part_values(t_cnn, (896, 1344, 3), BYTES))
+    side = 128 + 2 * 8  # three windows of 3 see 3 beyond a tile, and windows begin on multiples of 8
+    assert values["mapped pictures"] == values["exposures"] == side * side * 6 * 4
+
+
+def test_more_threads_take_more_and_the_largest_pictures_mostly_themselves():
+    for model in MODELS:
+        one, two = (fusion_peak(model, 4000, 6000, threads=threads).bytes for threads in (1, 2))
+        assert (one == two) if model == "mertens" else (one < two)
+    pictures = 3 * 4000 * 6000 * 3
+    assert fusion_peak("lightfuse", 4000, 6000).bytes < 1.1 * pictures
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process is read from /proc")
+@pytest.mark.parametrize(
+    ("model", "height", "width", "threads"),
+    [
+        ("lightfuse", 2000, 3000, 1),
+        ("tonefuse", 2000, 3000, 1),
+        ("tonefuse", 2000, 3000, 2),
+        ("t_cnn", 384, 512, 1),
+        ("deepfuse", 448, 672, 1),
+        ("mefnet", 896, 1344, 1),
+        ("mertens", 896, 1344, 1),
+    ],
+)
+def test_peak_is_within_20_percent_of_what_a_process_takes(model, height, width, threads):
+    predicted = fusion_peak(model, height, width, threads=threads).bytes
+    measured = measured_peak(model, height, width, threads=threads)
+    print(f"predicted {predicted / 2**20:.1f} MiB, measured {measured / 2**20:.1f} MiB")
+    assert predicted == pytest.approx(measured, rel=0.2)
