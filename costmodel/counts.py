@@ -6,11 +6,10 @@ write its output once, as in execution operator by operator with a cache that ho
 picture is counted), and what a runner saves by fusing operators (`npfuse.graph_memory`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from math import prod
-from types import MappingProxyType
 from typing import Any
 
 from costmodel.conventions import Convention, Work
@@ -63,6 +62,17 @@ class OperatorCost:
 
 
 Rule = Callable[[Any, tuple[Shape, ...], Shape], OperatorCost]
+RULES: dict[type[Operator], Rule] = {}
+
+
+def rule(op: type[Operator]) -> Callable[[Rule], Rule]:
+    """Make the decorated function the rule of an operator."""
+
+    def registered(function: Rule) -> Rule:
+        RULES[op] = function
+        return function
+
+    return registered
 
 
 def _cost(op: Operator, inputs: tuple[Shape, ...], output: Shape, work: Work, *, passes: int = 1) -> OperatorCost:
@@ -77,26 +87,31 @@ def _bias(op: Window | PointwiseConv2D, output: Shape) -> int:
     return prod(output) if op.use_bias else 0
 
 
+@rule(Conv2D)
 def _conv2d(op: Conv2D, inputs: tuple[Shape, ...], output: Shape) -> OperatorCost:
     macs = prod(output) * prod(op.kernel_size) * inputs[0][2]
     return _cost(op, inputs, output, Work(convolution_macs=macs, additions=_bias(op, output)))
 
 
+@rule(DepthwiseConv2D)
 def _depthwise_conv2d(op: DepthwiseConv2D, inputs: tuple[Shape, ...], output: Shape) -> OperatorCost:
     macs = prod(output) * prod(op.kernel_size)
     return _cost(op, inputs, output, Work(convolution_macs=macs, additions=_bias(op, output)))
 
 
+@rule(PointwiseConv2D)
 def _pointwise_conv2d(op: PointwiseConv2D, inputs: tuple[Shape, ...], output: Shape) -> OperatorCost:
     macs = prod(inputs[0]) * op.features
     return _cost(op, inputs, output, Work(convolution_macs=macs, additions=_bias(op, output)))
 
 
+@rule(Conv2DTranspose)
 def _conv2d_transpose(op: Conv2DTranspose, inputs: tuple[Shape, ...], output: Shape) -> OperatorCost:
     macs = prod(inputs[0]) * prod(op.kernel_size) * op.features  # at input positions
     return _cost(op, inputs, output, Work(convolution_macs=macs, additions=_bias(op, output)))
 
 
+@rule(DepthwiseConv2DTranspose)
 def _depthwise_conv2d_transpose(op: DepthwiseConv2DTranspose, inputs: tuple[Shape, ...], output: Shape) -> OperatorCost:
     macs = prod(inputs[0]) * prod(op.kernel_size)  # at input positions
     bias = _bias(op, output)
@@ -105,6 +120,7 @@ def _depthwise_conv2d_transpose(op: DepthwiseConv2DTranspose, inputs: tuple[Shap
     return _cost(op, inputs, output, Work(resizing_macs=macs, additions=bias))
 
 
+@rule(Resize)
 def _resize(op: Resize, inputs: tuple[Shape, ...], output: Shape) -> OperatorCost:
     height, width, channels = inputs[0]
     row_taps = resize_taps(height, op.height, op.method)[0].shape[1]
@@ -114,28 +130,34 @@ def _resize(op: Resize, inputs: tuple[Shape, ...], output: Shape) -> OperatorCos
     return _cost(op, inputs, output, Work(resizing_macs=macs))
 
 
+@rule(Add)
 def _add(op: Add, inputs: tuple[Shape, ...], output: Shape) -> OperatorCost:
     return _cost(op, inputs, output, Work(additions=(len(inputs) - 1) * prod(output)))
 
 
+@rule(AddChannels)
 def _add_channels(op: AddChannels, inputs: tuple[Shape, ...], output: Shape) -> OperatorCost:
     return _cost(op, inputs, output, Work(additions=prod(output)))
 
 
+@rule(Subtract)
 def _subtract(op: Subtract, inputs: tuple[Shape, ...], output: Shape) -> OperatorCost:
     return _cost(op, inputs, output, Work(additions=prod(output)))
 
 
+@rule(Divide)
 def _divide(op: Divide, inputs: tuple[Shape, ...], output: Shape) -> OperatorCost:
     return _cost(op, inputs, output, Work(divisions=prod(output)))
 
 
+@rule(WeightedSum)
 def _weighted_sum(op: WeightedSum, inputs: tuple[Shape, ...], output: Shape) -> OperatorCost:
     pictures = len(inputs) // 2
     work = Work(multiplications=pictures * prod(output), additions=(pictures - 1) * prod(output))
     return _cost(op, inputs, output, work)
 
 
+@rule(ExposureQuality)
 def _exposure_quality(op: ExposureQuality, inputs: tuple[Shape, ...], output: Shape) -> OperatorCost:
     channels, pixels = inputs[0][2], prod(output)
     used = [measure for measure in op.measures if measure != "saturation" or channels == 3]
@@ -163,22 +185,27 @@ def _exposure_quality(op: ExposureQuality, inputs: tuple[Shape, ...], output: Sh
     return _cost(op, inputs, output, work)
 
 
+@rule(Concatenate)
 def _concatenate(op: Concatenate, inputs: tuple[Shape, ...], output: Shape) -> OperatorCost:
     return _cost(op, inputs, output, Work())
 
 
+@rule(ReLU)
 def _relu(op: ReLU, inputs: tuple[Shape, ...], output: Shape) -> OperatorCost:
     return _cost(op, inputs, output, Work(comparisons=prod(output)))
 
 
+@rule(LeakyReLU)
 def _leaky_relu(op: LeakyReLU, inputs: tuple[Shape, ...], output: Shape) -> OperatorCost:
     return _cost(op, inputs, output, Work(comparisons=prod(output), multiplications=prod(output)))
 
 
+@rule(Tanh)
 def _tanh(op: Tanh, inputs: tuple[Shape, ...], output: Shape) -> OperatorCost:
     return _cost(op, inputs, output, Work(functions=prod(output)))
 
 
+@rule(AdaptiveNorm)
 def _adaptive_norm(op: AdaptiveNorm, inputs: tuple[Shape, ...], output: Shape) -> OperatorCost:
     values, channels = prod(output), output[2]
     work = Work(
@@ -190,29 +217,6 @@ def _adaptive_norm(op: AdaptiveNorm, inputs: tuple[Shape, ...], output: Shape) -
     )
     # Mean, variance and result each need the whole picture before the next can begin.
     return _cost(op, inputs, output, work, passes=3)
-
-
-RULES: Mapping[type[Operator], Rule] = MappingProxyType(
-    {
-        AdaptiveNorm: _adaptive_norm,
-        Add: _add,
-        AddChannels: _add_channels,
-        Concatenate: _concatenate,
-        Conv2D: _conv2d,
-        Conv2DTranspose: _conv2d_transpose,
-        DepthwiseConv2D: _depthwise_conv2d,
-        DepthwiseConv2DTranspose: _depthwise_conv2d_transpose,
-        Divide: _divide,
-        ExposureQuality: _exposure_quality,
-        LeakyReLU: _leaky_relu,
-        PointwiseConv2D: _pointwise_conv2d,
-        ReLU: _relu,
-        Resize: _resize,
-        Subtract: _subtract,
-        Tanh: _tanh,
-        WeightedSum: _weighted_sum,
-    }
-)
 
 
 def operator_cost(op: Operator, *inputs: Shape) -> OperatorCost:

@@ -1,7 +1,7 @@
 """What fusing a pair really executes in the pointwise layers of its pixels, counted while it is done.
 
 How much of a layer `npfuse.engine.pixel_groups` leaves out depends on the picture; so it is not counted from the graph,
-as `costmodel` does, but by the compiled function itself, at no cost that shows: a few additions a leaf of 256 pixels.
+as `costmodel` does, but by the compiled function itself, at no cost that shows: a few additions a block of 256 pixels.
 """
 
 from dataclasses import dataclass
@@ -10,25 +10,34 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from npfuse.engine.pixel_groups import BOUNDING, BY_BOUNDS, BY_VALUES, EVALUATION, FOLDING, LEAVES_PLAIN, LEAVES_SEEN
+from npfuse.engine.pixel_groups import (
+    BLOCKS_PLAIN,
+    BLOCKS_SEEN,
+    BOUNDING,
+    BY_BOUNDS,
+    BY_VALUES,
+    EVALUATION,
+    FOLDING,
+    empty_counts,
+)
 from npfuse.ops import PointwiseConv2D
-from npfuse.strip_form import recognized
+from npfuse.strip_form import NotLightFuseForm, match_form
 from npfuse.strips import GRID, fuse_pair
 from npfuse.weights.weights import Weights
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExecutedLayer:
-    """What was executed for one layer, in all leaves together.
+    """What was executed for one layer, in all blocks together.
 
     Parameters
     ----------
     name : of the pointwise convolution in the graph
     bounding_macs : multiply-adds of the bounds of its units; units are padded to a vector, 8 or 16
     folding_macs : of folding the layer before into it; columns are padded likewise
-    evaluation_macs : of evaluating units at pixels: undecided ones, all of the last layer's, and all of leaves that
+    evaluation_macs : of evaluating units at pixels: undecided ones, all of the last layer's, and all of blocks that
         were evaluated plainly, after what had been evaluated before they were given up
-    undecided_by_bounds : units that their bounds left undecided, added up over the leaves
+    undecided_by_bounds : units that their bounds left undecided, added up over the blocks
     undecided_by_values : those of them whose values then had both signs
     """
 
@@ -52,14 +61,14 @@ class Executed:
     Parameters
     ----------
     pixels : of the pair
-    leaves : of 16x16 pixels, those at the edges included
-    leaves_plain : of these, evaluated plainly: all units at all pixels
+    blocks : of 16x16 pixels, those at the edges included
+    blocks_plain : of these, evaluated plainly: all units at all pixels
     layers : in the order of execution
     """
 
     pixels: int
-    leaves: int
-    leaves_plain: int
+    blocks: int
+    blocks_plain: int
     layers: tuple[ExecutedLayer, ...]
 
     @property
@@ -89,17 +98,20 @@ def count_executed(under: NDArray[Any], over: NDArray[Any], weights: Weights) ->
     >>> from npfuse import load_weights
     >>> flat = np.full((16, 16, 3), 128, np.uint8)
     >>> done = count_executed(flat, flat, load_weights("lightfuse"))
-    >>> done.leaves, [layer.evaluation_macs for layer in done.layers]  # all decided: 6 features to 3 outputs are left
+    >>> done.blocks, [layer.evaluation_macs for layer in done.layers]  # all decided: 6 features to 3 outputs are left
     (1, [0, 0, 4608])
     """
-    form = recognized(weights.graph(GRID, GRID))
-    if form is None:
-        raise ValueError(f"count_executed: weights are for {weights.model}, expected a network of LightFuse's form")
+    try:
+        form = match_form(weights.graph(GRID, GRID))
+    except NotLightFuseForm as reason:
+        raise ValueError(
+            f"count_executed: weights are for {weights.model}, expected a network of LightFuse's form: {reason}"
+        ) from None
     names = [node.name for node in form.chain if isinstance(node.op, PointwiseConv2D)]
-    counts = np.zeros((len(names) + 1, 5), np.int64)
+    counts = empty_counts(len(names))
     out = np.empty_like(under, order="C")
-    for job in fuse_pair(under, over, out, weights, engine="fast", threads=1, counts=counts):
-        job()
+    for job in fuse_pair(under, over, out, weights, engine="fast", threads=1):
+        counts += job()
     layers = [
         ExecutedLayer(
             name=name,
@@ -113,7 +125,7 @@ def count_executed(under: NDArray[Any], over: NDArray[Any], weights: Weights) ->
     ]
     return Executed(
         pixels=under.shape[0] * under.shape[1],
-        leaves=int(counts[0, LEAVES_SEEN]),
-        leaves_plain=int(counts[0, LEAVES_PLAIN]),
+        blocks=int(counts[0, BLOCKS_SEEN]),
+        blocks_plain=int(counts[0, BLOCKS_PLAIN]),
         layers=tuple(layers),
     )

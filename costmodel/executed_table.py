@@ -1,7 +1,7 @@
 """The arithmetic that `npfuse.fuse` really executes for a pair of pictures: `python -m costmodel executed UNDER OVER`.
 
-How much of a chain of pointwise layers has to be evaluated depends on the picture: the compiled code counts it, leaf by
-leaf of 16x16 pixels (`costmodel.executed`). Everything else in the network is executed as `costmodel.counts` counts
+How much of a chain of pointwise layers has to be evaluated depends on the picture: the compiled code counts it for each
+block of 16x16 pixels (`costmodel.executed`). Everything else in the network is executed as `costmodel.counts` counts
 it.
 """
 
@@ -30,12 +30,14 @@ def executed_table(layers: Sequence[LayerCost], done: Executed, title: str) -> T
         return Column(key=key, header=header, meaning=meaning, kind="integer", group=group)
 
     def units(key: str, header: str, meaning: str) -> Column:
-        return Column(key=key, header=header, meaning=meaning, kind="decimal", digits=2, group="undecided units a leaf")
+        return Column(
+            key=key, header=header, meaning=meaning, kind="decimal", digits=2, group="undecided units a block"
+        )
 
     columns = (
         Column(key="layer", header="layer", meaning="name of the node"),
         integer("static_macs", "static", "multiply-adds of the whole layer", "MACs"),
-        integer("bounding_macs", "bounding", "multiply-adds that bound units over leaves", "executed MACs"),
+        integer("bounding_macs", "bounding", "multiply-adds that bound units over blocks", "executed MACs"),
         integer("folding_macs", "folding", "multiply-adds that fold units that are on", "executed MACs"),
         integer("evaluation_macs", "evaluation", "multiply-adds of what is evaluated pixel by pixel", "executed MACs"),
         integer("executed_macs", "all", "the sum of these", "executed MACs"),
@@ -47,11 +49,11 @@ def executed_table(layers: Sequence[LayerCost], done: Executed, title: str) -> T
             digits=1,
             group="executed MACs",
         ),
-        units("undecided_by_bounds", "by bounds", "units of open sign after bounding, a leaf, in the mean"),
-        units("undecided_by_values", "by values", "units of both signs in a leaf, in the mean"),
+        units("undecided_by_bounds", "by bounds", "units of open sign after bounding, a block, in the mean"),
+        units("undecided_by_values", "by values", "units of both signs in a block, in the mean"),
     )
     counted = {layer.name: layer for layer in done.layers}
-    tried = max(done.leaves - done.leaves_plain, 1)
+    tried = max(done.blocks - done.blocks_plain, 1)
     rows: list[tuple[Value, ...]] = []
     sums = [0] * 5
     for layer in layers:
@@ -66,7 +68,7 @@ def executed_table(layers: Sequence[LayerCost], done: Executed, title: str) -> T
         else:
             continue
         sums = [total + number for total, number in zip(sums, macs, strict=True)]
-    plain = f"{done.leaves_plain:,} of them ({done.leaves_plain / done.leaves:.1%})"
+    plain = f"{done.blocks_plain:,} of them ({done.blocks_plain / done.blocks:.1%})"
     return Table(
         name="executed",
         title=title,
@@ -74,10 +76,10 @@ def executed_table(layers: Sequence[LayerCost], done: Executed, title: str) -> T
         rows=tuple(rows),
         total=("total", *sums, sums[-1] / sums[0], None, None),
         notes=(
-            f"{done.leaves:,} leaves of 16x16 pixels, those at the edges whole; {plain} were evaluated plainly: too "
+            f"{done.blocks:,} blocks of 16x16 pixels, those at the edges whole; {plain} were evaluated plainly: too "
             "much was undecided.",
-            "Means are over the other leaves. Layers outside the chain are executed as they are counted.",
-            "Bounding finds which units are surely on or off all over a leaf. Those that are off are left out; those "
+            "Means are over the other blocks. Layers outside the chain are executed as they are counted.",
+            "Bounding finds which units are surely on or off all over a block. Those that are off are left out; those "
             "that are on are linear, and are folded into the next layer. So a later layer reads the pixel's channels "
             "and all undecided units before it, and may take more than its static count.",
         ),

@@ -15,7 +15,7 @@ from costmodel.counts import GraphCost
 from npfuse.graph import Graph, Node
 from npfuse.ops import Shape
 from npfuse.run import plan
-from npfuse.strip_form import recognized
+from npfuse.strip_form import form_or_none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,14 +104,15 @@ def fused_steps(graph: Graph, cost: GraphCost) -> tuple[StepCost, ...]:
     >>> coarse.name, fine.name, fine.picture_bytes  # two pictures read, one written
     ('global1…global3_pointwise', 'detail1…fused', 57600)
     """
-    form = recognized(graph)
+    form = form_or_none(graph)
     if form is None:
         return steps(graph, cost, merge=True)
     chain = set(form.chain)
-    coarse = [*(form.before.nodes if form.before else ()), *form.halvings, *(form.middle.nodes if form.middle else ())]
+    branches = [part.nodes if part else () for part in (form.thumbnail_branch, form.coarse_branch)]
+    coarse = [*branches[0], *form.halvings, *branches[1]]
     fine = [node for node in graph.nodes if node in chain or node not in coarse]
     (_, exposures), *others = graph.inputs
-    between = form.middle.outputs[0] if form.middle else form.halvings[-1].name
+    between = form.coarse_branch.outputs[0] if form.coarse_branch else form.halvings[-1].name
     values = prod(graph.shapes[between])
     small = sum(prod(shape) for _, shape in others)
     return (

@@ -30,7 +30,7 @@ from npfuse.graph import Graph
 from npfuse.models import build
 from npfuse.pictures.reading import read_picture
 from npfuse.run import run
-from npfuse.strip_form import recognized
+from npfuse.strip_form import form_or_none
 from npfuse.strips import GRID
 from npfuse.weights.loading import bundled_names, load_weights
 
@@ -81,7 +81,7 @@ def measure(subject: Subject, pair: NDArray[np.uint8], machine: Machine) -> Meas
         method, loaded = subject.model, weights_for(subject.model)
         under, over = (np.ascontiguousarray(part) for part in (pair[:, :, :3], pair[:, :, 3:]))
         fuse_s = median(timed(lambda: fuse(under, over, loaded, method=method, threads=1)))
-        walk = executed_steps(subject.fused_steps, under, over, loaded) if recognized(graph) else subject.fused_steps
+        walk = executed_steps(subject.fused_steps, under, over, loaded) if form_or_none(graph) else subject.fused_steps
         predicted_fuse_s = subject.runs * predicted_s(walk, machine)
     merged = steps(graph, subject.cost, merge=True)
     return Measurement(

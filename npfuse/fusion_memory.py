@@ -11,23 +11,29 @@ from itertools import pairwise
 
 import numpy as np
 
-from npfuse.engine.layout import CHANNELS, TAPS
+from npfuse.engine.layout import (
+    BLOCK_SIDE,
+    CHANNELS,
+    GROUP_SIDE,
+    PAIR_PIXELS,
+    STRIP_GROUPS,
+    TAPS,
+    WIDEST_VECTOR,
+    plane_width,
+)
 from npfuse.graph import Graph
-from npfuse.graph_memory import GROUP_SIDE, Peak, peak
+from npfuse.graph_memory import Peak, peak
 from npfuse.methods.mefnet import low_resolution
 from npfuse.methods.method import STRIP_PIXELS
 from npfuse.models import build
 from npfuse.ops import PointwiseConv2D
 from npfuse.run import Engine
-from npfuse.strip_form import Form, recognized
+from npfuse.strip_form import Form, form_or_none
 from npfuse.strips import GRID, strip_sides, tile_side, tiles_along
 
 Values = tuple[tuple[str, int], ...]  # (name, bytes)
 
-RUN = 16  # pixels that are loaded at a time, and the side of a leaf: npfuse.engine.picture_runs.RUN
-PIECE = 4  # groups that a strip evaluates at a time: npfuse.engine.strip_pass.PIECE
 TILES = 3  # along an axis; further ones are no larger
-UNITS = 8  # numbers, at least, that rows of coefficients are padded to: npfuse.engine.chains.UNITS
 
 # Planes of floats of a strip that a method holds at once around its graph, counted in its module in npfuse.methods.
 LUMA_PLANES = 7  # three of the colours, three in computing luma, and luma
@@ -69,7 +75,7 @@ def part_values(
     """
     height, width = (-(-n // GRID) * GRID for n in shape[:2])
     whole = network(height, width)
-    form = recognized(whole) if engine == "fast" else None
+    form = form_or_none(whole) if engine == "fast" else None
     element = 8 if dtype == np.float64 else 4
     sides = strip_sides(height, width, threads) if form else (tile_side(whole, engine, element, threads),) * 2
     rows, columns = (
@@ -88,28 +94,24 @@ def part_values(
 def _strip_values(whole: Graph, form: Form, rows: int, columns: int) -> Iterator[tuple[str, int]]:
     """Yield (name, count of numbers) of the arrays in which a strip is halved and its chain evaluated."""
     yield "chain", _chain_numbers(whole, form)
-    yield "rows", TAPS * CHANNELS * _stored(columns)
+    yield "rows", TAPS * CHANNELS * plane_width(columns)
     for stage in range(1, len(form.halvings) + 1):
-        yield f"halved {stage}", (rows >> stage) * CHANNELS * _stored(columns >> stage)
-    yield "groups", PIECE * GROUP_SIDE**2 * (CHANNELS + 3)  # pixels and results
-
-
-def _stored(width: int) -> int:
-    """Return the numbers of a row of a plane: whole runs, and two more."""
-    return -(-width // RUN) * RUN + 2 * RUN
+        yield f"halved {stage}", (rows >> stage) * CHANNELS * plane_width(columns >> stage)
+    yield "groups", STRIP_GROUPS * GROUP_SIDE**2 * (CHANNELS + 3)  # pixels and results
 
 
 def _chain_numbers(whole: Graph, form: Form) -> int:
     """Return, about, how many numbers `npfuse.engine.chains` lays out for a chain: its weights, and room to work in."""
     nodes = [node for node in form.chain if isinstance(node.op, PointwiseConv2D)]
     widths = [whole.input_shapes(nodes[0])[0][2], *(whole.shapes[node.name][2] for node in nodes)]
-    padded = [-(-width // UNITS) * UNITS for width in widths]
+    padded = [-(-width // WIDEST_VECTOR) * WIDEST_VECTOR for width in widths]
     basis, widest = sum(widths[:-1]), max(padded)
-    leaf = RUN * RUN * (basis + widest) + 4 * RUN * widest  # values at its pixels; ranges, and a tile by itself
+    # Values at a block's pixels; two layers of a row pair, and ranges lane by lane.
+    block = BLOCK_SIDE**2 * (basis + widest) + 2 * (PAIR_PIXELS + WIDEST_VECTOR) * widest
     weights = 2 * sum((before + 1) * after for before, after in pairwise(padded))
     coefficients = sum((1 + sum(widths[:i])) * padded[i] for i in range(1, len(widths)))
     panels = (basis + 1) * widest
-    return leaf + weights + coefficients + panels
+    return block + weights + coefficients + panels
 
 
 def fusion_peak(model: str, height: int, width: int, *, threads: int = 1) -> Peak:

@@ -14,16 +14,12 @@ from dataclasses import dataclass
 from math import prod
 
 from npfuse import padding as pad
+from npfuse.engine.layout import CHAIN_GROUPS, GROUP_SIDE, PADDED_NUMBERS
 from npfuse.graph import Graph, Node
 from npfuse.ops import Conv2D, Conv2DTranspose, Resize
 from npfuse.run import Step, plan
 
 FLOAT32_BYTES = 4
-
-STRIP = 2**18  # numbers, about, that a dense convolution pads at a time: npfuse.engine.window_sums.STRIP
-
-GROUP_SIDE = 64  # pixels, of the groups of a merged chain: npfuse.engine.pixel_groups.GROUP_SIDE
-GROUPS = 8  # at a time: npfuse.engine.pixel_mlp.PIECE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +81,7 @@ def _moments(graph: Graph, *, merge: bool) -> Iterator[tuple[Node, tuple[tuple[s
 def _chain_scratch(graph: Graph, chain: Step) -> Iterator[tuple[str, int]]:
     """Yield the groups of pixels and of results that a merged chain works on at a time."""
     _, width, channels = graph.input_shapes(chain[0])[0]
-    groups = min(GROUPS, -(-width // GROUP_SIDE) + 1)  # one more where a part begins within a group
+    groups = min(CHAIN_GROUPS, -(-width // GROUP_SIDE) + 1)  # one more where a part begins within a group
     features = graph.shapes[chain[-1].name][2]
     yield f"{chain[-1].name}, groups", groups * GROUP_SIDE**2 * (channels + features)
 
@@ -101,7 +97,7 @@ def _scratch(graph: Graph, node: Node) -> Iterator[tuple[str, int]]:
         if rows or columns:
             kernel, stride, dilation, _ = arguments[0]
             along, reach = (width + columns) * channels, pad.extent(kernel, dilation)
-            out_rows = min(graph.shapes[node.name][0], max(-(-reach // stride), STRIP // (along * stride)))
+            out_rows = min(graph.shapes[node.name][0], max(-(-reach // stride), PADDED_NUMBERS // (along * stride)))
             yield f"{node.name}, padded strip", ((out_rows - 1) * stride + reach) * along
     if isinstance(node.op, Conv2DTranspose):
         # An output position is made of as many input positions as taps meet it: one fewer lie beyond the edge.

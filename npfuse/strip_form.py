@@ -1,21 +1,27 @@
-"""Finds in a graph what a strip is fused with in one pass (`npfuse.strip_run`): networks of LightFuse's form.
+"""Matches a graph with LightFuse's form: networks that `npfuse.strip_run` evaluates over a strip in one pass.
 
-Such a network is tanh of the sum of a chain of pointwise layers, which reads the pixels themselves (DetailNet), and of
-something coarse, which reads them after they were halved by depthwise convolutions (GlobalNet) and is enlarged again.
+Such a network is tanh of a sum of two branches. The chain (DetailNet) is pointwise layers of the exposures themselves.
+The coarse part (GlobalNet) halves the exposures by depthwise convolutions, evaluates any small graph of the result, the
+coarse branch, and enlarges it again. Inputs besides the exposures may feed both, through a thumbnail branch.
 Numba is not imported here: the cost model asks too.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from npfuse.engine.layout import CELL, CHANNELS, TAPS
 from npfuse.graph import Graph, Node
-from npfuse.ops import BOX, Add, DepthwiseConv2D, DepthwiseConv2DTranspose, PointwiseConv2D, Resize, Tanh
-from npfuse.ops.resize import Method
+from npfuse.ops import BOX, Add, AddChannels, DepthwiseConv2D, DepthwiseConv2DTranspose, PointwiseConv2D, ReLU, Tanh
+from npfuse.ops.resize import Method, Resize
 from npfuse.run import Step, plan
 
 HALVING = DepthwiseConv2D(kernel_size=(TAPS, TAPS), stride=(2, 2))
+MOST_HALVINGS = 3
 DOUBLING = DepthwiseConv2DTranspose(kernel_size=(2, 2), stride=(2, 2), use_bias=False, fixed=BOX)
+
+
+class NotLightFuseForm(ValueError):  # noqa: N818 (no fault of anybody: such networks run operator by operator)
+    """A network of another form; the message names the first node that differs, and the expected one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,85 +31,141 @@ class Form:
     Parameters
     ----------
     chain : the pointwise layers of the exposures
-    halvings : the depthwise convolutions of the exposures, one after another, at most three
-    middle : what follows, a graph of the last one's value (and of values of `before`); its output is the coarse picture
-    enlarged : how the coarse picture is made CELL times as large; None where the middle has done it
-    before : a graph of the other inputs alone, or None
+    halvings : the depthwise convolutions of the exposures, one after another, at most MOST_HALVINGS
+    coarse_branch : graph from the last halving's value, and values of the thumbnail branch, to the coarse picture; None
+        if the last halving's value is the coarse picture
+    upsampling : way of making the coarse picture CELL times as large; None if the coarse branch has done it
+    thumbnail_branch : graph of the inputs besides the exposures, or None
     """
 
     chain: Step
     halvings: Step
-    middle: Graph | None
-    enlarged: Method | None
-    before: Graph | None
+    coarse_branch: Graph | None
+    upsampling: Method | None
+    thumbnail_branch: Graph | None
 
 
-def recognized(graph: Graph) -> Form | None:
-    """Find the parts of a network, or None where it is of another form.
+def match_form(graph: Graph) -> Form:
+    """Match a network with LightFuse's form.
+
+    Returns
+    -------
+    Form
+
+    Raises
+    ------
+    NotLightFuseForm : the network is of another form; the message says why
 
     Examples
     --------
     >>> from npfuse.models import lightfuse, t_cnn
-    >>> form = recognized(lightfuse(16, 16, decoder="bilinear"))
-    >>> [node.name for node in form.halvings], form.enlarged, recognized(t_cnn(16, 16))
-    (['global1', 'global2', 'global3_depthwise'], 'bilinear', None)
+    >>> form = match_form(lightfuse(16, 16, decoder="bilinear"))
+    >>> [node.name for node in form.halvings], form.upsampling
+    (['global1', 'global2', 'global3_depthwise'], 'bilinear')
+    >>> match_form(t_cnn(16, 16))
+    Traceback (most recent call last):
+    npfuse.strip_form.NotLightFuseForm: conv3_pointwise is a PointwiseConv2D, expected Add
     """
-    (exposures, (height, width, channels)), *_ = graph.inputs
-    nodes = {node.name: node for node in graph.nodes}
-    readers: dict[str, list[Node]] = {name: [] for name in graph.shapes}
-    for node in graph.nodes:
-        for name in node.inputs:
-            readers[name].append(node)
-    depend: set[str] = {exposures}
-    for node in graph.nodes:
-        if depend & set(node.inputs):
-            depend.add(node.name)
-
-    last = nodes.get(graph.outputs[0])
-    total = nodes.get(last.inputs[0]) if last else None
-    if channels != CHANNELS or len(graph.outputs) != 1 or last is None or total is None:
-        return None
-    if not isinstance(last.op, Tanh) or not isinstance(total.op, Add) or len(total.inputs) != 2:
-        return None
-    by_end = {step[-1].name: step for step in plan(graph, merge=True)}
-    chains = [
-        by_end[name]
-        for name in total.inputs
-        if name in by_end and by_end[name][0].inputs == (exposures,) and isinstance(by_end[name][0].op, PointwiseConv2D)
-    ]
-    if len(chains) != 1 or graph.shapes[chains[0][-1].name] != (height, width, 3):
-        return None
-    (chain,) = chains
-    (coarse,) = set(total.inputs) - {chain[-1].name} or {""}
-    if coarse not in nodes:
-        return None
-
-    halvings: list[Node] = []
-    value = exposures
-    while len(halvings) < 3:
-        reading = [node for node in readers[value] if node is not chain[0]]
-        if len(reading) != 1 or not _halves(reading[0]):
-            break
-        halvings += reading
-        value = reading[0].name
-    coarse, enlarged, ups = _before_enlarging(graph, nodes, coarse)
+    exposures, total, last = _ending(graph)
+    chain = _chain(graph, exposures, total)
+    halvings = _halvings(graph, exposures, chain)
+    (enlarged,) = set(total.inputs) - {chain[-1].name}
+    coarse, upsampling, ups = _upsampling(graph, enlarged)
     taken = {node.name for node in (*chain, *halvings, *ups, total, last)}
-    middle = [node for node in graph.nodes if node.name in depend - taken]
-    before = [node for node in graph.nodes if node.name not in depend]
-    read = {name for node in (*middle, *chain) for name in node.inputs}
-    known = {*(node.name for node in (*middle, *before, *halvings[-1:])), *dict(graph.inputs)} - {exposures}
-    if not halvings or any(name not in known for node in middle for name in node.inputs):
-        return None
-    if coarse not in known or graph.shapes[coarse][2] != 3 or enlarged == "area":
-        return None
-    early = tuple(node.name for node in before if node.name in read)
+    coarse_nodes, thumbnail_nodes = _branches(graph, exposures, taken)
+    _check_coarse_branch(graph, coarse_nodes, coarse, halvings, thumbnail_nodes)
+    read = {name for node in (*coarse_nodes, *chain) for name in node.inputs}
+    handed_on = tuple(node.name for node in thumbnail_nodes if node.name in read)
     return Form(
         chain=chain,
-        halvings=tuple(halvings),
-        middle=_part(graph, middle, (coarse,)) if middle else None,
-        enlarged=enlarged,
-        before=_part(graph, before, early) if early else None,
+        halvings=halvings,
+        coarse_branch=_part(graph, coarse_nodes, (coarse,)) if coarse_nodes else None,
+        upsampling=upsampling,
+        thumbnail_branch=_part(graph, thumbnail_nodes, handed_on) if handed_on else None,
     )
+
+
+def form_or_none(graph: Graph) -> Form | None:
+    """Return a network's form, or None for a network of another form."""
+    try:
+        return match_form(graph)
+    except NotLightFuseForm:
+        return None
+
+
+def _ending(graph: Graph) -> tuple[str, Node, Node]:
+    """Return the name of the exposures, and the last two nodes: Add and Tanh."""
+    (exposures, (_, _, channels)), *_ = graph.inputs
+    if channels != CHANNELS:
+        raise NotLightFuseForm(f"{exposures} has {channels} channels, expected {CHANNELS}")
+    if len(graph.outputs) != 1:
+        raise NotLightFuseForm(f"number of outputs is {len(graph.outputs)}, expected 1")
+    nodes = {node.name: node for node in graph.nodes}
+    last = _expected(nodes, graph.outputs[0], Tanh)
+    total = _expected(nodes, last.inputs[0], Add)
+    if len(total.inputs) != 2 or total.inputs[0] == total.inputs[1]:
+        raise NotLightFuseForm(f"{total.name} adds {', '.join(total.inputs)}, expected two values")
+    return exposures, total, last
+
+
+def _expected(nodes: dict[str, Node], name: str, op: type) -> Node:
+    """Return a node of an expected operator."""
+    if name not in nodes:
+        raise NotLightFuseForm(f"{name} is an input, expected {op.__name__}")
+    if not isinstance(nodes[name].op, op):
+        raise NotLightFuseForm(f"{name} is a {nodes[name].op.kind}, expected {op.__name__}")
+    return nodes[name]
+
+
+def _chain(graph: Graph, exposures: str, total: Node) -> Step:
+    """Return the pointwise layers from the exposures to the sum."""
+    found = [path for name in total.inputs if (path := _pointwise_path(graph, exposures, name))]
+    if len(found) != 1:
+        raise NotLightFuseForm(
+            f"{total.name} adds {len(found)} chains that begin with a PointwiseConv2D of {exposures}, expected 1"
+        )
+    (path,) = found
+    for node in path:
+        if not isinstance(node.op, PointwiseConv2D | ReLU | AddChannels):
+            weights = node.op.weight_shapes(*graph.input_shapes(node))
+            expected = PointwiseConv2D if weights else ReLU
+            raise NotLightFuseForm(f"{node.name} is a {node.op.kind}, expected {expected.__name__}")
+    merged = {step[-1].name: step for step in plan(graph, merge=True)}.get(path[-1].name, ())
+    if tuple(path) != merged:
+        raise NotLightFuseForm(f"{path[0].name} to {path[-1].name} are not one chain, expected no other readers inside")
+    height, width, _ = graph.shapes[exposures]
+    if graph.shapes[path[-1].name] != (height, width, 3):
+        shape = graph.shapes[path[-1].name]
+        raise NotLightFuseForm(f"{path[-1].name} is {shape} (height, width, channels), expected {(height, width, 3)}")
+    return merged
+
+
+def _pointwise_path(graph: Graph, exposures: str, name: str) -> list[Node]:
+    """Return the nodes from the exposures to a value, by first inputs; none if the first is no PointwiseConv2D."""
+    nodes = {node.name: node for node in graph.nodes}
+    path: list[Node] = []
+    while name in nodes:
+        path.append(nodes[name])
+        name = path[-1].inputs[0]
+    return path[::-1] if name == exposures and path and isinstance(path[-1].op, PointwiseConv2D) else []
+
+
+def _halvings(graph: Graph, exposures: str, chain: Step) -> Step:
+    """Return the depthwise convolutions that halve the exposures, one after another."""
+    halvings: list[Node] = []
+    value = exposures
+    while len(halvings) < MOST_HALVINGS:
+        readers = [node for node in graph.nodes if value in node.inputs and node is not chain[0]]
+        if len(readers) != 1 or not _halves(readers[0]):
+            break
+        halvings += readers
+        value = readers[0].name
+    if not halvings:
+        found = ", ".join(f"{node.name} ({node.op.kind})" for node in readers) or "nothing"
+        raise NotLightFuseForm(
+            f"besides {chain[0].name}, {exposures} is read by {found}, expected a 3x3 DepthwiseConv2D with stride 2"
+        )
+    return tuple(halvings)
 
 
 def _halves(node: Node) -> bool:
@@ -111,11 +173,16 @@ def _halves(node: Node) -> bool:
     return isinstance(node.op, DepthwiseConv2D) and replace(node.op, use_bias=True) == HALVING
 
 
-def _before_enlarging(graph: Graph, nodes: Mapping[str, Node], name: str) -> tuple[str, Method | None, list[Node]]:
-    """Return the value that is made CELL times as large, how, and the nodes that do it."""
+def _upsampling(graph: Graph, name: str) -> tuple[str, Method | None, list[Node]]:
+    """Return the coarse picture, the way of making it CELL times as large, and the nodes that do so."""
+    nodes = {node.name: node for node in graph.nodes}
+    if name not in nodes:
+        raise NotLightFuseForm(f"{name} is an input, expected a value of the exposures")
     node = nodes[name]
     height, width, _ = graph.shapes[node.inputs[0]]
     if isinstance(node.op, Resize) and (CELL * height, CELL * width) == graph.shapes[name][:2]:
+        if node.op.method == "area":
+            raise NotLightFuseForm(f"{name} enlarges by method area, expected nearest or bilinear")
         return node.inputs[0], node.op.method, [node]
     ups: list[Node] = []
     factor = 1
@@ -126,8 +193,37 @@ def _before_enlarging(graph: Graph, nodes: Mapping[str, Node], name: str) -> tup
     return (name, "nearest", ups) if factor == CELL else (node.name, None, [])
 
 
+def _branches(graph: Graph, exposures: str, taken: set[str]) -> tuple[list[Node], list[Node]]:
+    """Return the other nodes: those that depend on the exposures, and those that do not."""
+    dependent = {exposures}
+    for node in graph.nodes:
+        if dependent & set(node.inputs):
+            dependent.add(node.name)
+    others = [node for node in graph.nodes if node.name not in taken]
+    return (
+        [node for node in others if node.name in dependent],
+        [node for node in others if node.name not in dependent],
+    )
+
+
+def _check_coarse_branch(
+    graph: Graph, nodes: Sequence[Node], coarse: str, halvings: Step, thumbnail_nodes: Sequence[Node]
+) -> None:
+    """Check that the coarse branch reads the last halving, other inputs and itself only, and has three channels."""
+    _, *others = graph.inputs
+    known = {node.name for node in (*nodes, *thumbnail_nodes, halvings[-1])} | dict(others).keys()
+    for node in nodes:
+        for name in node.inputs:
+            if name not in known:
+                raise NotLightFuseForm(f"{node.name} reads {name}, expected {halvings[-1].name} or what follows it")
+    if coarse not in known:
+        raise NotLightFuseForm(f"the coarse picture is {coarse}, expected {halvings[-1].name} or what follows it")
+    if graph.shapes[coarse][2] != 3:
+        raise NotLightFuseForm(f"{coarse} has {graph.shapes[coarse][2]} channels, expected 3")
+
+
 def _part(graph: Graph, nodes: Sequence[Node], outputs: tuple[str, ...]) -> Graph:
-    """Return a graph of some nodes; what they read and do not compute are its inputs."""
+    """Return a graph of some nodes, whose inputs are the values that they read of others."""
     own = {node.name for node in nodes}
     inputs = dict.fromkeys(name for node in nodes for name in node.inputs if name not in own)
     return Graph(

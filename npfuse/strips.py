@@ -1,9 +1,9 @@
-"""Cuts a pair of pictures into parts and runs a network over them, part by part.
+"""Cuts a pair of pictures into tiles and runs a network over them, tile by tile.
 
-A part is a tile that is aligned with the network's coarsest grid and surrounded by as much of the picture as its result
-depends on, so that memory stays small and the result is that of the whole. Networks of LightFuse's form run over strips
-of the picture in one pass (`npfuse.engine.strip_pass`), others operator by operator over squares. Sizes that are no
-multiple of 8 are edge-replicated at the bottom and right (`Weights.padded_size`) and cropped afterwards.
+A tile is aligned with the network's coarsest grid and surrounded by the neighbourhood that its result depends on, so
+memory stays small and the result is that of the whole. Networks of LightFuse's form run over strips of the picture in
+one pass (`npfuse.engine.strip_pass`), others operator by operator over squares. Sizes that are no multiple of 8 are
+edge-replicated at the bottom and right (`Weights.padded_size`) and cropped afterwards.
 Pictures are only read as `picture[rows, columns]` and results only written as `out[rows, columns] = values`.
 """
 
@@ -16,31 +16,45 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from npfuse.engine.layout import GROUP_SIDE
 from npfuse.graph import Graph
 from npfuse.run import Engine, plan, run
-from npfuse.strip_form import Form, recognized
+from npfuse.strip_form import Form, NotLightFuseForm, form_or_none, match_form
 from npfuse.survey import Survey, survey
 from npfuse.weights.weights import Weights
 
 GRID = 8  # pixels: GlobalNet halves the size three times
-TILE_GRID = 64  # pixels: where tiles meet, so that the groups of blocks of `npfuse.engine.pixel_mlp` are whole
-TILE_BYTES = 16 << 20  # of the widest value that is kept of a tile
-STRIP_ROWS = 512  # of a strip that is computed in one pass, at most
-STRIP_COLUMNS = 8192
-STRIP_PIXELS = 768 << 10  # at most: what is read twice should still be in a cache
-ALL_TILES_BYTES = 128 << 20  # the same, of all tiles that are computed at once
+TILE_GRID = GROUP_SIDE  # pixels: tiles meet at groups, which are evaluated by themselves
+TILE_BYTES = 16 << 20  # of a tile's widest value in memory
+ALL_TILES_BYTES = 128 << 20  # like TILE_BYTES, but for all tiles in flight together
+STRIP_ROWS = 512  # at most, of a strip that is computed in one pass
+STRIP_COLUMNS = 8192  # at most
+STRIP_PIXELS = 768 << 10  # at most: pixels are read twice, the second time from a cache
 WHITE = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0, np.dtype(np.float32): 1.0, np.dtype(np.float64): 1.0}
 
 Pixels = NDArray[Any]
 Span = tuple[int, int]
+Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tile:
-    """A part of the padded picture, along one axis: what is kept, and the window that it is computed from."""
+    """A tile of the padded picture along one axis: positions to keep, and the window that they are computed from."""
 
     keep: Span
     window: Span
+
+    def kept(self, size: int) -> slice:
+        """Return the positions to keep as positions in the window; `size` is the picture's, without padding."""
+        return slice(self.keep[0] - self.window[0], min(self.keep[1], size) - self.window[0])
+
+
+Job = Callable[[Tile, Tile], Counts | None]
+
+
+def float_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the dtype to compute in for pictures of a dtype: float64 for float64, else float32."""
+    return np.dtype(np.float64 if dtype == np.float64 else np.float32)
 
 
 def tiles_along(axis: int, n: int, length: int, graph: Graph) -> list[Tile]:
@@ -49,13 +63,13 @@ def tiles_along(axis: int, n: int, length: int, graph: Graph) -> list[Tile]:
     Parameters
     ----------
     axis : 0 for rows, 1 for columns
-    n : length of what is kept, a multiple of GRID
+    n : length of the axis, a multiple of GRID
     length : of a tile, a multiple of GRID
-    graph : of the padded picture; it knows what a result depends on
+    graph : of the padded picture
 
     Returns
     -------
-    list of Tile, whose windows begin and end on the grid: there, the network samples as in the whole picture
+    list of Tile, whose windows begin and end on the grid of the network's samples
 
     Examples
     --------
@@ -74,14 +88,14 @@ def tiles_along(axis: int, n: int, length: int, graph: Graph) -> list[Tile]:
 
 
 def tile_side(graph: Graph, engine: Engine, itemsize: int = 4, threads: int = 1) -> int:
-    """Return the side of a tile, a multiple of TILE_GRID, for which no value that is kept takes more than TILE_BYTES.
+    """Return the side of a tile, a multiple of TILE_GRID, for which no value in memory takes more than TILE_BYTES.
 
     Parameters
     ----------
     graph : Graph
     engine : "fast" or "definition"
     itemsize : bytes a number
-    threads : how many tiles are computed at once
+    threads : tiles that are computed at once
 
     Examples
     --------
@@ -104,13 +118,23 @@ def fuse_pair(
     engine: Engine,
     threads: int,
     surveys: tuple[Survey, Survey] | None = None,
-    counts: NDArray[np.int64] | None = None,
-) -> Iterator[Callable[[], None]]:
-    """Yield the work of a pair, tile by tile: each job fills its part of `out`, (H, W, 3) or (H, W).
+) -> Iterator[Callable[[], Any]]:
+    """Yield the work of a pair, tile by tile: each job fills its part of `out`.
 
-    What the network wants of the whole pictures is in their surveys, of `thumbnail_size`; made here unless given, if it
-    wants anything.
-    What a pass executes is added to `counts`, see `costmodel.executed`.
+    Parameters
+    ----------
+    under, over : pictures (H, W, 3) or (H, W)
+    out : picture of their shape and dtype, is written
+    weights : Weights
+    engine : "fast" or "definition"
+    threads : jobs that will run at once, for the size of tiles
+    surveys : statistics and thumbnails (`thumbnail_size`) of the whole pictures. Computed here if None and the network
+        needs them
+
+    Yields
+    ------
+    jobs, to be called once each, in any order; a job of one pass returns the counts of what it executed
+        (`npfuse.engine.pixel_groups.empty_counts`)
     """
     height, width = (-(-size // GRID) * GRID for size in out.shape[:2])
     whole = weights.graph(*weights.padded_size(*out.shape[:2]))
@@ -120,20 +144,39 @@ def fuse_pair(
     scales = [_scale(found if own_range else None, under.dtype) for found in surveys or (None, None)]
     others = {name: _thumbnail(surveys, scales, under.dtype) for name, _ in whole.inputs[1:] if surveys}
     pair = _Pair(under=under, over=over, out=out, weights=weights, scales=scales, others=others)
-    job, sides = _tile_job_of(pair, engine), (tile_side(whole, engine, pair.dtype.itemsize, threads),) * 2
-    form = recognized(whole) if engine == "fast" else None
-    if form is not None:
-        job, sides = _strip_job_of(pair, form, counts), strip_sides(height, width, threads)
+    form = form_or_none(whole) if engine == "fast" else None
+    if form is None:
+        job, sides = _tile_job_of(pair, engine), (tile_side(whole, engine, pair.dtype.itemsize, threads),) * 2
+    else:
+        job, sides = _strip_job_of(pair, form), strip_sides(height, width, threads)
     for row in tiles_along(0, height, sides[0], whole):
         for column in tiles_along(1, width, sides[1], whole):
             yield partial(job, row, column)
 
 
+def evaluation(graph: Graph, engine: Engine) -> str:
+    """Return how `fuse_pair` evaluates a network: "one pass", or "operator by operator: " and the reason.
+
+    Examples
+    --------
+    >>> from npfuse.models import lightfuse, t_cnn
+    >>> evaluation(lightfuse(8, 8), "fast"), evaluation(t_cnn(8, 8), "fast")
+    ('one pass', 'operator by operator: conv3_pointwise is a PointwiseConv2D, expected Add')
+    """
+    if engine == "definition":
+        return "operator by operator: engine definition"
+    try:
+        match_form(graph)
+    except NotLightFuseForm as reason:
+        return f"operator by operator: {reason}"
+    return "one pass"
+
+
 def strip_sides(height: int, width: int, threads: int) -> tuple[int, int]:
     """Return the rows and columns of a strip, multiples of TILE_GRID.
 
-    Strips of a small picture are as large as gives each thread one: each takes Python a fraction of a millisecond, and
-    while it works no other thread can.
+    A small picture has one strip a thread: each strip takes Python a fraction of a millisecond, in which no other
+    thread can run Python.
 
     Examples
     --------
@@ -146,7 +189,7 @@ def strip_sides(height: int, width: int, threads: int) -> tuple[int, int]:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Pair:
-    """A pair of pictures, where its result goes, and what the network wants to know of the whole of it."""
+    """A pair of pictures, its result, and the network's inputs besides the pixels."""
 
     under: Pixels
     over: Pixels
@@ -157,58 +200,55 @@ class _Pair:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """What is computed in."""
-        return np.dtype(np.float64 if self.under.dtype == np.float64 else np.float32)
+        """The dtype to compute in."""
+        return float_dtype(self.under.dtype)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return the weights, to compute with."""
+        """Return the weights in the dtype to compute in."""
         return {name: array.astype(self.dtype, copy=False) for name, array in self.weights.arrays.items()}
 
 
 def thumbnail_size(graph: Graph) -> tuple[int, int]:
-    """Return the rows and columns of the thumbnail that a network wants; (1, 1) where it wants none."""
+    """Return the rows and columns of the thumbnail that a network reads; (1, 1) if it reads none."""
     height, width, _ = dict(graph.inputs).get("thumbnail", (1, 1, 0))
     return height, width
 
 
-def _strip_job_of(pair: _Pair, form: Form, counts: NDArray[np.int64] | None) -> Callable[[Tile, Tile], None]:
-    """Return what fuses a strip in one pass."""
+def _strip_job_of(pair: _Pair, form: Form) -> Job:
+    """Return the function that fuses a strip in one pass."""
     from npfuse.strip_run import fuse_window, prepare
 
     prepared = prepare(form, pair.others, pair.arrays())
-    counts = np.zeros((len(prepared.chain.table), 5), np.int64) if counts is None else counts
     half = WHITE[pair.under.dtype] / 2
 
     @cache
     def part(height: int, width: int) -> "tuple[Graph, Form]":
         graph = pair.weights.graph(height, width)
-        found = recognized(graph)
-        assert found is not None
-        return graph, found
+        return graph, match_form(graph)
 
-    def job(row: Tile, column: Tile) -> None:
+    def job(row: Tile, column: Tile) -> Counts:
         graph, form = part(row.window[1] - row.window[0], column.window[1] - column.window[0])
-        parts = [_part(picture, row.window, column.window) for picture in (pair.under, pair.over)]
-        spans = zip((row, column), pair.out.shape, strict=False)
-        keep = [slice(t.keep[0] - t.window[0], min(t.keep[1], size) - t.window[0]) for t, size in spans]
+        under, over = (_part(picture, row.window, column.window) for picture in (pair.under, pair.over))
+        kept = row.kept(pair.out.shape[0]), column.kept(pair.out.shape[1])
         place = row.keep[0], column.keep[0]
-        own = np.zeros_like(counts)  # for threads not to count in one place
-        kept = keep[0], keep[1]
-        fuse_window(graph, form, prepared, (parts[0], parts[1]), pair.scales, half, kept, pair.out, place, own)
-        np.add(counts, own, out=counts)
+        return fuse_window(graph, form, prepared, (under, over), pair.scales, half, kept, pair.out, place)
 
     return job
 
 
 def _part(picture: Pixels, rows: Span, columns: Span) -> Pixels:
-    """Return a part of a picture, as far as it goes, as RGB in C order."""
+    """Return a part of a picture, up to its edges, as RGB in C order."""
     part = np.asarray(picture[rows[0] : rows[1], columns[0] : columns[1]])
-    rgb = np.repeat(part[:, :, np.newaxis], 3, axis=2) if part.ndim == 2 else part
-    return np.require(rgb, requirements=["C", "W"])
+    return np.require(_as_rgb(part), requirements=["C", "W"])
 
 
-def _tile_job_of(pair: _Pair, engine: Engine) -> Callable[[Tile, Tile], None]:
-    """Return what fuses a tile operator by operator."""
+def _as_rgb(picture: Pixels) -> Pixels:
+    """Return a grey picture (H, W) as RGB (H, W, 3), others as they are."""
+    return np.repeat(picture[:, :, np.newaxis], 3, axis=2) if picture.ndim == 2 else picture
+
+
+def _tile_job_of(pair: _Pair, engine: Engine) -> Job:
+    """Return the function that fuses a tile operator by operator."""
     arrays, out = pair.arrays(), pair.out
 
     def job(row: Tile, column: Tile) -> None:
@@ -219,10 +259,7 @@ def _tile_job_of(pair: _Pair, engine: Engine) -> Callable[[Tile, Tile], None]:
         origin = row.window[0], column.window[0]
         inputs = {"exposures": exposures, **pair.others}
         fused = run(graph, inputs, arrays, engine=engine, origin=origin)["fused"][0]
-        kept = tuple(
-            slice(tile.keep[0] - tile.window[0], min(tile.keep[1], size) - tile.window[0])
-            for tile, size in ((row, out.shape[0]), (column, out.shape[1]))
-        )
+        kept = row.kept(out.shape[0]), column.kept(out.shape[1])
         # Beyond the picture's edge, slices end by themselves.
         place = slice(row.keep[0], row.keep[1]), slice(column.keep[0], column.keep[1])
         out[place] = _quantized(fused[kept], out.ndim == 2, out.dtype)
@@ -231,10 +268,10 @@ def _tile_job_of(pair: _Pair, engine: Engine) -> Callable[[Tile, Tile], None]:
 
 
 def _scale(found: Survey | None, dtype: np.dtype[Any]) -> tuple[float, float]:
-    """Return what maps a picture's values to [-1, 1]: black, and 2 / (white - black).
+    """Return black and 2 / (white - black), which map a picture's values to [-1, 1].
 
-    Both are the picture's own where its survey is given. A picture of a single value, or of values too close for floats
-    to tell apart, has no range of its own; it is mapped by the full one.
+    Black and white are the picture's own if its survey is given. A picture of a single value, or of values too close
+    for floats to tell apart, has no range of its own; it is mapped by the full one.
     """
     black, white = 0.0, WHITE[dtype]
     if found is not None and found.most - found.least > 2 * float(np.finfo(np.float32).tiny):
@@ -244,7 +281,7 @@ def _scale(found: Survey | None, dtype: np.dtype[Any]) -> tuple[float, float]:
 
 def _window(picture: Pixels, row: Tile, column: Tile, black: float, scale: float) -> Pixels:
     """Cut a window out of the edge-replicated picture and map it to [-1, 1], (rows, columns, 3)."""
-    dtype = np.float64 if picture.dtype == np.float64 else np.float32
+    dtype = float_dtype(picture.dtype).type
     part = np.asarray(picture[row.window[0] : row.window[1], column.window[0] : column.window[1]])
     missing = row.window[1] - row.window[0] - part.shape[0], column.window[1] - column.window[0] - part.shape[1]
     if any(missing):
@@ -253,16 +290,15 @@ def _window(picture: Pixels, row: Tile, column: Tile, black: float, scale: float
     np.subtract(mapped, dtype(black), out=mapped)
     np.multiply(mapped, dtype(scale), out=mapped)
     np.subtract(mapped, dtype(1), out=mapped)
-    return np.repeat(mapped[:, :, np.newaxis], 3, axis=2) if mapped.ndim == 2 else mapped
+    return _as_rgb(mapped)
 
 
 def _thumbnail(surveys: tuple[Survey, Survey], scales: list[tuple[float, float]], dtype: np.dtype[Any]) -> Pixels:
     """Map the thumbnails of two whole pictures to [-1, 1], (1, height, width, 6)."""
-    means = []
-    for found, (black, scale) in zip(surveys, scales, strict=True):
-        mapped = (found.thumbnail - black) * scale - 1
-        means.append(np.repeat(mapped[:, :, np.newaxis], 3, axis=2) if mapped.ndim == 2 else mapped)
-    return np.concatenate(means, axis=2)[np.newaxis].astype(np.float64 if dtype == np.float64 else np.float32)
+    means = [
+        _as_rgb((found.thumbnail - black) * scale - 1) for found, (black, scale) in zip(surveys, scales, strict=True)
+    ]
+    return np.concatenate(means, axis=2)[np.newaxis].astype(float_dtype(dtype))
 
 
 def _quantized(fused: Pixels, grey: bool, dtype: np.dtype[Any]) -> Pixels:

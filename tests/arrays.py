@@ -94,6 +94,11 @@ def fractions(array: np.ndarray) -> np.ndarray:
     return np.array([Fraction(float(v)) for v in array.flat], dtype=object).reshape(array.shape)
 
 
+def whole(*shape: int, dtype: Any = np.float64, seed: int = 0) -> np.ndarray:
+    """Return an array of small whole numbers."""
+    return np.random.default_rng(seed).integers(-4, 4, shape, endpoint=True).astype(dtype)
+
+
 def lengths(most: int) -> st.SearchStrategy[int]:
     return st.integers(1, most)
 

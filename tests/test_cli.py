@@ -125,9 +125,19 @@ def test_fuse_clips_floats_where_asked(folder, capsys):
 def test_fuse_says_what_it_did_where_asked(folder, capsys):
     assert main(["fuse", "over.png", "under.png", "--weights", "small.npz", "-o", "fused.png", "-v"]) == 0
     err = capsys.readouterr().err
-    for said in ("weights random: LightFuse", "read over.png: ", "21x34 (height x width), RGB, uint8",
+    for said in ("weights random: LightFuse", "evaluated: one pass\n", "read over.png: ", "21x34 (height x width), RGB, uint8",
                  "under-exposed: under.png", "fused: ", "wrote fused.png: "):  # fmt: skip
         assert said in err
+
+
+def test_fuse_says_why_a_network_is_not_evaluated_in_one_pass(folder, capsys):
+    random_weights("t_cnn").save("t_cnn.npz")
+    command = ["fuse", "under.png", "over.png", "-o", "fused.png", "--force", "-v", "--weights"]
+    assert main([*command, "t_cnn.npz"]) == 0
+    reason = "conv3_pointwise is a PointwiseConv2D, expected Add"
+    assert f"evaluated: operator by operator: {reason}\n" in capsys.readouterr().err
+    assert main([*command, "small.npz", "--engine", "definition"]) == 0
+    assert "evaluated: operator by operator: engine definition\n" in capsys.readouterr().err
 
 
 def test_fuse_takes_the_given_order_where_told(folder, capsys):

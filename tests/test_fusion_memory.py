@@ -7,25 +7,20 @@ import pytest
 
 from costmodel.measured_memory import measured_peak
 from npfuse import fusion_memory
-from npfuse.engine import picture_runs, strip_pass
 from npfuse.engine.chains import chain_of
 from npfuse.fusion_memory import fusion_peak, part_values
 from npfuse.models import MODELS, lightfuse, t_cnn
 from npfuse.run import chain_layers
-from npfuse.strip_form import recognized
+from npfuse.strip_form import match_form
 from npfuse.weights.loading import load_weights
 
 BYTES = np.dtype(np.uint8)
 
 
-def test_constants_are_those_of_the_compiled_code():
-    assert (fusion_memory.RUN, fusion_memory.PIECE) == (picture_runs.RUN, strip_pass.PIECE)
-
-
 def test_room_of_a_chain_is_what_the_compiled_code_lays_out():
     weights = load_weights("lightfuse")
     graph = weights.graph(64, 64)
-    form = recognized(graph)
+    form = match_form(graph)
     laid_out = chain_of(chain_layers(form.chain, {}, weights.arrays, 0)).memory.size
     assert fusion_memory._chain_numbers(graph, form) == pytest.approx(laid_out, rel=0.1)
 

@@ -1,14 +1,11 @@
 """Peak memory: by hand, and against a process that runs the network."""
 
-import importlib
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from npfuse import graph_memory
-from npfuse.engine import window_sums
 from npfuse.graph import GraphBuilder
 from npfuse.graph_memory import peak
 from npfuse.models import MODELS
@@ -72,15 +69,6 @@ def test_peak_counts_the_groups_of_a_merged_chain():
 
 def test_peak_counts_nothing_beside_a_depthwise_convolution():
     assert peak_of(DepthwiseConv2D(kernel_size=(3, 5)), (10, 20, 2)) == (("x", 1600), ("y", 1600))
-
-
-def test_strips_are_those_of_the_compiled_convolution():
-    assert graph_memory.STRIP == window_sums.STRIP
-
-
-def test_groups_are_those_of_the_compiled_chain():
-    chains = importlib.import_module("npfuse.engine.pixel_mlp")  # the package has a function of that name
-    assert (graph_memory.GROUPS, graph_memory.GROUP_SIDE) == (chains.PIECE, chains.GROUP_SIDE)
 
 
 def test_peak_counts_the_half_resampled_picture_of_a_resize():

@@ -1,5 +1,6 @@
 """strip_run: which networks it takes on, and that it gives what the operators give in turn, whatever the strip."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -11,8 +12,8 @@ import npfuse
 from npfuse import strips
 from npfuse.graph import GraphBuilder
 from npfuse.models import MODELS, lightfuse, t_cnn, tonefuse
-from npfuse.ops import Add, DepthwiseConv2D, PointwiseConv2D, Resize, Tanh
-from npfuse.strip_form import recognized
+from npfuse.ops import Add, Conv2D, DepthwiseConv2D, LeakyReLU, PointwiseConv2D, Resize, Tanh
+from npfuse.strip_form import HALVING, NotLightFuseForm, form_or_none, match_form
 from tests.arrays import assert_close
 from tests.networks import random_pair, random_weights
 
@@ -24,17 +25,18 @@ def weights_of(kind, **build):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_networks_of_lightfuses_form_are_recognized(kind):
-    form = recognized(weights_of(kind).graph(24, 16))
+def test_networks_of_lightfuses_form_are_match_form(kind):
+    form = match_form(weights_of(kind).graph(24, 16))
     assert [node.name for node in form.halvings] == ["global1", "global2", "global3_depthwise"]
     assert [node.name for node in form.chain if isinstance(node.op, PointwiseConv2D)] == [
         "detail1",
         "detail2",
         "detail3",
     ]
-    assert form.enlarged == {"transposed": None, "tonefuse": "bilinear"}.get(kind, kind)
-    assert form.middle.shapes[form.middle.outputs[0]] == ((24, 16, 3) if kind == "transposed" else (3, 2, 3))
-    assert (form.before is not None) == (kind == "tonefuse")
+    assert form.upsampling == {"transposed": None, "tonefuse": "bilinear"}.get(kind, kind)
+    (coarse,) = form.coarse_branch.outputs
+    assert form.coarse_branch.shapes[coarse] == ((24, 16, 3) if kind == "transposed" else (3, 2, 3))
+    assert (form.thumbnail_branch is not None) == (kind == "tonefuse")
 
 
 def without(graph, name):
@@ -56,11 +58,73 @@ def with_blur():
     return b.build(b.add("fused", Tanh(), b.add("sum", Add(), detail, coarse)))
 
 
-@pytest.mark.parametrize(
-    "graph", [t_cnn(8, 8), without(lightfuse(8, 8), "fused"), MODELS["mefnet"](8, 8), with_blur()], ids=str
-)
-def test_other_networks_are_not(graph):
-    assert recognized(graph) is None
+def with_op(graph, name, op):
+    """Return the network with another operator at a node."""
+    nodes = [replace(node, op=op) if node.name == name else node for node in graph.nodes]
+    return replace(graph, nodes=tuple(nodes))
+
+
+def with_reader_inside():
+    """Return a network whose coarse branch reads a hidden layer of the chain."""
+    b = GraphBuilder("crossed")
+    x = b.input("exposures", (8, 8, 6))
+    hidden = b.add("detail1", PointwiseConv2D(features=3), x)
+    detail = b.add("detail2", PointwiseConv2D(features=3), hidden)
+    coarse = b.add("half", HALVING, x)
+    coarse = b.add("mix", PointwiseConv2D(features=3), coarse)
+    coarse = b.add("up", Resize(height=8, width=8, method="bilinear"), coarse)
+    coarse = b.add("both", Add(), coarse, hidden)
+    return b.build(b.add("fused", Tanh(), b.add("sum", Add(), detail, coarse)))
+
+
+def with_dilated_residual():
+    """Return a network whose coarse branch has dilated convolutions with residual steps at an eighth of the size."""
+    b = GraphBuilder("wide")
+    x = b.input("exposures", (16, 24, 6))
+    detail = b.add("detail", PointwiseConv2D(features=3), x)
+    coarse = x
+    for i in range(3):
+        coarse = b.add(f"half{i}", HALVING, coarse)
+    for dilation in (1, 2, 4):
+        wide = b.add(f"wide{dilation}", DepthwiseConv2D(kernel_size=(3, 3), dilation=(dilation, dilation)), coarse)
+        wide = b.add(f"step{dilation}", PointwiseConv2D(features=6), wide)
+        coarse = b.add(f"residual{dilation}", Add(), coarse, wide)
+    coarse = b.add("mix", PointwiseConv2D(features=3), coarse)
+    coarse = b.add("up", Resize(height=16, width=24, method="bilinear"), coarse)
+    return b.build(b.add("fused", Tanh(), b.add("sum", Add(), detail, coarse)))
+
+
+def test_any_coarse_branch_between_halving_and_enlarging_matches():
+    form = match_form(with_dilated_residual())
+    assert [node.name for node in form.halvings] == ["half0", "half1", "half2"]
+    assert (len(form.coarse_branch.nodes), form.upsampling, form.thumbnail_branch) == (10, "bilinear", None)
+
+
+OTHERS = {
+    "conv3_pointwise is a PointwiseConv2D, expected Add": t_cnn(8, 8),
+    "sum is a Add, expected Tanh": without(lightfuse(8, 8), "fused"),
+    "picture has 1 channels, expected 6": MODELS["mefnet"](8, 8),
+    "besides detail, exposures is read by blur (DepthwiseConv2D), expected a 3x3 DepthwiseConv2D with": with_blur(),
+    "detail1_relu is a LeakyReLU, expected ReLU": with_op(lightfuse(8, 8), "detail1_relu", LeakyReLU(slope=0.1)),
+    "detail2 is a Conv2D, expected PointwiseConv2D": with_op(
+        lightfuse(8, 8), "detail2", Conv2D(features=64, kernel_size=(3, 3))
+    ),
+    "sum adds 0 chains that begin with a PointwiseConv2D of exposures, expected 1": with_op(
+        lightfuse(8, 8), "detail1", Conv2D(features=256, kernel_size=(1, 1))
+    ),
+    "detail1 to detail2 are not one chain, expected no other readers inside": with_reader_inside(),
+    "up enlarges by method area, expected nearest or bilinear": with_op(
+        tonefuse(8, 8), "up", Resize(height=8, width=8, method="area")
+    ),
+}
+
+
+@pytest.mark.parametrize("reason", OTHERS)
+def test_other_networks_do_not_match_and_the_reason_names_the_node(reason):
+    with pytest.raises(NotLightFuseForm, match=re.escape(reason)):
+        match_form(OTHERS[reason])
+    assert form_or_none(OTHERS[reason]) is None
+    assert strips.evaluation(OTHERS[reason], "fast").startswith(f"operator by operator: {reason}")
 
 
 def test_a_network_with_fewer_halvings_and_a_one_layer_chain_is_fused_alike(monkeypatch):
@@ -78,7 +142,7 @@ def test_a_network_with_fewer_halvings_and_a_one_layer_chain_is_fused_alike(monk
     arrays = {name: rng.normal(size=s).astype(np.float32) / 3 for name, s in build(8, 8).weight_shapes.items()}
     monkeypatch.setattr(type(weights), "graph", lambda self, height, width: build(height, width))
     weights = replace(weights, arrays=arrays)
-    assert len(recognized(build(8, 8)).halvings) == 1
+    assert len(match_form(build(8, 8)).halvings) == 1
     pair = random_pair((37, 83, 3))
     fast, definition = (npfuse.fuse(*pair, weights, engine=engine) for engine in ("fast", "definition"))
     assert_close(fast.astype(int), definition.astype(int), 1)
@@ -158,5 +222,5 @@ def test_pictures_that_can_only_be_sliced_are_fused_the_same(monkeypatch, kind):
 
 def test_the_graphs_of_all_sizes_have_the_same_form():
     for height, width in ((8, 8), (16, 8), (136, 88)):
-        form = recognized(tonefuse(height, width))
-        assert form.enlarged == "bilinear"
+        form = match_form(tonefuse(height, width))
+        assert form.upsampling == "bilinear"

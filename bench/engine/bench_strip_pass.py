@@ -1,4 +1,4 @@
-"""Where the time of a fusion goes, step by step: ns a pixel on one thread, and how many units are undecided in a leaf.
+"""Where the time of a fusion goes, step by step: ns a pixel on one thread, and how many units are undecided in a block.
 
     python bench/engine/bench_strip_pass.py [UNDER OVER] [--weights W] [--runs N]
 
@@ -26,17 +26,15 @@ from numba import njit
 from costmodel.executed import count_executed
 from npfuse import fuse, load_weights, strip_run
 from npfuse.engine.compiled import OPTIONS
-from npfuse.engine.dense_layer import LANES
-from npfuse.engine.layout import CELL, CHANNELS
-from npfuse.engine.picture_runs import RUN, load_groups, store_groups
-from npfuse.engine.pixel_groups import GROUP_SIDE, LEAVES, evaluate_groups
-from npfuse.engine.region_bounds import TILES
+from npfuse.engine.layout import BLOCKS, CELL, CHANNELS, GROUP_SIDE, PAIR_PIXELS, ROW_PAIRS, RUN
+from npfuse.engine.picture_runs import load_groups, store_groups
+from npfuse.engine.pixel_groups import empty_counts, evaluate_groups
 from npfuse.engine.scratch import Scratch
 from npfuse.engine.tanh_vectors import tanh_in_place
 from npfuse.engine.upsampling import add_upsampled, cell_weights
 from npfuse.examples import example_pair
 from npfuse.pictures.reading import read_picture
-from npfuse.strip_form import recognized
+from npfuse.strip_form import match_form
 from npfuse.strips import thumbnail_size
 from npfuse.survey import survey
 
@@ -52,24 +50,27 @@ def steps(under: Any, over: Any, weights: Any) -> dict[str, Callable[[], object]
     height, width = (n // GROUP_SIDE * GROUP_SIDE for n in under.shape[:2])
     graph = weights.graph(*weights.padded_size(height, width))
     size = thumbnail_size(graph)
-    form = recognized(graph)
+    form = match_form(graph)
     surveys = [survey(picture, *size) for picture in (under, over)]
     scale = 2 / 255
     thumbnails = np.concatenate([found.thumbnail * scale - 1 for found in surveys], axis=2)[np.newaxis]
-    others = {"thumbnail": thumbnails.astype(np.float32)} if form.before else {}
+    others = {"thumbnail": thumbnails.astype(np.float32)} if form.thumbnail_branch else {}
     prepared = strip_run.prepare(form, others, weights.arrays)
-    table, places, memory, lists = prepared.chain
+    chain = prepared.chain
     count = width // GROUP_SIDE
-    shape = (height // GROUP_SIDE, count, LEAVES * LEAVES, TILES)
-    groups, results = np.zeros((*shape, CHANNELS, LANES), np.float32), np.zeros((*shape, 3, LANES), np.float32)
+    shape = (height // GROUP_SIDE, count, BLOCKS, ROW_PAIRS)
+    groups, results = (
+        np.zeros((*shape, CHANNELS, PAIR_PIXELS), np.float32),
+        np.zeros((*shape, 3, PAIR_PIXELS), np.float32),
+    )
     pixels, edge = np.empty((height, width, 3), np.uint8), np.empty(3 * RUN, np.uint8)
     line = np.zeros((3, count * GROUP_SIDE // CELL + 2), np.float32)
-    taps, scratch, counts = cell_weights(form.enlarged, np.float32), Scratch(), np.zeros((len(table), 5), np.int64)
+    taps, scratch, counts = cell_weights(form.upsampling, np.float32), Scratch(), empty_counts(chain.places.depth)
     black, factor, half = np.float32(0), np.float32(scale), np.float32(127.5)
     pair, scales = (under, over), [(0.0, scale)] * 2
 
     def coarse() -> Any:
-        return strip_run._coarse(graph, form, prepared, pair, scales, scratch)
+        return strip_run.coarse_picture(graph, form, prepared, pair, scales, scratch)
 
     def load() -> None:
         for band, row in zip(groups, range(0, height, GROUP_SIDE), strict=True):
@@ -78,7 +79,7 @@ def steps(under: Any, over: Any, weights: Any) -> dict[str, Callable[[], object]
 
     def evaluate() -> None:
         for band, out in zip(groups, results, strict=True):
-            evaluate_groups(band, GROUP_SIDE, width, table, places, memory, lists, out, counts)
+            evaluate_groups(band, GROUP_SIDE, width, chain, out, counts)
 
     small = coarse()
 
@@ -98,7 +99,7 @@ def steps(under: Any, over: Any, weights: Any) -> dict[str, Callable[[], object]
         "look at both pictures": lambda: [survey(picture, *size) for picture in pair],
         "GlobalNet's way down": coarse,
         "pixels to channels": load,
-        "DetailNet, leaf by leaf": evaluate,
+        "DetailNet, block by block": evaluate,
         "enlarge and add": enlarge,
         "tanh": squash,
         "channels to pixels": store,
@@ -132,11 +133,11 @@ def main() -> None:
     for name, step in steps(under, over, weights).items():
         print(f"{name:<24}{median_ns(step, arguments.runs, height * width):>7.2f}")
     done = count_executed(under, over, weights)
-    leaves = done.leaves - done.leaves_plain
+    blocks = done.blocks - done.blocks_plain
     for layer in done.layers[:-1]:
-        bounded, valued = layer.undecided_by_bounds / leaves, layer.undecided_by_values / leaves
-        print(f"{layer.name}: {bounded:.2f} units undecided a leaf by bounds, {valued:.2f} by values")
-    print(f"{done.leaves_plain} of {done.leaves} leaves evaluated plainly; {done.macs / done.pixels:.0f} MACs a pixel")
+        bounded, valued = layer.undecided_by_bounds / blocks, layer.undecided_by_values / blocks
+        print(f"{layer.name}: {bounded:.2f} units undecided a block by bounds, {valued:.2f} by values")
+    print(f"{done.blocks_plain} of {done.blocks} blocks evaluated plainly; {done.macs / done.pixels:.0f} MACs a pixel")
 
 
 if __name__ == "__main__":

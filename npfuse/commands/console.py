@@ -104,18 +104,10 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
 @contextmanager
 def note_of_compiling() -> Iterator[None]:
     """Print a line when Numba begins to compile, once; code that it finds in its cache is not compiled."""
-    from numba.core import event
+    from npfuse.engine.compiled import telling_of_compiling
 
-    class Note(event.Listener):
-        def on_start(self, compiling: event.Event) -> None:
-            if not self.printed:
-                print("\rnpfuse: compiling for this processor, the first time only: about 20 seconds", file=sys.stderr)
-            self.printed = True
+    def note() -> None:
+        print("\rnpfuse: compiling for this processor, the first time only: about 20 seconds", file=sys.stderr)
 
-        def on_end(self, compiling: event.Event) -> None:
-            pass
-
-        printed = False
-
-    with event.install_listener("numba:compile", Note()):
+    with telling_of_compiling(note):
         yield

@@ -1,8 +1,8 @@
 """Prepares a chain of pointwise convolutions for `npfuse.engine.pixel_groups`: weights, margins, and a place for each.
 
 All numbers that an evaluation reads or writes besides pixels lie in one array, the memory, and all lists of units in
-another; compiled functions are given places in them. (Each array more that they handed on would be counted by Numba
-as it is, with an atomic instruction.) Rows of coefficients are padded with zeros to a multiple of UNITS.
+another; compiled functions are given places in them. (One array, because Numba does an atomic reference count for each
+array argument of a call.) Rows of coefficients are padded with zeros to a multiple of VECTOR_NUMBERS.
 """
 
 from collections.abc import Sequence
@@ -13,49 +13,51 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfuse.engine.compiled import bias_or_zeros
-from npfuse.engine.dense_layer import LANES, packed
-from npfuse.engine.region_bounds import ROWS, TILES
-from npfuse.engine.vectors import WIDTH_BYTES
-
-UNITS = WIDTH_BYTES // 4  # the most numbers in a vector
+from npfuse.engine.dense_layer import packed
+from npfuse.engine.layout import PAIR_PIXELS, ROW_PAIRS
+from npfuse.engine.region_bounds import BOX_ROWS
+from npfuse.engine.vectors import VECTOR_NUMBERS
 
 Layer = tuple[NDArray[Any], NDArray[Any] | None, bool]
 
-# Columns of a chain's table, which has a row for the input and for each layer: widths, padded and not; whether ReLU
-# follows; and the places of what a layer has of its own.
+# Columns of a chain's table, which has a row for the input and for each layer: width, the same padded, whether ReLU
+# follows, and the places of the layer's own numbers.
 WIDTH, PADDED, RECTIFY, PACKED, KERNEL, BIAS, MARGINS, COEFFICIENTS = range(8)
 
 
 class Places(NamedTuple):
-    """Where things are in the memory and in the lists, and a few whole numbers; "basis" is features, then units."""
+    """Sizes of a chain, and places of arrays in its memory and lists; the basis is features, then undecided units."""
 
+    # Sizes.
     depth: int  # number of layers
-    opponent: int  # whether the features are those of three channels, or the channels
-    macs: int  # multiply-adds a pixel where nothing is decided
-    limit: int  # a leaf's largest feature for which nothing overflows
-    basis: int  # (TILES, basis, LANES): values at the leaf's pixels
-    basis_stride: int  # from tile to tile
-    values: int  # (TILES, widest, LANES): of one layer's undecided units
-    values_stride: int
-    plain: int  # (widest, LANES): a layer of a tile, where a leaf is evaluated plainly
-    plain_next: int  # the same, of the next layer
-    box: int  # (ROWS, features): as in region_bounds
-    lanes: int  # (2 * widest, UNITS): of ranges, lane by lane
-    found: int  # (2 * widest,): least of each, then most of each, with its sign turned
-    linear: int  # (features + 1, widest): coefficients once undecided units are relaxed
-    gaps: int  # (2, widest): as in region_bounds
-    no_gaps: int  # the same for the first layer: zeros
-    relaxation: int  # (basis, features + 3): as in region_bounds
-    states: int  # (widest,)
-    before: int  # (C1 padded,): states in the leaf before
+    colour_differences: bool  # whether the features are sums and differences of three channels each, or the channels
+    macs: int  # multiply-adds a pixel if nothing is decided
+    basis_stride: int  # numbers from row pair to row pair of the basis
+    values_stride: int  # the same of the values
+    # Places in the memory.
+    limit: int  # (1,): a block's largest feature for which nothing overflows
+    basis: int  # (ROW_PAIRS, basis, PAIR_PIXELS): the basis at the block's pixels
+    values: int  # (ROW_PAIRS, widest, PAIR_PIXELS): pre-activations of one layer's undecided units
+    plain: int  # (widest, PAIR_PIXELS): a layer of a row pair, for blocks that are evaluated plainly
+    plain_next: int  # (widest, PAIR_PIXELS): the next layer of the row pair
+    box: int  # (BOX_ROWS, features): see region_bounds
+    vectors: int  # (2 * widest, VECTOR_NUMBERS): sums or ranges, lane by lane
+    reduced: int  # (2 * widest,): the same over all lanes; ranges as `region_bounds.range_of` reads them
+    linear: int  # (features + 1, widest): coefficients of the relaxed pre-activations
+    gaps: int  # (2, widest): see region_bounds
+    no_gaps: int  # (2, widest): zeros, the gaps of the first layer
+    relaxation: int  # (basis, features + 3): see region_bounds
+    states: int  # (widest,): OFF, ON or UNDECIDED of one layer's units
+    folded_states: int  # (C1 padded,): states of the first layer's units as the second layer's coefficients hold them
     panels: int  # packed weights of the undecided units
-    undecided: int  # in the lists, (widest + 1,): which units are
-    changed: int  # (widest + 1,): and which others are to be folded
+    # Places in the lists.
+    undecided: int  # (widest + 1,): undecided units
+    changed: int  # (widest + 1,): units to fold
     every: int  # (basis,): 0, 1, 2, …
 
 
 class Chain(NamedTuple):
-    """A chain, ready to be evaluated; `memory` and `lists` are to be copied for each thread that does."""
+    """A chain, ready to be evaluated; each thread works in its own copy of `memory` and `lists`."""
 
     table: NDArray[np.int64]
     places: Places
@@ -79,7 +81,7 @@ def chain_of(layers: Sequence[Layer]) -> Chain:
     padded = [_padded(width) for width in widths]
     widest, basis = max(padded), sum(widths[:-1])
 
-    memory, lists = _Layout(), _Layout()
+    memory, lists = _Arena(), _Arena()
     table = np.zeros((depth + 1, 8), np.int64)
     table[:, WIDTH], table[:, PADDED] = widths, padded
     for i, (kernel, bias, rectified) in enumerate(zip(kernels, biases, [layer[2] for layer in layers], strict=True), 1):
@@ -92,24 +94,24 @@ def chain_of(layers: Sequence[Layer]) -> Chain:
         table[i, COEFFICIENTS] = memory.put(start, (1 + sum(widths[:i])) * padded[i])
     places = Places(
         depth=depth,
-        opponent=int(features % 3 == 0),
+        colour_differences=features % 3 == 0,
         macs=sum(a * b for a, b in pairwise(widths)),
         limit=memory.put(np.array([limit])),
-        basis=memory.put(size=TILES * basis * LANES),
-        basis_stride=basis * LANES,
-        values=memory.put(size=TILES * widest * LANES),
-        values_stride=widest * LANES,
-        plain=memory.put(size=widest * LANES),
-        plain_next=memory.put(size=widest * LANES),
-        box=memory.put(size=ROWS * features),
-        lanes=memory.put(size=2 * widest * UNITS),
-        found=memory.put(size=2 * widest),
+        basis=memory.put(size=ROW_PAIRS * basis * PAIR_PIXELS),
+        basis_stride=basis * PAIR_PIXELS,
+        values=memory.put(size=ROW_PAIRS * widest * PAIR_PIXELS),
+        values_stride=widest * PAIR_PIXELS,
+        plain=memory.put(size=widest * PAIR_PIXELS),
+        plain_next=memory.put(size=widest * PAIR_PIXELS),
+        box=memory.put(size=BOX_ROWS * features),
+        vectors=memory.put(size=2 * widest * VECTOR_NUMBERS),
+        reduced=memory.put(size=2 * widest),
         linear=memory.put(size=(features + 1) * widest),
         gaps=memory.put(size=2 * widest),
         no_gaps=memory.put(size=2 * widest),
         relaxation=memory.put(size=basis * (features + 3)),
         states=memory.put(size=widest),
-        before=memory.put(size=widest),
+        folded_states=memory.put(size=widest),
         panels=memory.put(size=(basis + 1) * widest),
         undecided=lists.put(size=widest + 1),
         changed=lists.put(size=widest + 1),
@@ -119,8 +121,8 @@ def chain_of(layers: Sequence[Layer]) -> Chain:
         return Chain(table=table, places=places, memory=memory.array(dtype), lists=lists.array(np.int64))
 
 
-class _Layout:
-    """Lays arrays out one after another, each from a multiple of a cache line on."""
+class _Arena:
+    """Arrays laid out one after another, each from a multiple of a cache line on."""
 
     LINE = 16
 
@@ -137,6 +139,7 @@ class _Layout:
         return place
 
     def array(self, dtype: Any) -> NDArray[Any]:
+        """Return the one array."""
         result = np.zeros(self.size, dtype)
         for place, values in self.parts:
             result[place : place + len(values)] = values
@@ -144,7 +147,7 @@ class _Layout:
 
 
 def _padded(count: int) -> int:
-    return -(-count // UNITS) * UNITS
+    return -(-count // VECTOR_NUMBERS) * VECTOR_NUMBERS
 
 
 def _padded_rows(rows: NDArray[Any]) -> NDArray[Any]:
@@ -158,18 +161,18 @@ def _kernel_of_features(kernel: NDArray[Any]) -> NDArray[Any]:
     if kernel.shape[0] % 3:
         return kernel
     red, green, blue = np.moveaxis(kernel.reshape(-1, 3, kernel.shape[1]), 1, 0)
-    with np.errstate(over="ignore", invalid="ignore"):  # where this overflows, leaves are evaluated plainly
+    with np.errstate(over="ignore", invalid="ignore"):  # after an overflow, blocks are evaluated plainly
         features = [(red + green + blue) / 3, (2 * red - green - blue) / 3, (red + green - 2 * blue) / 3]
     result: NDArray[Any] = np.stack(features, axis=1).reshape(kernel.shape).astype(kernel.dtype)
     return result
 
 
 def _margins(kernels: list[NDArray[Any]], biases: list[NDArray[Any]]) -> tuple[list[NDArray[Any]], float]:
-    """Return how far the computed pre-activation of each unit, or a bound of it, may be off, in a leaf.
+    """Return the largest rounding error of each unit's pre-activation, or of a bound of it, in a block.
 
-    A sum of n products is off by at most n eps times the sum of their absolute values (Higham 2002, section 3.1). Those
-    are bounded by running the chain on absolute values; n counts all additions on a path, those of the updates too: a
-    leaf's sums are those of the group's first, to which each unit has at most been added and taken from once a leaf.
+    A sum of n products is off by at most n eps times the sum of their absolute values (Higham 2002, section 3.1). The
+    sum is bounded by running the chain on absolute values; n counts all additions on a path, those of the updates too:
+    a block's sums are those of the group's first, with each unit added and taken out at most once a block.
 
     Parameters
     ----------
@@ -178,8 +181,8 @@ def _margins(kernels: list[NDArray[Any]], biases: list[NDArray[Any]]) -> tuple[l
 
     Returns
     -------
-    list of ndarray (2, Co) : the margin is the first row times the leaf's largest feature, plus the second
-    float : the largest feature for which nothing overflows; negative where the weights overflow by themselves
+    list of ndarray (2, Co) : the margin is the first row times the block's largest feature, plus the second
+    float : the largest feature for which nothing overflows; negative if the weights overflow by themselves
     """
     dtype = kernels[0].dtype
     # (2, units): the part that grows with the largest feature, and the part that does not

@@ -1,4 +1,4 @@
-"""Sums over a window, channel by channel: what depthwise convolutions, transposed ones too, spend their time in.
+"""Sums over a window, channel by channel: the inner loop of depthwise convolutions, transposed ones too.
 
 Channels lie along the vector lanes, and the sums of a few pixels of a row stay in registers while the taps pass by.
 Where the channels do not fill the last vector, it reaches into the next pixel; what is written there is written again,
@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfuse.engine.compiled import compiled
-from npfuse.engine.lanes import LANES, add_scaled_lanes, load_tile, store_tile
+from npfuse.engine.register_tiles import add_scaled_lanes, load_tile, store_tile
+from npfuse.engine.vectors import VECTOR_NUMBERS
 
 PIXELS = 8
 NOWHERE = -(2**40)  # the input position of a tap that meets none
@@ -35,12 +36,12 @@ def sum_channels(
     x : ndarray (N, H, W, C)
     kernel : ndarray (kH, kW, C)
     bias : ndarray (C,)
-    rows : ndarray (OH, kH), the input row that a tap meets for an output row; beyond the picture where none
-    columns : ndarray (phases, kW), the input column that a tap meets for the first output columns, or NOWHERE
-    step : by how many input columns a window moves on when the output moves on by as many columns as there are phases
+    rows : ndarray (OH, kH), the input row under each tap for each output row; beyond the picture where there is none
+    columns : ndarray (phases, kW), the input column under each tap for the first output columns, or NOWHERE
+    step : input columns per `phases` output columns
     out : ndarray (N, OH, OW, C), is written
     """
-    slack = np.zeros(LANES, x.dtype)
+    slack = np.zeros(VECTOR_NUMBERS, x.dtype)
     weights = np.concatenate([kernel.reshape(-1), slack])
     wide_bias = np.concatenate([bias, slack])
     for picture, result in zip(x, out, strict=True):
@@ -48,7 +49,7 @@ def sum_channels(
 
 
 @compiled
-def _sum_channels(x: Any, kernel: Any, bias: Any, rows: Any, columns: Any, step: Any, out: Any) -> None:
+def _sum_channels(x, kernel, bias, rows, columns, step, out):
     in_height, in_width, channels = x.shape
     height, width, _ = out.shape
     values, results = x.reshape(-1), out.reshape(-1)
@@ -56,7 +57,7 @@ def _sum_channels(x: Any, kernel: Any, bias: Any, rows: Any, columns: Any, step:
     taps = rows.shape[1] * kernel_columns
     places, weights, positions = np.empty(taps, np.int64), np.empty(taps, np.int64), np.empty(taps, np.int64)
     # A single phase is written where it belongs, several ones side by side and then in turn.
-    along = -(-width // phases) * channels + LANES
+    along = -(-width // phases) * channels + VECTOR_NUMBERS
     dealt = np.empty(phases * along if phases > 1 else 1, x.dtype)
     for h in range(height):
         for phase in range(phases):
@@ -78,23 +79,12 @@ def _sum_channels(x: Any, kernel: Any, bias: Any, rows: Any, columns: Any, step:
 
 
 @compiled
-def _row(
-    x: Any,
-    kernel: Any,
-    bias: Any,
-    places: Any,
-    weights: Any,
-    positions: Any,
-    sizes: Any,
-    out: Any,
-    at: Any,
-    pixels: Any,
-) -> None:
+def _row(x, kernel, bias, places, weights, positions, sizes, out, at, pixels):
     """Sum the windows of a row; tap t reads places[t] for the first pixel, which is in column positions[t]."""
     in_width, channels, step = sizes
     taps = len(places)
     first, last, farthest = 0, pixels, 0  # the pixels that are summed by vectors
-    beyond = -(-channels // LANES) * LANES  # what a pixel's vectors reach over
+    beyond = -(-channels // VECTOR_NUMBERS) * VECTOR_NUMBERS  # what a pixel's vectors reach over
     for t in range(taps):
         first = max(first, -(positions[t] // step))
         last = min(last, (in_width - 1 - positions[t]) // step + 1)
@@ -103,14 +93,16 @@ def _row(
     first, last = (first, last) if first < last else (pixels, pixels)
     tiled = last - (last - first) % PIXELS
     for w in range(first, tiled, PIXELS):
-        for c in range(beyond - LANES, -1, -LANES):  # the last first: it may reach into the next pixel
+        for c in range(
+            beyond - VECTOR_NUMBERS, -1, -VECTOR_NUMBERS
+        ):  # the last first: it may reach into the next pixel
             tile = load_tile(PIXELS, 1, bias, c, 0)
             here = w * step * channels + c
             for t in range(taps):
                 tile = add_scaled_lanes(tile, x, here + places[t], step * channels, kernel, weights[t] + c)
             store_tile(tile, out, at + w * channels + c, channels)
     for w in range(tiled, last):
-        for c in range(beyond - LANES, -1, -LANES):
+        for c in range(beyond - VECTOR_NUMBERS, -1, -VECTOR_NUMBERS):
             one = load_tile(1, 1, bias, c, 0)
             here = w * step * channels + c
             for t in range(taps):
@@ -122,9 +114,7 @@ def _row(
 
 
 @compiled
-def _pixel(
-    x: Any, kernel: Any, bias: Any, places: Any, weights: Any, positions: Any, sizes: Any, out: Any, at: Any, w: Any
-) -> None:
+def _pixel(x, kernel, bias, places, weights, positions, sizes, out, at, w):
     """Sum one window number by number."""
     in_width, channels, step = sizes
     for c in range(channels):
@@ -136,18 +126,18 @@ def _pixel(
 
 
 @compiled
-def _interleave(dealt: Any, phases: Any, along: Any, channels: Any, out: Any, at: Any, width: Any) -> None:
+def _interleave(dealt, phases, along, channels, out, at, width):
     """Write the pixels of several rows in turn."""
-    vectors = -(-channels // LANES)
-    safe = (len(out) - at - (phases - 1) * channels - vectors * LANES) // (phases * channels) + 1
+    vectors = -(-channels // VECTOR_NUMBERS)
+    safe = (len(out) - at - (phases - 1) * channels - vectors * VECTOR_NUMBERS) // (phases * channels) + 1
     safe = max(0, min(width // phases, safe))
     for w in range(safe):
         target = at + w * phases * channels
         for phase in range(phases):
             source = phase * along + w * channels
             for v in range(vectors):
-                tile = load_tile(1, 1, dealt, source + v * LANES, 0)
-                store_tile(tile, out, target + phase * channels + v * LANES, 0)
+                tile = load_tile(1, 1, dealt, source + v * VECTOR_NUMBERS, 0)
+                store_tile(tile, out, target + phase * channels + v * VECTOR_NUMBERS, 0)
     for w in range(safe * phases, width):
         source = w % phases * along + w // phases * channels
         for c in range(channels):

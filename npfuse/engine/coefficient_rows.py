@@ -1,10 +1,8 @@
-"""Rows of coefficients: sums of their products, which units they are of, and the panels that are evaluated with them.
+"""Rows of coefficients: sums of their products, lists of units by state, and panels for the evaluation.
 
 A layer's pre-activations are linear in a basis (the constant 1, the pixel's features, undecided units of the layers
 before); their coefficients are a matrix with a row for each member of the basis and a column for each unit.
 """
-
-from typing import Any
 
 from numba import types
 
@@ -31,7 +29,7 @@ def add_products(
     count: Value,
     b: Value,
 ) -> None:
-    """Add to every out[r, o] the sum of sign * a[r, j] * b[j, o] over the units j that are listed.
+    """Add to every out[r, o] the sum of sign * a[r, j] * b[j, o] over the listed units j.
 
     Parameters
     ----------
@@ -39,23 +37,23 @@ def add_products(
     out : place (rows, columns); columns a multiple of the vector's width
     sign : 1.0 or -1.0
     a, a_row, a_unit : a[r, j] lies at a + r * a_row + j * a_unit
-    lists, units, count : array of int64, place of the list in it, and how long it is
+    lists, units, count : array of int64, the list's place in it, and its length
     b : place (units, columns)
     """
     out, a, b, units = memory + out, memory + a, memory + b, lists + units
     whole, rest = rows // ROWS_AT_ONCE, rows % ROWS_AT_ONCE
     for size in range(ROWS_AT_ONCE, 0, -1):
         first = v.index(0) if size == ROWS_AT_ONCE else whole * ROWS_AT_ONCE
-        parts = whole if size == ROWS_AT_ONCE else v.where(rest.equals(size), v.index(1), v.index(0))
+        parts = whole if size == ROWS_AT_ONCE else v.select(rest.equals(size), v.index(1), v.index(0))
         with v.loop(parts) as part, v.loop(columns // v.width) as chunk:
             row, o = first + part * size, chunk * v.width
             places = [out + ((row + i) * columns + o) for i in range(size)]
             sums = [v.variable(v.load(place)) for place in places]
             with v.loop(count) as k:
-                j = v.item(units + k)
-                weight = v.load(b + (j * columns + o)) * v.spread(sign)
+                j = v.load_scalar(units + k)
+                weight = v.load(b + (j * columns + o)) * v.broadcast(sign)
                 for i in range(size):
-                    sums[i].set(sums[i].now + v.spread(v.item(a + ((row + i) * a_row + j * a_unit))) * weight)
+                    sums[i].set(sums[i].now + v.broadcast(v.load_scalar(a + ((row + i) * a_row + j * a_unit))) * weight)
             for total, place in zip(sums, places, strict=True):
                 v.store(total.now, place)
 
@@ -82,7 +80,7 @@ def copy_rows(
     rows, units, out = memory + rows, lists + units, memory + out
     with v.loop(count) as k, v.loop(columns // v.width) as chunk:
         o = chunk * v.width
-        v.store(v.load(rows + (v.item(units + k) * columns + o)), out + (k * columns + o))
+        v.store(v.load(rows + (v.load_scalar(units + k) * columns + o)), out + (k * columns + o))
 
 
 @vector_function(types.int64)
@@ -97,41 +95,37 @@ def units_where(
     lists: Value,
     found: Value,
 ) -> Value:
-    """List the units for which a is what is wanted and b is not what is unwanted; return how many they are.
+    """List the units with a equal to `wanted` and b unequal to `unwanted`; return their number.
 
     Parameters
     ----------
     memory : array
     a, b : places (units,) of states
     wanted, unwanted : states
-    units : how many there are, a multiple of the vector's width
-    lists, found : array of int64, and the place in it that is written, one longer than there are units
+    units : their number, a multiple of the vector's width
+    lists, found : array of int64, and the place in it that is written, of units + 1
     """
     a, b, found = memory + a, memory + b, lists + found
     count = v.variable(v.index(0))
     with v.loop(units // v.width) as chunk:
         o = chunk * v.width
-        hit = v.load(a + o).equals(v.spread(wanted)) & v.differs(v.load(b + o), v.spread(unwanted))
+        hit = v.load(a + o).equals(v.broadcast(wanted)) & v.differs(v.load(b + o), v.broadcast(unwanted))
         with v.when(v.any(hit)):
-            for lane in range(
-                v.width
-            ):  # without a branch, which nobody could predict: what is not a hit is overwritten
-                v.put(o + lane, found + count.now)
-                count.set(count.now + v.truth(v.lane(hit, lane)))
+            for lane in range(v.width):  # without a branch, which would be mispredicted: misses are overwritten
+                v.store_scalar(o + lane, found + count.now)
+                count.set(count.now + v.as_integer(v.lane(hit, lane)))
     return count.now
 
 
 @inner
-def gather_panels(
-    memory: Any, coefficients: Any, columns: Any, rows: Any, lists: Any, units: Any, count: Any, panels: Any
-) -> None:
+def gather_panels(memory, coefficients, columns, rows, lists, units, count, panels):
     """Write the coefficients of the listed units as a layer's `packed` weights.
 
     Parameters
     ----------
     memory : array
     coefficients : place (rows, columns); the first row, of the constant 1, are the biases
-    lists, units, count : array of int64, place of the list in it, and how long it is
+    lists, units, count : array of int64, the list's place in it, and its length
     panels : place, is written
     """
     parts = (count + PANEL - 1) // PANEL

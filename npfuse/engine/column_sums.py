@@ -1,6 +1,6 @@
-"""Sums, least and most of the columns of a band of rows of whole numbers, in one pass over it.
+"""Sums and extremes of the columns of a band of rows of whole numbers, in one pass over it.
 
-A block of BLOCK columns at a time is walked down, its sums and extremes in registers, as float32: exact, since the sum
+A panel of COLUMNS columns at a time is walked down, its sums and extremes in registers. float32 is exact here: the sum
 of up to ROWS numbers of 16 bits is below 2 ** 24.
 """
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from npfuse.engine.compiled import compiled
 from npfuse.engine.vectors import Value, Vectors, vector_function
 
-BLOCK = 64  # columns
+COLUMNS = 64  # of a panel
 ROWS = 256
 
 
@@ -33,7 +33,7 @@ def column_sums(part: NDArray[Any]) -> tuple[NDArray[np.float32], float, float]:
     (array([4.0000e+00, 6.5537e+04], dtype=float32), 1.0, 65535.0)
     """
     rows, columns = part.shape
-    if columns < BLOCK:
+    if columns < COLUMNS:
         return part.sum(axis=0, dtype=np.float32), float(part.min()), float(part.max())
     sums, extremes = np.empty(columns, np.float32), np.empty((2, columns), np.float32)
     _walk(np.require(part, requirements=["C", "W"]).reshape(-1), rows, columns, sums, extremes[0], extremes[1])
@@ -41,29 +41,29 @@ def column_sums(part: NDArray[Any]) -> tuple[NDArray[np.float32], float, float]:
 
 
 @compiled
-def _walk(x: Any, rows: Any, columns: Any, sums: Any, least: Any, most: Any) -> None:
-    """Walk all blocks; the last one begins early enough to be whole."""
-    _blocks(sums, least, most, x, rows, columns, columns // BLOCK, 0)
-    _blocks(sums, least, most, x, rows, columns, 1, columns - BLOCK)
+def _walk(x, rows, columns, sums, least, most):
+    """Walk all panels; the last one begins early enough to be whole."""
+    _walk_panels(sums, least, most, x, rows, columns, columns // COLUMNS, 0)
+    _walk_panels(sums, least, most, x, rows, columns, 1, columns - COLUMNS)
 
 
 @vector_function()
-def _blocks(
-    v: Vectors, sums: Value, least: Value, most: Value, x: Value, rows: Value, columns: Value, blocks: Value, at: Value
+def _walk_panels(
+    v: Vectors, sums: Value, least: Value, most: Value, x: Value, rows: Value, columns: Value, panels: Value, at: Value
 ) -> None:
-    """Walk blocks down, from column `at` on."""
-    with v.loop(blocks) as block:
-        first = at + block * BLOCK
-        lanes = range(0, BLOCK, v.width)
-        start = [v.reals(v.load_many(x + first + lane, v.width)) for lane in lanes]
+    """Walk panels down, from column `at` on."""
+    with v.loop(panels) as panel:
+        first = at + panel * COLUMNS
+        lanes = range(0, COLUMNS, v.width)
+        start = [v.to_floats(v.load_many(x + first + lane, v.width)) for lane in lanes]
         totals, lows, highs = ([v.variable(value) for value in start] for _ in range(3))
         with v.loop(rows - 1) as h:
             row = x + ((h + 1) * columns + first)
             for lane, total, low, high in zip(lanes, totals, lows, highs, strict=True):
-                value = v.reals(v.load_many(row + lane, v.width))
+                value = v.to_floats(v.load_many(row + lane, v.width))
                 total.set(total.now + value)
-                low.set(v.least(value, low.now))
-                high.set(v.most(value, high.now))
+                low.set(v.minimum(value, low.now))
+                high.set(v.maximum(value, high.now))
         for values, place in ((totals, sums), (lows, least), (highs, most)):
             for lane, variable in zip(lanes, values, strict=True):
                 v.store(variable.now, place + (first + lane))

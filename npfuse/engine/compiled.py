@@ -1,16 +1,26 @@
-"""How the fast functions are compiled, and how they take their arrays.
+"""Compilation of the fast functions, and the arrays that they take.
 
 Every compiled function releases the GIL and is cached on disk. Products and sums may be fused into one rounding
 ("contract"), never reordered: a result does not depend on how the work is cut up. `error_model="numpy"` drops the
 zero-division checks that keep loops from being vectorised.
+
+Rules for compiled code:
+- Integer literals make float64: float32 times 3 is float64, and is rounded again when it is stored, another result than
+  the definition's. Hand numbers in as `x.dtype.type(3)`, or convert them in the function: `one = x.dtype.type(1)`.
+- Parameters are not annotated: Numba finds the types at each call. Functions that Python calls have NumPy types.
+- Numba's cache looks at a function's own file only. After a change to a function or constant of another file (all
+  emitted instructions: `npfuse.engine.vectors`), delete `__pycache__/*.nb?`.
+- Array arguments cost an atomic reference count a call; numbers and named tuples of numbers cost nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from math import prod
 from typing import Any, TypeVar, cast
 
 import numpy as np
 from numba import njit
+from numba.core import event
 from numpy.typing import NDArray
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -33,13 +43,32 @@ def compiled(function: F) -> F:
 
 
 def inner(function: F) -> F:
-    """Compile a function that only compiled functions call: with them, and with nothing that Python could call."""
+    """Compile a function for calls from compiled functions only; Python cannot call it."""
     return cast(F, njit(**OPTIONS, **NOT_FOR_PYTHON)(function))
 
 
 def pasted(function: F) -> F:
-    """Paste a function into the one compiled function that calls it, so that it is not compiled on its own before."""
+    """Inline a function into its only caller; saves compiling it separately."""
     return cast(F, njit(inline="always", **OPTIONS, **NOT_FOR_PYTHON)(function))
+
+
+@contextmanager
+def telling_of_compiling(note: Callable[[], None]) -> Iterator[None]:
+    """Call `note` when Numba begins to compile, once; code from its cache is not compiled."""
+
+    class Listener(event.Listener):
+        def on_start(self, compiling: event.Event) -> None:
+            if not self.told:
+                note()
+            self.told = True
+
+        def on_end(self, compiling: event.Event) -> None:
+            pass
+
+        told = False
+
+    with event.install_listener("numba:compile", Listener()):
+        yield
 
 
 def contiguous(name: str, *arrays: NDArray[Any]) -> tuple[NDArray[Any], ...]:

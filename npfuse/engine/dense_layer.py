@@ -1,10 +1,9 @@
-"""One pointwise layer at tiles of LANES pixels: the inner loop of everything that `npfuse.engine.pixel_mlp` evaluates.
+"""One pointwise layer at row pairs of a block: the inner loop of all evaluations by `npfuse.engine.pixel_groups`.
 
-The pixels lie along the vector lanes, a row of LANES a channel. Sums of up to PANEL outputs at all the pixels stay in
-registers while the inputs go by, each read once and multiplied by PANEL weights: the multipliers are busy, not the
-loads. For that, the weights of PANEL outputs lie together, in a panel of rows: the biases first, then the weights of
-each input.
-Every pixel's sum is made in the same order wherever it lies: bias, then the inputs from first to last.
+The pixels lie along the vector lanes, a row of PAIR_PIXELS a channel. Sums of up to PANEL outputs at all the pixels
+stay in registers while the inputs go by, each read once and multiplied by PANEL weights: the multipliers are busy, not
+the loads. So the weights of PANEL outputs lie together, in a panel of rows: the biases first, then the weights of each
+input. The order of a pixel's additions is fixed: bias, then the inputs from first to last.
 """
 
 from typing import Any
@@ -12,14 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from npfuse.engine.layout import PAIR_PIXELS
 from npfuse.engine.vectors import WIDTH_BYTES, Value, Vectors, vector_function
 
-LANES = 32
 PANEL = 12 if WIDTH_BYTES == 64 else 6  # outputs; of two vectors of pixels: 24 of 32, or 12 of 16 registers hold sums
 
 
 def packed(kernel: NDArray[Any], bias: NDArray[Any]) -> NDArray[Any]:
-    """Return the weights of a layer as `dense_layer` takes them.
+    """Return the weights of a layer in the order of `dense_layer`.
 
     Parameters
     ----------
@@ -28,7 +27,7 @@ def packed(kernel: NDArray[Any], bias: NDArray[Any]) -> NDArray[Any]:
 
     Returns
     -------
-    ndarray ((Ci + 1) * Co,) : panel by panel; the first ones have an output more than the last, where they must differ
+    ndarray ((Ci + 1) * Co,) : concatenated panels; outputs are split as evenly as possible, larger panels first
 
     Examples
     --------
@@ -53,46 +52,46 @@ def dense_layer(
     out: Value,
     out_at: Value,
     out_stride: Value,
-    tiles: Value,
+    row_pairs: Value,
 ) -> None:
-    """Compute a layer at tiles of LANES pixels.
+    """Compute a layer at row pairs.
 
     Parameters
     ----------
-    x : array of rows of LANES, the first ones of tile t at x_at + t * x_stride
-    inputs : how many rows of x a tile has
-    weights : array, in which the `packed` weights begin at weights_at
-    outputs : how many
+    x : array of rows of PAIR_PIXELS, those of row pair t from x_at + t * x_stride on
+    inputs : rows of x in a row pair
+    weights : array with the `packed` weights from weights_at on
+    outputs : their number
     rectify : whether ReLU follows; a NaN stays one
-    out : array of rows of LANES, is written, the first ones of tile t at out_at + t * out_stride
-    tiles : how many
+    out : array of rows of PAIR_PIXELS, is written: those of row pair t from out_at + t * out_stride on
+    row_pairs : their number
     """
     x, weights, out = x + x_at, weights + weights_at, out + out_at
     panels = (outputs + (PANEL - 1)) // PANEL
-    least = outputs // v.where(panels < 1, v.index(1), panels)
+    fewest = outputs // v.select(panels < 1, v.index(1), panels)
     first = v.index(0)
     for size in range(PANEL, 0, -1):
-        wider = outputs - least * panels
-        count = v.where(least.equals(size), panels - wider, v.where(least.equals(size - 1), wider, v.index(0)))
-        with v.loop(count) as panel, v.loop(tiles) as t:
+        wider = outputs - fewest * panels
+        count = v.select(fewest.equals(size), panels - wider, v.select(fewest.equals(size - 1), wider, v.index(0)))
+        with v.loop(count) as panel, v.loop(row_pairs) as t:
             output = first + panel * size
-            values, results = x + t * x_stride, out + (t * out_stride + output * LANES)
+            values, results = x + t * x_stride, out + (t * out_stride + output * PAIR_PIXELS)
             _panel(v, values, inputs, weights + output * (inputs + 1), size, rectify, results)
         first = first + count * size
 
 
 def _panel(v: Vectors, x: Value, inputs: Value, weights: Value, size: int, rectify: Value, out: Value) -> None:
     """Compute `size` outputs."""
-    for part in range(0, LANES, 2 * v.width):
+    for part in range(0, PAIR_PIXELS, 2 * v.width):
         lanes = (part, part + v.width)
-        sums = [[v.variable(v.spread(v.item(weights + o))) for _ in lanes] for o in range(size)]
+        sums = [[v.variable(v.broadcast(v.load_scalar(weights + o))) for _ in lanes] for o in range(size)]
         with v.loop(inputs) as i:
-            pixels = [v.load(x + (i * LANES + lane)) for lane in lanes]
+            pixels = [v.load(x + (i * PAIR_PIXELS + lane)) for lane in lanes]
             for o in range(size):
-                weight = v.spread(v.item(weights + ((i + 1) * size + o)))
+                weight = v.broadcast(v.load_scalar(weights + ((i + 1) * size + o)))
                 for total, values in zip(sums[o], pixels, strict=True):
                     total.set(total.now + weight * values)
         for o in range(size):
             for total, lane in zip(sums[o], lanes, strict=True):
-                cut = v.where(total.now < v.number(0), v.number(0), total.now)  # not most(): a NaN must stay one
-                v.store(v.where(rectify, cut, total.now), out + (o * LANES + lane))
+                cut = v.select(total.now < v.number(0), v.number(0), total.now)  # not maximum(): a NaN must stay one
+                v.store(v.select(rectify, cut, total.now), out + (o * PAIR_PIXELS + lane))

@@ -11,12 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfuse.engine.compiled import compiled, inner
-from npfuse.engine.layout import CHANNELS, TAPS
-from npfuse.engine.picture_runs import RUN, load_row
+from npfuse.engine.layout import CHANNELS, RUN, TAPS, plane_width
+from npfuse.engine.picture_runs import load_row
 from npfuse.engine.scratch import Scratch
 from npfuse.engine.vectors import Value, Vectors, vector_function
-
-BEHIND = 2 * RUN  # zeros behind a row
 
 
 def halve(
@@ -42,15 +40,15 @@ def halve(
     ndarray (height / 2 ** stages, width / 2 ** stages, CHANNELS)
     """
     dtype = stages[0].dtype
-    rows = scratch.array("rows", (TAPS, CHANNELS, _stored(width)), dtype)
+    rows = scratch.array("rows", (TAPS, CHANNELS, plane_width(width)), dtype)
     height, width = height // 2, width // 2
-    planes = scratch.array("planes", (height, CHANNELS, _stored(width)), dtype)
+    planes = scratch.array("planes", (height, CHANNELS, plane_width(width)), dtype)
     edge = scratch.array("edge", (3 * RUN,), pictures[0].dtype)
     (black, scale), (other_black, other_scale) = ((dtype.type(a), dtype.type(b)) for a, b in scales)
     _halve_pictures(*pictures, black, scale, other_black, other_scale, edge, rows, stages[0], width, planes)
     for stage, weight in enumerate(stages[1:], 2):
         height, width = height // 2, width // 2
-        halved = scratch.array(f"planes{stage}", (height, CHANNELS, _stored(width)), dtype)
+        halved = scratch.array(f"planes{stage}", (height, CHANNELS, plane_width(width)), dtype)
         _halve_planes(planes, weight, width, halved)
         planes = halved
     return np.ascontiguousarray(planes[:, :, :width].transpose(0, 2, 1))
@@ -61,15 +59,8 @@ def stage_weights(kernel: NDArray[Any], bias: NDArray[Any]) -> NDArray[Any]:
     return np.concatenate([bias[np.newaxis], kernel.reshape(TAPS * TAPS, -1)]).T.copy()
 
 
-def _stored(width: int) -> int:
-    return -(-width // RUN) * RUN + BEHIND
-
-
 @compiled
-def _halve_pictures(
-    under: Any, over: Any, black: Any, scale: Any, other_black: Any, other_scale: Any, edge: Any, rows: Any,
-    weights: Any, width: Any, out: Any,
-) -> None:  # fmt: skip
+def _halve_pictures(under, over, black, scale, other_black, other_scale, edge, rows, weights, width, out):
     stored, height = rows.shape[2], out.shape[0]
     for h in range(height):
         for tap in range(0 if h == 0 else 1, TAPS):
@@ -94,7 +85,7 @@ def _halve_pictures(
 
 
 @compiled
-def _halve_planes(planes: Any, weights: Any, width: Any, out: Any) -> None:
+def _halve_planes(planes, weights, width, out):
     stored = planes.shape[2]
     nothing = np.zeros(stored, planes.dtype)
     for h in range(out.shape[0]):
@@ -113,7 +104,7 @@ def _halve_planes(planes: Any, weights: Any, width: Any, out: Any) -> None:
 
 
 @inner
-def _clear(out: Any, h: Any, c: Any, width: Any) -> None:
+def _clear(out, h, c, width):
     """Write zeros behind a row."""
     for i in range(width, out.shape[2]):
         out[h, c, i] = 0
@@ -134,7 +125,7 @@ def _halve_row(
 ) -> None:
     """Convolve three rows of a plane, which begin at a, b and c, to `count` outputs, rounded up to whole vectors."""
     weights, out = weights + at, out + place
-    kernel = [v.spread(v.item(weights + i)) for i in range(TAPS * TAPS + 1)]
+    kernel = [v.broadcast(v.load_scalar(weights + i)) for i in range(TAPS * TAPS + 1)]
     even, odd = ([2 * i + k for i in range(v.width)] for k in (0, 1))
     with v.loop((count + (v.width - 1)) // v.width) as chunk:
         o = chunk * v.width

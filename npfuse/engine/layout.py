@@ -1,5 +1,89 @@
-"""Sizes of the parts that the engine cuts a picture into. Numba is not imported here: the cost model reads it too."""
+"""Names, sizes and places of the parts that the fast path cuts pictures into; other modules take them from here.
 
+From large to small:
+
+    strip       rows of a picture that one job fuses, a multiple of GROUP_SIDE
+    group       64x64 pixels: 4x4 blocks, evaluated in order    array (BLOCKS, ROW_PAIRS, channels, PAIR_PIXELS)
+    block       16x16 pixels, over which units are bounded      array (ROW_PAIRS, channels, PAIR_PIXELS)
+    row pair    two rows of a block, beside each other          array (channels, PAIR_PIXELS)
+    run         one row of a block: 16 pixels of one channel
+    vector      VECTOR_NUMBERS (`npfuse.engine.vectors`) numbers in one register or two
+
+    a group's blocks        a block's row pairs                    a row pair's channels
+    +----+----+----+----+   +-----------------------------------+  +----------+----------+
+    |  0 |  1 |  2 |  3 |   | row pair 0:    row  0 |    row  1 |  | R, row 0 | R, row 1 |
+    +----+----+----+----+   | row pair 1:    row  2 |    row  3 |  | G, row 0 | G, row 1 |
+    |  4 |  5 |  6 |  7 |   | ...                               |  | B, row 0 | B, row 1 |
+    +----+----+----+----+   | row pair 7:    row 14 |    row 15 |  | ...                 |
+    |  8 |  9 | 10 | 11 |   +-----------------------------------+  +----------+----------+
+    +----+----+----+----+                                           <-- PAIR_PIXELS = 32 ->
+    | 12 | 13 | 14 | 15 |
+    +----+----+----+----+
+
+Numba is not imported here: the memory predictions read these sizes too. Compiled functions compile the two functions.
+"""
+
+# Of LightFuse's form.
 CHANNELS = 6  # of two exposures
-TAPS = 3  # of the convolutions that halve
+TAPS = 3  # of the convolutions that halve, along an axis
 CELL = 8  # pixels: how many times the coarse picture is enlarged
+
+# Of a picture, in pixels unless said.
+BLOCK_SIDE = 16
+RUN = BLOCK_SIDE
+PAIR_ROWS = 2
+PAIR_PIXELS = PAIR_ROWS * RUN
+ROW_PAIRS = BLOCK_SIDE // PAIR_ROWS  # of a block
+BLOCKS_PER_SIDE = 4  # of a group
+BLOCKS = BLOCKS_PER_SIDE**2
+GROUP_SIDE = BLOCKS_PER_SIDE * BLOCK_SIDE
+STRIP_GROUPS = 4  # groups that a strip evaluates at a time: their pixels and results then take half a megabyte
+CHAIN_GROUPS = 8  # groups that a chain by itself evaluates at a time
+PLANE_SLACK = 2 * RUN  # zeros behind each row of a plane that is halved
+
+# Of numbers.
+WIDEST_VECTOR = 16  # numbers of the widest vector, that of AVX-512
+PADDED_NUMBERS = 2**18  # about as many of the strip that a dense convolution pads at a time
+
+
+def block_place(row, column):
+    """Return where a pixel of a row of groups lies.
+
+    Parameters
+    ----------
+    row, column : of the pixel, from the first group's corner
+
+    Returns
+    -------
+    (group, block in the group, row pair in the block, pixel in the row pair)
+
+    Examples
+    --------
+    >>> block_place(17, 64 + 35)
+    (1, 6, 0, 19)
+    """
+    block = row // BLOCK_SIDE * BLOCKS_PER_SIDE + column % GROUP_SIDE // BLOCK_SIDE
+    pixel = row % PAIR_ROWS * RUN + column % RUN
+    return column // GROUP_SIDE, block, row % BLOCK_SIDE // PAIR_ROWS, pixel
+
+
+def run_place(group, row, channels):
+    """Return the position of a row's first run in an array (groups, BLOCKS, ROW_PAIRS, channels, PAIR_PIXELS).
+
+    Parameters
+    ----------
+    group, row : the group, and the row in it
+    channels : of the array
+
+    Examples
+    --------
+    >>> run_place(0, 3, 6)  # the second half of row pair 1
+    208
+    """
+    row_pair = (group * BLOCKS + row // BLOCK_SIDE * BLOCKS_PER_SIDE) * ROW_PAIRS + row % BLOCK_SIDE // PAIR_ROWS
+    return row_pair * channels * PAIR_PIXELS + row % PAIR_ROWS * RUN
+
+
+def plane_width(width: int) -> int:
+    """Return the numbers that a row of a plane takes: whole runs, and the zeros behind them."""
+    return -(-width // RUN) * RUN + PLANE_SLACK

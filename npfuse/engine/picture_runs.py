@@ -1,19 +1,15 @@
 """Pixels of a picture to channels in [-1, 1] and back: RUN pixels at a time, of bytes, 16 bits or floats.
 
-In a picture, the three numbers of a pixel lie side by side; the networks want each channel for itself. A run of RUN
-pixels is loaded at once and dealt out, and what comes back is interleaved in registers.
+In a picture, the three numbers of a pixel lie side by side; in the arrays of groups, each channel lies by itself. A run
+of RUN pixels is loaded at once and parted into channels; the results are interleaved in registers.
 """
 
-from typing import Any
-
+from npfuse.engine import layout
 from npfuse.engine.compiled import compiled, inner
-from npfuse.engine.dense_layer import LANES
-from npfuse.engine.layout import CHANNELS
-from npfuse.engine.pixel_groups import GROUP_SIDE, LEAF_SIDE, LEAVES, TILE_ROWS
-from npfuse.engine.region_bounds import TILES
+from npfuse.engine.layout import BLOCKS, BLOCKS_PER_SIDE, CHANNELS, GROUP_SIDE, PAIR_PIXELS, ROW_PAIRS, RUN
 from npfuse.engine.vectors import Value, Vectors, vector_function
 
-RUN = LEAF_SIDE
+run_place = inner(layout.run_place)
 
 
 @vector_function()
@@ -35,32 +31,32 @@ def load_runs(
     Parameters
     ----------
     memory, place : array of floats that is written, channel c of run k in RUN numbers from
-        place + k * run_step + k // LEAVES * jump + c * channel_step on
-    pixels, at, runs : array of numbers, where the first run begins in it, and how many there are
-    black, scale : what is taken off, and what the rest is multiplied by; then 1 is taken off
+        place + k * run_step + k // BLOCKS_PER_SIDE * jump + c * channel_step on
+    pixels, at, runs : array of numbers, the first run's place in it, and the number of runs
+    black, scale : v becomes (v - black) * scale - 1
     """
     memory, pixels = memory + place, pixels + at
-    black, scale = v.spread(black), v.spread(scale)
+    black, scale = v.broadcast(black), v.broadcast(scale)
     with v.loop(runs) as k:
         run = v.load_many(pixels + k * (3 * RUN), 3 * RUN)
         for c in range(3):
             for lane in range(0, RUN, v.width):
-                values = v.reals(v.shuffle(run, None, [3 * (lane + i) + c for i in range(v.width)]))
+                values = v.to_floats(v.shuffle(run, None, [3 * (lane + i) + c for i in range(v.width)]))
                 mapped = (values - black) * scale - v.number(1)
-                v.store(mapped, memory + (k * run_step + k // LEAVES * jump + channel_step * c + lane))
+                v.store(mapped, memory + (k * run_step + k // BLOCKS_PER_SIDE * jump + channel_step * c + lane))
 
 
 @vector_function()
 def store_runs(
     v: Vectors, memory: Value, place: Value, run_step: Value, runs: Value, half: Value, pixels: Value, at: Value
 ) -> None:
-    """Map runs of three channels, LANES numbers apart, from [-1, 1] to levels: (v + 1) * half, rounded."""
-    memory, pixels, half = memory + place, pixels + at, v.spread(half)
+    """Map runs of three channels, PAIR_PIXELS numbers apart, from [-1, 1] to levels: (v + 1) * half, rounded."""
+    memory, pixels, half = memory + place, pixels + at, v.broadcast(half)
     with v.loop(runs) as k:
         channels = []
         for c in range(3):
             parts = [
-                v.like((v.load(memory + (k * run_step + c * LANES + lane)) + v.number(1)) * half, pixels)
+                v.convert_to((v.load(memory + (k * run_step + c * PAIR_PIXELS + lane)) + v.number(1)) * half, pixels)
                 for lane in range(0, RUN, v.width)
             ]
             channels.append(_joined(v, parts))
@@ -75,12 +71,12 @@ def store_grey_runs(
     v: Vectors, memory: Value, place: Value, run_step: Value, runs: Value, half: Value, pixels: Value, at: Value
 ) -> None:
     """Map the means of three channels likewise."""
-    memory, pixels, half = memory + place, pixels + at, v.spread(half)
+    memory, pixels, half = memory + place, pixels + at, v.broadcast(half)
     with v.loop(runs) as k:
         for lane in range(0, RUN, v.width):
-            red, green, blue = (v.load(memory + (k * run_step + c * LANES + lane)) for c in range(3))
+            red, green, blue = (v.load(memory + (k * run_step + c * PAIR_PIXELS + lane)) for c in range(3))
             mean = (red + green + blue) / v.number(3)
-            v.store(v.like((mean + v.number(1)) * half, pixels), pixels + (k * RUN + lane))
+            v.store(v.convert_to((mean + v.number(1)) * half, pixels), pixels + (k * RUN + lane))
 
 
 def _joined(v: Vectors, parts: list[Value]) -> Value:
@@ -92,10 +88,7 @@ def _joined(v: Vectors, parts: list[Value]) -> Value:
 
 
 @compiled
-def load_row(
-    memory: Any, place: Any, channel_step: Any, run_step: Any, jump: Any, pixels: Any, row: Any, column: Any,
-    count: Any, black: Any, scale: Any, edge: Any,
-) -> None:  # fmt: skip
+def load_row(memory, place, channel_step, run_step, jump, pixels, row, column, count, black, scale, edge):
     """Map `count` pixels of a row, from a column on, to whole runs; beyond the picture its last pixel is repeated.
 
     Parameters
@@ -114,71 +107,72 @@ def load_row(
         for i in range(RUN):
             for c in range(3):
                 edge[3 * i + c] = pixels[row, min(column + k * RUN + i, width - 1), c]
-        load_runs(memory, place + k * run_step + k // LEAVES * jump, channel_step, 0, 0, edge, 0, 1, black, scale)
-
-
-@inner
-def row_place(group: Any, h: Any, channels: Any) -> Any:
-    """Return where the first run of row h of a group begins in groups (G, leaves, TILES, channels, LANES)."""
-    tile = (group * LEAVES * LEAVES + h // LEAF_SIDE * LEAVES) * TILES + h % LEAF_SIDE // TILE_ROWS
-    return tile * channels * LANES + h % TILE_ROWS * RUN
-
-
-@compiled
-def load_groups(
-    groups: Any, count: Any, height: Any, pixels: Any, row: Any, column: Any, black: Any, scale: Any, first: Any,
-    edge: Any,
-) -> None:  # fmt: skip
-    """Map a row of groups of a picture.
-
-    Parameters
-    ----------
-    groups : ndarray (G, leaves, TILES, CHANNELS, LANES), is written
-    count, height : how many groups, and how many of their rows
-    pixels, row, column : ndarray (H, W, 3), and where the groups begin in it
-    black, scale, edge : as for `load_row`
-    first : the channel of the exposure's red
-    """
-    leaf = TILES * CHANNELS * LANES
-    next_group = LEAVES * (LEAVES - 1) * leaf
-    for h in range(height):
-        place = row_place(0, h, CHANNELS) + first * LANES
-        load_row(
-            groups, place, LANES, leaf, next_group, pixels, row + h, column, count * GROUP_SIDE, black, scale, edge
+        load_runs(
+            memory, place + k * run_step + k // BLOCKS_PER_SIDE * jump, channel_step, 0, 0, edge, 0, 1, black, scale
         )
 
 
 @compiled
-def store_groups(
-    results: Any, height: Any, width: Any, half: Any, pixels: Any, row: Any, column: Any, edge: Any
-) -> None:
+def load_groups(groups, count, height, pixels, row, column, black, scale, first, edge):
+    """Map a row of groups of a picture.
+
+    Parameters
+    ----------
+    groups : ndarray (G, BLOCKS, ROW_PAIRS, CHANNELS, PAIR_PIXELS), is written
+    count, height : numbers of groups and of their rows
+    pixels, row, column : ndarray (H, W, 3), and the groups' first pixel in it
+    black, scale, edge : as for `load_row`
+    first : the channel of the exposure's red
+    """
+    block = ROW_PAIRS * CHANNELS * PAIR_PIXELS
+    next_group = (BLOCKS - BLOCKS_PER_SIDE) * block
+    for h in range(height):
+        place = run_place(0, h, CHANNELS) + first * PAIR_PIXELS
+        load_row(
+            groups,
+            place,
+            PAIR_PIXELS,
+            block,
+            next_group,
+            pixels,
+            row + h,
+            column,
+            count * GROUP_SIDE,
+            black,
+            scale,
+            edge,
+        )
+
+
+@compiled
+def store_groups(results, height, width, half, pixels, row, column, edge):
     """Map a row of groups in [-1, 1] to pixels.
 
     Parameters
     ----------
-    results : ndarray (G, leaves, TILES, 3, LANES)
-    height, width : in pixels, of what is stored
+    results : ndarray (G, BLOCKS, ROW_PAIRS, 3, PAIR_PIXELS)
+    height, width : pixels to store
     half : half of the level of white
-    pixels, row, column : ndarray (H, W, 3), or (H, W, 1) for the mean of the channels, and where the first pixel goes
+    pixels, row, column : ndarray (H, W, 3), or (H, W, 1) for the mean of the channels, and the first pixel's place
     edge : ndarray (3 * RUN,) of the pixels' dtype, to work in
     """
-    leaf = TILES * 3 * LANES
+    block = ROW_PAIRS * 3 * PAIR_PIXELS
     _, stored, channels = pixels.shape
     for left in range(0, width, GROUP_SIDE):
         count = min(GROUP_SIDE, width - left)
         whole, rest = count // RUN, count % RUN
         for h in range(height):
-            place = row_place(left // GROUP_SIDE, h, 3)
+            place = run_place(left // GROUP_SIDE, h, 3)
             at = ((row + h) * stored + column + left) * channels
             if channels == 3:
-                store_runs(results, place, leaf, whole, half, pixels, at)
+                store_runs(results, place, block, whole, half, pixels, at)
             else:
-                store_grey_runs(results, place, leaf, whole, half, pixels, at)
+                store_grey_runs(results, place, block, whole, half, pixels, at)
             if rest:
                 if channels == 3:
-                    store_runs(results, place + whole * leaf, leaf, 1, half, edge, 0)
+                    store_runs(results, place + whole * block, block, 1, half, edge, 0)
                 else:
-                    store_grey_runs(results, place + whole * leaf, leaf, 1, half, edge, 0)
+                    store_grey_runs(results, place + whole * block, block, 1, half, edge, 0)
                 for i in range(rest):
                     for c in range(channels):
                         pixels[row + h, column + left + whole * RUN + i, c] = edge[channels * i + c]

@@ -1,8 +1,8 @@
 """A chain of pointwise convolutions with ReLU, evaluated exactly, with little arithmetic where pixels are alike.
 
-How, and why that is exact, is in `npfuse.engine.pixel_groups`; here pictures of any size and number of channels are
-dealt out to its groups. Groups and leaves lie on a grid that does not depend on how a picture is cut up, if only the
-`origin` of each part is given; a group knows nothing of its neighbours. So neither do results depend on it.
+The method, and the reason for its exactness, is in `npfuse.engine.pixel_groups`; here the pixels of pictures of any
+size and number of channels are dealt out to groups. Groups and blocks lie on the grid of the whole picture, given the
+`origin` of each part, and a group knows nothing of its neighbours. So results do not depend on the cut into parts.
 """
 
 from collections.abc import Sequence
@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from npfuse.engine import layout
 from npfuse.engine.chains import Layer, chain_of
-from npfuse.engine.compiled import compiled, contiguous
-from npfuse.engine.dense_layer import LANES
-from npfuse.engine.pixel_groups import GROUP_SIDE, LEAF_SIDE, LEAVES, TILE_ROWS, evaluate_groups
-from npfuse.engine.region_bounds import TILES
+from npfuse.engine.compiled import compiled, contiguous, inner
+from npfuse.engine.layout import BLOCK_SIDE, BLOCKS, CHAIN_GROUPS, GROUP_SIDE, PAIR_PIXELS, ROW_PAIRS
+from npfuse.engine.pixel_groups import empty_counts, evaluate_groups
 
-PIECE = 8  # groups that are dealt out and evaluated at a time
+block_place = inner(layout.block_place)
 
 
 def pixel_mlp(
@@ -35,8 +35,7 @@ def pixel_mlp(
     layers : (kernel (Ci, Co), bias (Co,) or None, whether ReLU follows), each of the dtype of x
     origin : (row, column) of the first pixel in the picture that x is a part of; where parts meet on multiples of
         GROUP_SIDE of the picture, its pixels get the same values in every part
-    counts : ndarray (number of layers + 1, 5) of int64, optional, is added to: what was executed, as
-        `npfuse.engine.pixel_groups.evaluate_groups` counts it
+    counts : `npfuse.engine.pixel_groups.empty_counts`, optional, is added to
 
     Returns
     -------
@@ -73,42 +72,39 @@ def pixel_mlp(
     if not out.size:
         return out
     chain = chain_of(layers)
-    if counts is None:
-        counts = np.zeros((len(layers) + 1, 5), np.int64)
-    shape = (PIECE, LEAVES * LEAVES, TILES, pixels.shape[3], LANES)
-    groups, results = np.zeros(shape, x.dtype), np.empty((*shape[:3], channels, LANES), x.dtype)
+    counts = empty_counts(len(layers)) if counts is None else counts
+    shape = (CHAIN_GROUPS, BLOCKS, ROW_PAIRS, pixels.shape[3], PAIR_PIXELS)
+    groups, results = np.zeros(shape, x.dtype), np.empty((*shape[:3], channels, PAIR_PIXELS), x.dtype)
     height, width = x.shape[1:3]
     for picture, result in zip(pixels, out, strict=True):
         for top in range(-(origin[0] % GROUP_SIDE), height, GROUP_SIDE):
-            for left in range(-(origin[1] % GROUP_SIDE), width, PIECE * GROUP_SIDE):
-                rows, columns = min(GROUP_SIDE, height - top), min(PIECE * GROUP_SIDE, width - left)
+            for left in range(-(origin[1] % GROUP_SIDE), width, CHAIN_GROUPS * GROUP_SIDE):
+                rows, columns = min(GROUP_SIDE, height - top), min(CHAIN_GROUPS * GROUP_SIDE, width - left)
                 count = -(-columns // GROUP_SIDE)
                 _deal(picture, top, left, rows, count, groups)
-                evaluate_groups(groups[:count], rows, columns, *chain, results, counts)
+                evaluate_groups(groups[:count], rows, columns, chain, results, counts)
                 _collect(results, top, left, rows, columns, result)
     return out
 
 
 @compiled
-def _deal(x: Any, top: Any, left: Any, rows: Any, count: Any, groups: Any) -> None:
+def _deal(x, top, left, rows, count, groups):
     """Copy pixels into groups; beyond the edges, the nearest pixel is repeated."""
     height, width, channels = x.shape
-    for h in range(-(-rows // LEAF_SIDE) * LEAF_SIDE):
+    for h in range(-(-rows // BLOCK_SIDE) * BLOCK_SIDE):
         row = min(max(top + h, 0), height - 1)
         for w in range(count * GROUP_SIDE):
             column = min(max(left + w, 0), width - 1)
-            leaf = h // LEAF_SIDE * LEAVES + w % GROUP_SIDE // LEAF_SIDE
-            lane = h % TILE_ROWS * LEAF_SIDE + w % LEAF_SIDE
+            group, block, row_pair, pixel = block_place(h, w)
             for c in range(channels):
-                groups[w // GROUP_SIDE, leaf, h % LEAF_SIDE // TILE_ROWS, c, lane] = x[row, column, c]
+                groups[group, block, row_pair, c, pixel] = x[row, column, c]
 
 
 @compiled
-def _collect(results: Any, top: Any, left: Any, rows: Any, columns: Any, out: Any) -> None:
-    """Copy what groups hold of a picture into it."""
+def _collect(results, top, left, rows, columns, out):
+    """Copy the pixels of groups into a picture."""
     for h in range(max(-top, 0), rows):
         for w in range(max(-left, 0), columns):
-            leaf = h // LEAF_SIDE * LEAVES + w % GROUP_SIDE // LEAF_SIDE
-            lane = h % TILE_ROWS * LEAF_SIDE + w % LEAF_SIDE
+            group, block, row_pair, pixel = block_place(h, w)
             for c in range(out.shape[2]):
-                out[top + h, left + w, c] = results[w // GROUP_SIDE, leaf, h % LEAF_SIDE // TILE_ROWS, c, lane]
+                out[top + h, left + w, c] = results[group, block, row_pair, c, pixel]

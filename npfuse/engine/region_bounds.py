@@ -1,99 +1,104 @@
-"""Bounds of linear functions over the pixels of a leaf, and of ReLU units that depend on them.
+"""Bounds of linear functions over the pixels of a block, and of ReLU units that depend on them.
 
-A leaf's colours lie near a line: where one of its features moves, the others move along. So the features f of a leaf
-are written as f_c = s_c t + e_c, with t the feature that varies most (the pivot), s_c the slope of the least-squares
-line through the leaf's pixels, and e_c what is left. A linear function a.f + b then has the centre and the radius of
+A block's colours lie near a line: if one of its features moves, the others move along. So the features f of a block are
+written as f_c = s_c t + e_c. The pivot t is the feature that varies most, s_c the slope of the least-squares line
+through the block's pixels, and e_c the rest. In these coordinates
 
-    (sum_c a_c s_c) t + sum_c a_c e_c + b
+    a.f + b = (sum_c a_c s_c) t + sum_c a_c e_c + b
 
-over the box of t and the e_c: exact interval arithmetic, in coordinates in which the box is small. An undecided ReLU
-unit u = max(z, 0), with z in [l, h] and l < 0 < h, lies between two parallel lines: r z <= u <= r z - r l with r = h /
-(h - l) (the zonotope relaxation of Singh et al., NeurIPS 2018). Substituting r z for u, and adding what the gap can do,
-bounds whatever depends on u.
+Interval arithmetic over the box of t and e_c bounds it; the box is small because the e_c are. An undecided ReLU unit
+u = max(z, 0), with pre-activation bounds l < 0 < h, lies between two parallel lines, its lower and its upper linear
+bound: r z <= u <= r z - r l with the slope r = h / (h - l) (the zonotope relaxation of Singh et al., NeurIPS 2018).
+Substituting r z for u bounds everything that depends on u, up to a gap of 0 to -r l.
 
 The features of three channels R, G, B are R + G + B, R - G and G - B: pictures vary along the first.
+
+Ranges are reduced with minima alone: beside each minimum lies the minimum of the negated values (`range_of`).
 """
 
 from typing import Any
 
 from npfuse.engine.compiled import inner
-from npfuse.engine.dense_layer import LANES
+from npfuse.engine.layout import PAIR_PIXELS, ROW_PAIRS
 from npfuse.engine.vectors import Value, Variable, Vectors, vector_function
-
-TILES = 8  # of LANES pixels in a leaf
 
 OFF, ON, UNDECIDED = 0.0, 1.0, 2.0
 
-# Rows of a box (ROWS, features): slope; the middle of the feature at the middle of the pivot, on the line; radius of
-# what the line leaves, 0 for the pivot.
+# Rows of a box, (BOX_ROWS, features): the slope; the feature on the line, at the middle of the pivot; and the radius of
+# the feature around the line, 0 for the pivot.
 SLOPE, MIDDLE, RADIUS = range(3)
-ROWS = 3
+BOX_ROWS = 3
 
 
 @inner
-def leaf_box(
-    channels: Any, at: Any, features: Any, opponent: Any, memory: Any, basis: Any, stride: Any, box: Any, lanes: Any,
-    found: Any,
-) -> Any:  # fmt: skip
-    """Make a leaf's features and find their box.
+def range_of(memory, reduced, count, i):
+    """Return the least and the greatest value of row i of `count`, from the minima that `range_rows` wrote."""
+    return memory[reduced + i], -memory[reduced + count + i]
+
+
+@inner
+def block_box(channels, at, features, colour_differences, memory, basis, stride, box, vectors, reduced):
+    """Compute a block's features and their box.
 
     Parameters
     ----------
-    channels : array of TILES x features x LANES values of the leaf, from `at` on
-    features : how many
-    opponent : whether they are sums and differences of every three channels, or the channels
+    channels, at : array of ROW_PAIRS x features x PAIR_PIXELS values of the block, from `at` on
+    features : their number
+    colour_differences : whether features are sums and differences of every three channels, or the channels
     memory : array
-    basis, stride : place that is written: the features of tile t in rows of LANES from basis + t * stride on
-    box : place (ROWS, features), is written
-    lanes, found : places to work in, see `range_rows`
+    basis, stride : place that is written: the features of row pair t from basis + t * stride on
+    box : place (BOX_ROWS, features), is written
+    vectors, reduced : places to work in, see `range_rows`
 
     Returns
     -------
-    the pivot, the radius of its range, and the largest absolute value of a feature: NaN where one is not finite
+    pivot : the feature that varies most
+    pivot_radius : half of the length of its range
+    largest : the largest absolute value of a feature; NaN if one is not finite
     """
-    if opponent:
-        _load_opponents(channels, at, features, memory, basis, stride, lanes, found)
+    if colour_differences:
+        _load_colour_differences(channels, at, features, memory, basis, stride, vectors, reduced)
     else:
-        _load_channels(channels, at, features, memory, basis, stride, lanes, found)
-    nothing = memory[found]
+        _load_channels(channels, at, features, memory, basis, stride, vectors, reduced)
+    invalid = memory[reduced]
     slope, middle, radius = box + SLOPE * features, box + MIDDLE * features, box + RADIUS * features
     half = memory.dtype.type(0.5)
-    largest = width = memory.dtype.type(0)
+    largest = pivot_radius = memory.dtype.type(0)
     pivot = 0
-    if nothing != 0:  # NaN
-        return pivot, width, nothing
-    range_rows(memory, lanes, 2 * features, found)
+    if invalid != 0:  # NaN
+        return pivot, pivot_radius, invalid
+    range_rows(memory, vectors, 2 * features, reduced)
     for c in range(features):
-        low, high = memory[found + c], -memory[found + features + c]
+        low, high = range_of(memory, reduced, features, c)
         memory[slope + c] = 0
         memory[middle + c] = (low + high) * half
         memory[radius + c] = (high - low) * half
         largest = max(largest, high, -low)
         if memory[radius + c] > memory[radius + pivot]:
             pivot = c
-    _products(memory, basis, stride, features, pivot, middle, lanes)
-    sum_rows(memory, lanes, features, found)
-    variance = memory[found + pivot]
+    _products(memory, basis, stride, features, pivot, middle, vectors)
+    sum_rows(memory, vectors, features, reduced)
+    variance = memory[reduced + pivot]
     if variance > 0:
         for c in range(features):
-            memory[slope + c] = memory[found + c] / variance
+            memory[slope + c] = memory[reduced + c] / variance
         memory[slope + pivot] = 0
-        _residuals(memory, basis, stride, features, pivot, slope, lanes)
-        range_rows(memory, lanes, 2 * features, found)
+        _residuals(memory, basis, stride, features, pivot, slope, vectors)
+        range_rows(memory, vectors, 2 * features, reduced)
         for c in range(features):
-            low, high = memory[found + c], -memory[found + features + c]
+            low, high = range_of(memory, reduced, features, c)
             if c != pivot and (high - low) * half < memory[radius + c]:
                 memory[middle + c] = (low + high) * half + memory[slope + c] * memory[middle + pivot]
                 memory[radius + c] = (high - low) * half
             else:
                 memory[slope + c] = 0
-    width = memory[radius + pivot]
+    pivot_radius = memory[radius + pivot]
     memory[radius + pivot] = 0
-    return pivot, width, largest
+    return pivot, pivot_radius, largest
 
 
 class _Range:
-    """Least and most of a feature, lane by lane, while a loop goes over it."""
+    """The least and the greatest value of a feature, lane by lane, while a loop goes over it."""
 
     def __init__(self, v: Vectors, first: Value) -> None:
         self.low: Variable = v.variable(first)
@@ -101,123 +106,130 @@ class _Range:
         self.v = v
 
     def include(self, values: Value) -> None:
-        self.low.set(self.v.least(values, self.low.now))
-        self.high.set(self.v.most(values, self.high.now))
+        self.low.set(self.v.minimum(values, self.low.now))
+        self.high.set(self.v.maximum(values, self.high.now))
 
-    def store(self, low: Value, high: Value) -> None:
-        """Write the least, and the most with its sign turned, so that it is a least too."""
+    def store(self, low: Value, negated_high: Value) -> None:
+        """Write the least value, and the negated greatest one."""
         self.v.store(self.low.now, low)
-        self.v.store(self.v.number(0) - self.high.now, high)
+        self.v.store(self.v.number(0) - self.high.now, negated_high)
 
 
 @vector_function()
-def range_rows(v: Vectors, memory: Value, lanes: Value, count: Value, found: Value) -> None:
-    """Write the least of each of `count` rows of one vector; room for a vector's width of rows at a time is needed."""
-    _reduced_rows(v, memory + lanes, count, memory + found, v.least)
+def range_rows(v: Vectors, memory: Value, vectors: Value, count: Value, reduced: Value) -> None:
+    """Write the minimum of each of `count` rows of one vector; the rows have room for a multiple of its width."""
+    _reduced_rows(v, memory + vectors, count, memory + reduced, v.minimum)
 
 
 @vector_function()
-def sum_rows(v: Vectors, memory: Value, lanes: Value, count: Value, found: Value) -> None:
+def sum_rows(v: Vectors, memory: Value, vectors: Value, count: Value, reduced: Value) -> None:
     """Write the sum of each row likewise."""
-    _reduced_rows(v, memory + lanes, count, memory + found, lambda a, b: a + b)
+    _reduced_rows(v, memory + vectors, count, memory + reduced, lambda a, b: a + b)
 
 
-def _reduced_rows(v: Vectors, lanes: Value, count: Value, found: Value, combine: Any) -> None:
+def _reduced_rows(v: Vectors, vectors: Value, count: Value, reduced: Value, combine: Any) -> None:
     with v.loop((count + (v.width - 1)) // v.width) as block:
-        rows = [v.load(lanes + (block * (v.width * v.width) + i * v.width)) for i in range(v.width)]
-        v.store(v.reduce_rows(rows, combine), found + block * v.width)
+        rows = [v.load(vectors + (block * (v.width * v.width) + i * v.width)) for i in range(v.width)]
+        v.store(v.reduce_rows(rows, combine), reduced + block * v.width)
 
 
 @vector_function()
-def _load_opponents(
-    v: Vectors, x: Value, at: Value, features: Value, memory: Value, basis: Value, stride: Value, lanes: Value,
-    found: Value,
+def _load_colour_differences(
+    v: Vectors, x: Value, at: Value, features: Value, memory: Value, basis: Value, stride: Value, vectors: Value,
+    reduced: Value,
 ) -> None:  # fmt: skip
     """Write R + G + B, R - G and G - B of every three channels to the basis, and their ranges, lane by lane.
 
-    What is found is 0, or NaN where a feature is not finite.
+    The first reduced number is 0, or NaN if a feature is not finite.
     """
-    x, basis, lanes = x + at, memory + basis, memory + lanes
-    nothings = [v.variable(v.number(0)) for _ in range(3)]
+    x, basis, vectors = x + at, memory + basis, memory + vectors
+    invalids = [v.variable(v.number(0)) for _ in range(3)]
     with v.loop(features // 3) as triple:
         c = triple * 3
-        first = x + c * LANES
-        ranges = [_Range(v, f) for f in _opponents(*(v.load(first + i * LANES) for i in range(3)))]
-        with v.loop(v.index(TILES)) as t:
-            source = x + (t * features + c) * LANES
-            target = basis + (t * stride + c * LANES)
-            for lane in range(0, LANES, v.width):
-                values = _opponents(*(v.load(source + (i * LANES + lane)) for i in range(3)))
-                for i, (value, seen, nothing) in enumerate(zip(values, ranges, nothings, strict=True)):
-                    v.store(value, target + (i * LANES + lane))
+        first = x + c * PAIR_PIXELS
+        ranges = [_Range(v, f) for f in _colour_differences(*(v.load(first + i * PAIR_PIXELS) for i in range(3)))]
+        with v.loop(v.index(ROW_PAIRS)) as t:
+            source = x + (t * features + c) * PAIR_PIXELS
+            target = basis + (t * stride + c * PAIR_PIXELS)
+            for lane in range(0, PAIR_PIXELS, v.width):
+                values = _colour_differences(*(v.load(source + (i * PAIR_PIXELS + lane)) for i in range(3)))
+                for i, (value, seen, invalid) in enumerate(zip(values, ranges, invalids, strict=True)):
+                    v.store(value, target + (i * PAIR_PIXELS + lane))
                     seen.include(value)
-                    nothing.set(nothing.now + value * v.number(0))
+                    invalid.set(invalid.now + value * v.number(0))
         for i, seen in enumerate(ranges):
-            seen.store(lanes + (c + i) * v.width, lanes + (features + c + i) * v.width)
-    total = nothings[0].now + nothings[1].now + nothings[2].now
-    v.put(v.reduce(total, lambda a, b: a + b), memory + found)
+            seen.store(vectors + (c + i) * v.width, vectors + (features + c + i) * v.width)
+    total = invalids[0].now + invalids[1].now + invalids[2].now
+    v.store_scalar(v.reduce(total, lambda a, b: a + b), memory + reduced)
 
 
-def _opponents(red: Value, green: Value, blue: Value) -> list[Value]:
+def _colour_differences(red: Value, green: Value, blue: Value) -> list[Value]:
     return [red + green + blue, red - green, green - blue]
 
 
 @vector_function()
 def _load_channels(
-    v: Vectors, x: Value, at: Value, features: Value, memory: Value, basis: Value, stride: Value, lanes: Value,
-    found: Value,
+    v: Vectors, x: Value, at: Value, features: Value, memory: Value, basis: Value, stride: Value, vectors: Value,
+    reduced: Value,
 ) -> None:  # fmt: skip
     """Write channels to the basis, and their ranges likewise."""
-    x, basis, lanes = x + at, memory + basis, memory + lanes
-    nothing = v.variable(v.number(0))
+    x, basis, vectors = x + at, memory + basis, memory + vectors
+    invalid = v.variable(v.number(0))
     with v.loop(features) as c:
-        seen = _Range(v, v.load(x + c * LANES))
-        with v.loop(v.index(TILES)) as t:
-            for lane in range(0, LANES, v.width):
-                value = v.load(x + ((t * features + c) * LANES + lane))
-                v.store(value, basis + (t * stride + c * LANES + lane))
+        seen = _Range(v, v.load(x + c * PAIR_PIXELS))
+        with v.loop(v.index(ROW_PAIRS)) as t:
+            for lane in range(0, PAIR_PIXELS, v.width):
+                value = v.load(x + ((t * features + c) * PAIR_PIXELS + lane))
+                v.store(value, basis + (t * stride + c * PAIR_PIXELS + lane))
                 seen.include(value)
-                nothing.set(nothing.now + value * v.number(0))
-        seen.store(lanes + c * v.width, lanes + (features + c) * v.width)
-    v.put(v.reduce(nothing.now, lambda a, b: a + b), memory + found)
+                invalid.set(invalid.now + value * v.number(0))
+        seen.store(vectors + c * v.width, vectors + (features + c) * v.width)
+    v.store_scalar(v.reduce(invalid.now, lambda a, b: a + b), memory + reduced)
 
 
 @vector_function()
 def _products(
-    v: Vectors, memory: Value, basis: Value, stride: Value, features: Value, pivot: Value, middles: Value, lanes: Value
+    v: Vectors,
+    memory: Value,
+    basis: Value,
+    stride: Value,
+    features: Value,
+    pivot: Value,
+    middles: Value,
+    vectors: Value,
 ) -> None:
-    """Write the sums over every other tile of each feature times the pivot, both from their middles on, lane by lane.
+    """Write the sums of each feature times the pivot, both from their middles on, over every other row pair, by lanes.
 
-    A slope is only a guess: whatever it is, the box is right.
+    A slope is only a guess: the box is right for any.
     """
-    basis, middles, lanes = memory + basis, memory + middles, memory + lanes
-    pivot_middle = v.spread(v.item(middles + pivot))
+    basis, middles, vectors = memory + basis, memory + middles, memory + vectors
+    pivot_middle = v.broadcast(v.load_scalar(middles + pivot))
     with v.loop(features) as c:
-        middle = v.spread(v.item(middles + c))
+        middle = v.broadcast(v.load_scalar(middles + c))
         total = v.variable(v.number(0))
-        for t in range(0, TILES, 2):
-            tile = basis + stride * t
-            for lane in range(0, LANES, v.width):
-                along = v.load(tile + (pivot * LANES + lane)) - pivot_middle
-                total.set(total.now + along * (v.load(tile + (c * LANES + lane)) - middle))
-        v.store(total.now, lanes + c * v.width)
+        for t in range(0, ROW_PAIRS, 2):
+            pair = basis + stride * t
+            for lane in range(0, PAIR_PIXELS, v.width):
+                along = v.load(pair + (pivot * PAIR_PIXELS + lane)) - pivot_middle
+                total.set(total.now + along * (v.load(pair + (c * PAIR_PIXELS + lane)) - middle))
+        v.store(total.now, vectors + c * v.width)
 
 
 @vector_function()
 def _residuals(
-    v: Vectors, memory: Value, basis: Value, stride: Value, features: Value, pivot: Value, slopes: Value, lanes: Value
+    v: Vectors, memory: Value, basis: Value, stride: Value, features: Value, pivot: Value, slopes: Value, vectors: Value
 ) -> None:
     """Write the range of each feature minus its slope times the pivot, lane by lane."""
-    basis, lanes = memory + basis, memory + lanes
+    basis, vectors = memory + basis, memory + vectors
     with v.loop(features) as c:
-        slope = v.spread(v.item(memory + (slopes + c)))
-        seen = _Range(v, v.load(basis + c * LANES) - slope * v.load(basis + pivot * LANES))
-        with v.loop(v.index(TILES)) as t:
-            tile = basis + t * stride
-            for lane in range(0, LANES, v.width):
-                along = v.load(tile + (pivot * LANES + lane))
-                seen.include(v.load(tile + (c * LANES + lane)) - slope * along)
-        seen.store(lanes + c * v.width, lanes + (features + c) * v.width)
+        slope = v.broadcast(v.load_scalar(memory + (slopes + c)))
+        seen = _Range(v, v.load(basis + c * PAIR_PIXELS) - slope * v.load(basis + pivot * PAIR_PIXELS))
+        with v.loop(v.index(ROW_PAIRS)) as t:
+            pair = basis + t * stride
+            for lane in range(0, PAIR_PIXELS, v.width):
+                along = v.load(pair + (pivot * PAIR_PIXELS + lane))
+                seen.include(v.load(pair + (c * PAIR_PIXELS + lane)) - slope * along)
+        seen.store(vectors + c * v.width, vectors + (features + c) * v.width)
 
 
 @vector_function()
@@ -230,23 +242,23 @@ def unit_states(
     units: Value,
     box: Value,
     pivot: Value,
-    width: Value,
+    pivot_radius: Value,
     margins: Value,
     largest: Value,
     states: Value,
 ) -> None:
-    """Find which units of a layer are surely off or on over a leaf.
+    """Find the units of a layer that are surely off or on over a block.
 
     Parameters
     ----------
     memory : array
     linear : place (features + 1, units): the constants of the units' linear functions, then their coefficients of the
         features
-    gaps : place (2, units): the least and the most that each unit lies above its linear function
-    features, units : how many there are; units a multiple of the vector's width
-    box, pivot, width : of the leaf, as `leaf_box` leaves them
-    margins : place (2, units): what roundings may do, the first row times `largest`, plus the second
-    states : place (units,), is written: OFF, ON, or UNDECIDED, which a bound that is NaN gives too
+    gaps : place (2, units): the least and the greatest distance of each unit above its linear function
+    features, units : their numbers; units a multiple of the vector's width
+    box, pivot, pivot_radius : of the block, see `block_box`
+    margins : place (2, units): largest rounding errors, the first row times `largest`, plus the second
+    states : place (units,), is written: OFF, ON, or UNDECIDED, also for a bound that is NaN
     """
     linear, gaps, box, margins, states = (memory + place for place in (linear, gaps, box, margins, states))
     with v.loop(units // v.width) as chunk:
@@ -257,17 +269,17 @@ def unit_states(
         with v.loop(features) as c:
             row = v.load(linear + ((c + 1) * units + o))
             slope, centre, radius = (
-                v.spread(v.item(box + (features * which + c))) for which in (SLOPE, MIDDLE, RADIUS)
+                v.broadcast(v.load_scalar(box + (features * which + c))) for which in (SLOPE, MIDDLE, RADIUS)
             )
             along.set(along.now + slope * row)
             middle.set(middle.now + centre * row)
             reach.set(reach.now + radius * v.absolute(row))
-        margin = v.load(margins + o) * v.spread(largest) + v.load(margins + (units + o))
-        total = reach.now + v.spread(width) * v.absolute(along.now) + margin
+        margin = v.load(margins + o) * v.broadcast(largest) + v.load(margins + (units + o))
+        total = reach.now + v.broadcast(pivot_radius) * v.absolute(along.now) + margin
         lower = middle.now + v.load(gaps + o) - total
         upper = middle.now + v.load(gaps + (units + o)) + total
-        undecided = v.where(v.number(0) <= lower, v.number(ON), v.number(UNDECIDED))
-        v.store(v.where(upper <= v.number(0), v.number(OFF), undecided), states + o)
+        undecided = v.select(v.number(0) <= lower, v.number(ON), v.number(UNDECIDED))
+        v.store(v.select(upper <= v.number(0), v.number(OFF), undecided), states + o)
 
 
 @vector_function()
@@ -281,33 +293,31 @@ def gap_bounds(
     units: Value,
     gaps: Value,
 ) -> None:
-    """Bound how far each unit of a layer lies above the linear function that `relax`ed units before it make of it.
+    """Bound the distance of each unit of a layer above its linear function of the `relax`ed units before it.
 
     Parameters
     ----------
     memory : array
-    relaxation : place (used, features + 3): of each undecided unit before, see `relax`
-    weights : place (used, units): theirs in this layer
-    gaps : place (2, units), is written: the least and the most
+    relaxation : place (used, features + 3): rows of the undecided units before, see `relax`
+    weights : place (used, units): the weights of those units in this layer
+    gaps : place (2, units), is written: the least and the greatest distance
     """
     relaxation, weights, gaps = (memory + place for place in (relaxation, weights, gaps))
     with v.loop(units // v.width) as chunk:
         o = chunk * v.width
-        least, most = v.variable(v.number(0)), v.variable(v.number(0))
+        least, greatest = v.variable(v.number(0)), v.variable(v.number(0))
         with v.loop(used) as i:
             weight = v.load(weights + (i * units + o))
             end = relaxation + ((i + 1) * (features + 3))
-            a, b = (weight * v.spread(v.item(end + (v.index(0) - back))) for back in (2, 1))
-            least.set(least.now + v.least(a, b))
-            most.set(most.now + v.most(a, b))
+            a, b = (weight * v.broadcast(v.load_scalar(end + (v.index(0) - back))) for back in (2, 1))
+            least.set(least.now + v.minimum(a, b))
+            greatest.set(greatest.now + v.maximum(a, b))
         v.store(least.now, gaps + o)
-        v.store(most.now, gaps + (units + o))
+        v.store(greatest.now, gaps + (units + o))
 
 
 @inner
-def relax(
-    memory: Any, linear: Any, gaps: Any, features: Any, units: Any, o: Any, low: Any, high: Any, row: Any
-) -> None:
+def relax(memory, linear, gaps, features, units, o, low, high, row):
     """Write the relaxation of an undecided unit.
 
     Parameters
@@ -315,34 +325,34 @@ def relax(
     memory : array
     linear, gaps, features, units : of the layer, as `unit_states` takes them
     o : the unit
-    low, high : the least and the most of its pre-activation
-    row : place (features + 3,), is written: constant and coefficients of a linear function, and the least and the most
-        that the unit lies above it
+    low, high : bounds of its pre-activation
+    row : place (features + 3,), is written: constant and coefficients of its lower linear bound, then the least and the
+        greatest distance of the unit above it
     """
-    share = high / (high - low)
+    slope = high / (high - low)
     for c in range(features + 1):
-        memory[row + c] = share * memory[linear + c * units + o]
-    memory[row + features + 1] = share * memory[gaps + o]
-    memory[row + features + 2] = share * memory[gaps + units + o] - share * low
+        memory[row + c] = slope * memory[linear + c * units + o]
+    memory[row + features + 1] = slope * memory[gaps + o]
+    memory[row + features + 2] = slope * memory[gaps + units + o] - slope * low
 
 
 @vector_function()
-def value_ranges(v: Vectors, memory: Value, values: Value, stride: Value, count: Value, lanes: Value) -> None:
-    """Write the ranges over a leaf of `count` rows of LANES, which begin at values + t * stride in tile t, by lanes."""
-    values, lanes = memory + values, memory + lanes
+def value_ranges(v: Vectors, memory: Value, values: Value, stride: Value, count: Value, vectors: Value) -> None:
+    """Write the ranges over a block of `count` rows of PAIR_PIXELS, at values + t * stride in row pair t, by lanes."""
+    values, vectors = memory + values, memory + vectors
     with v.loop(count) as i:
-        seen = _Range(v, v.load(values + i * LANES))
-        with v.loop(v.index(TILES)) as t:
-            for lane in range(0, LANES, v.width):
-                seen.include(v.load(values + (t * stride + i * LANES + lane)))
-        seen.store(lanes + i * v.width, lanes + (count + i) * v.width)
+        seen = _Range(v, v.load(values + i * PAIR_PIXELS))
+        with v.loop(v.index(ROW_PAIRS)) as t:
+            for lane in range(0, PAIR_PIXELS, v.width):
+                seen.include(v.load(values + (t * stride + i * PAIR_PIXELS + lane)))
+        seen.store(vectors + i * v.width, vectors + (count + i) * v.width)
 
 
 @vector_function()
 def rectified_row(v: Vectors, memory: Value, row: Value, stride: Value, out: Value, out_stride: Value) -> None:
-    """Apply ReLU to a row of LANES of every tile of a leaf; the tiles are a stride apart."""
+    """Apply ReLU to a row of PAIR_PIXELS of every row pair of a block; row pairs are a stride apart."""
     row, out = memory + row, memory + out
-    with v.loop(v.index(TILES)) as t:
-        for lane in range(0, LANES, v.width):
+    with v.loop(v.index(ROW_PAIRS)) as t:
+        for lane in range(0, PAIR_PIXELS, v.width):
             value = v.load(row + (t * stride + lane))
-            v.store(v.most(value, v.number(0)), out + (t * out_stride + lane))
+            v.store(v.maximum(value, v.number(0)), out + (t * out_stride + lane))

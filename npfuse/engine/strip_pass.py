@@ -1,57 +1,127 @@
 """Networks of LightFuse's form in one pass over a strip: pixels in, pixels out, nothing of the strip's size between.
 
-A few groups at a time, pixels are dealt out to groups (`npfuse.engine.picture_runs`), the chain is evaluated
+For a few groups at a time, pixels are dealt out to groups (`npfuse.engine.picture_runs`), the chain is evaluated
 (`npfuse.engine.pixel_groups`), the coarse picture is enlarged and added (`npfuse.engine.upsampling`), and the tanh of
-the sum is rounded and stored. How the coarse picture is made is in `npfuse.strip_run`.
+the sum is rounded and stored. The coarse picture comes from `npfuse.strip_run`.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+from npfuse.engine.chains import Chain
 from npfuse.engine.compiled import compiled
+from npfuse.engine.layout import (
+    BLOCK_SIDE,
+    BLOCKS,
+    CELL,
+    CHANNELS,
+    GROUP_SIDE,
+    PAIR_PIXELS,
+    ROW_PAIRS,
+    RUN,
+)
+from npfuse.engine.layout import (
+    STRIP_GROUPS as GROUPS,
+)
 from npfuse.engine.picture_runs import load_groups, store_groups
-from npfuse.engine.pixel_groups import GROUP_SIDE, LEAF_SIDE, evaluate_groups
+from npfuse.engine.pixel_groups import evaluate_groups
+from npfuse.engine.scratch import Scratch
 from npfuse.engine.tanh_vectors import tanh_in_place
 from npfuse.engine.upsampling import add_upsampled, add_whole
 
-PIECE = 4  # groups that are evaluated at a time: their pixels and results then take half a megabyte
+
+class Exposure(NamedTuple):
+    """A picture (H, W, 3), whose level v is (v - black) * scale - 1 to the network."""
+
+    pixels: NDArray[Any]
+    black: Any
+    scale: Any
+
+
+class Window(NamedTuple):
+    """Rows and columns of a picture: first, and one past the last."""
+
+    first_row: int
+    last_row: int
+    first_column: int
+    last_column: int
+
+
+class Coarse(NamedTuple):
+    """A coarse picture (CH, CW, 3), whether it has to be enlarged, and `cell_weights` for that."""
+
+    pixels: NDArray[Any]
+    is_enlarged: bool
+    weights: NDArray[Any]
+
+
+class Target(NamedTuple):
+    """A picture (H, W, 3 or 1) to write to, the place of the first pixel in it, and half of its level of white."""
+
+    pixels: NDArray[Any]
+    row: int
+    column: int
+    half: Any
+
+
+class Space(NamedTuple):
+    """Arrays to work in."""
+
+    groups: NDArray[Any]  # (GROUPS, BLOCKS, ROW_PAIRS, CHANNELS, PAIR_PIXELS)
+    results: NDArray[Any]  # (GROUPS, BLOCKS, ROW_PAIRS, 3, PAIR_PIXELS)
+    line: NDArray[Any]  # (3, cells in a row of groups, and one at each end)
+    edge: NDArray[Any]  # (3 * RUN,), of the pictures' dtype
+
+
+def space_of(scratch: Scratch, dtype: Any, pixel_dtype: Any) -> Space:
+    """Return the arrays to work in, those of the last time if they were of these dtypes."""
+    return Space(
+        groups=scratch.array("groups", (GROUPS, BLOCKS, ROW_PAIRS, CHANNELS, PAIR_PIXELS), dtype),
+        results=scratch.array("results", (GROUPS, BLOCKS, ROW_PAIRS, 3, PAIR_PIXELS), dtype),
+        line=scratch.array("line", (3, GROUPS * GROUP_SIDE // CELL + 2), dtype),
+        edge=scratch.array("edge", (3 * RUN,), pixel_dtype),
+    )
 
 
 @compiled
 def fuse_rows(
-    pictures: Any, levels: Any, keep: Any, chain: Any, coarse: Any, enlarged: Any, weights: Any, out: Any, space: Any,
-    counts: Any,
-) -> None:  # fmt: skip
-    """Fuse what is wanted of a window, piece by piece.
+    under: Exposure,
+    over: Exposure,
+    window: Window,
+    chain: Chain,
+    coarse: Coarse,
+    target: Target,
+    space: Space,
+    counts: NDArray[np.int64],
+) -> None:
+    """Fuse a window of two exposures, GROUPS groups at a time.
 
     Parameters
     ----------
-    pictures : two ndarrays (H, W, 3)
-    levels : ndarray (5,): black and scale of each picture, and half of the level of white
-    keep : first row, one past the last, first column, one past the last
-    chain : table, places, memory and lists of `npfuse.engine.chains`
-    coarse, enlarged, weights : the coarse picture (CH, CW, 3); whether it is to be enlarged, by which `cell_weights`
-    out : ndarray (H, W, 3 or 1) that is written, and where the first pixel goes: row, column
-    space : groups, results, line and edge, to work in
-    counts : as `npfuse.engine.pixel_groups.evaluate_groups` takes them
+    under, over : Exposure
+    window : of the exposures; it begins at a group
+    chain : Chain, whose memory and lists are written to
+    coarse : Coarse, of the exposures' whole area
+    target : Target
+    space : Space
+    counts : `npfuse.engine.pixel_groups.empty_counts`, is added to
     """
-    under, over = pictures
-    first_row, last_row, first_column, last_column = keep
-    table, places, memory, lists = chain
-    pixels, top, left = out
-    groups, results, line, edge = space
-    for row in range(first_row, last_row, GROUP_SIDE):
-        height = min(GROUP_SIDE, last_row - row)
-        whole = (height + LEAF_SIDE - 1) // LEAF_SIDE * LEAF_SIDE
-        for column in range(first_column, last_column, PIECE * GROUP_SIDE):
-            width = min(PIECE * GROUP_SIDE, last_column - column)
+    groups, results, line, edge = space.groups, space.results, space.line, space.edge
+    for row in range(window.first_row, window.last_row, GROUP_SIDE):
+        height = min(GROUP_SIDE, window.last_row - row)
+        whole = (height + BLOCK_SIDE - 1) // BLOCK_SIDE * BLOCK_SIDE
+        for column in range(window.first_column, window.last_column, GROUPS * GROUP_SIDE):
+            width = min(GROUPS * GROUP_SIDE, window.last_column - column)
             count = (width + GROUP_SIDE - 1) // GROUP_SIDE
-            load_groups(groups, count, whole, under, row, column, levels[0], levels[1], 0, edge)
-            load_groups(groups, count, whole, over, row, column, levels[2], levels[3], 3, edge)
-            evaluate_groups(groups[:count], height, width, table, places, memory, lists, results, counts)
-            if enlarged:
-                add_upsampled(results, count, height, coarse, row, column, weights, line)
+            load_groups(groups, count, whole, under.pixels, row, column, under.black, under.scale, 0, edge)
+            load_groups(groups, count, whole, over.pixels, row, column, over.black, over.scale, 3, edge)
+            evaluate_groups(groups[:count], height, width, chain, results, counts)
+            if coarse.is_enlarged:
+                add_upsampled(results, count, height, coarse.pixels, row, column, coarse.weights, line)
             else:
-                add_whole(results, count, height, coarse, row, column)
+                add_whole(results, count, height, coarse.pixels, row, column)
             tanh_in_place(results[:count].reshape(-1))
-            target = top + row - first_row, left + column - first_column
-            store_groups(results, height, width, levels[4], pixels, target[0], target[1], edge)
+            out_row, out_column = target.row + row - window.first_row, target.column + column - window.first_column
+            store_groups(results, height, width, target.half, target.pixels, out_row, out_column, edge)

@@ -18,9 +18,7 @@ from numba import types
 from numba.extending import overload
 
 from npfuse.engine.compiled import OPTIONS, compiled
-from npfuse.engine.vectors import WIDTH_BYTES, Value, Vectors, vector_function
-
-WIDTH = WIDTH_BYTES // 4
+from npfuse.engine.vectors import VECTOR_NUMBERS, Value, Vectors, vector_function
 
 SATURATED = 10.0  # tanh rounds to 1 in float32 from 9.02 on
 SERIES_BELOW = 0.3
@@ -33,15 +31,15 @@ TANH = [-1 / 3, 2 / 15, -17 / 315, 62 / 2835]  # of x^3, x^5, x^7, x^9
 
 
 @compiled
-def tanh_float32(x: Any, out: Any) -> None:
+def tanh_float32(x, out):
     """Write the hyperbolic tangents of numbers (n,) to `out`, which may be `x`."""
-    whole = len(x) // WIDTH * WIDTH
+    whole = len(x) // VECTOR_NUMBERS * VECTOR_NUMBERS
     _tanh_vectors(x, out, whole)
     if whole < len(x):
-        rest = np.zeros(WIDTH, x.dtype)
+        rest = np.zeros(VECTOR_NUMBERS, x.dtype)
         for i in range(whole, len(x)):
             rest[i - whole] = x[i]
-        _tanh_vectors(rest, rest, WIDTH)
+        _tanh_vectors(rest, rest, VECTOR_NUMBERS)
         for i in range(whole, len(x)):
             out[i] = rest[i - whole]
 
@@ -53,7 +51,7 @@ def _tanh_vectors(v: Vectors, x: Value, out: Value, count: Value) -> None:
     with v.loop(count // v.width) as chunk:
         value = v.load(x + chunk * v.width)
         a = v.absolute(value)
-        a = v.where(v.number(SATURATED) < a, v.number(SATURATED), a)  # a NaN stays one
+        a = v.select(v.number(SATURATED) < a, v.number(SATURATED), a)  # a NaN stays one
         z = v.number(0) - (a + a)
         n = v.call("floor", z * v.number(LOG2_E) + v.number(0.5))
         r = z - n * v.number(LN_2_HIGH) - n * v.number(LN_2_LOW)
@@ -65,7 +63,7 @@ def _tanh_vectors(v: Vectors, x: Value, out: Value, count: Value) -> None:
         far = (one - e) * q
         t = a * a
         near = a + a * t * _polynomial(v, t, TANH)
-        v.store(v.with_sign(v.where(a < v.number(SERIES_BELOW), near, far), value), out + chunk * v.width)
+        v.store(v.with_sign(v.select(a < v.number(SERIES_BELOW), near, far), value), out + chunk * v.width)
 
 
 def _polynomial(v: Vectors, x: Value, coefficients: list[float]) -> Value:
@@ -76,7 +74,7 @@ def _polynomial(v: Vectors, x: Value, coefficients: list[float]) -> Value:
 
 
 @compiled
-def tanh_float64(x: Any, out: Any) -> None:
+def tanh_float64(x, out):
     """Write the hyperbolic tangents of numbers (n,) to `out`, which may be `x`."""
     for i in range(len(x)):
         out[i] = math.tanh(x[i])

@@ -1,8 +1,8 @@
 """A coarse picture, made CELL times as large, added to a row of groups: GlobalNet's way up.
 
-Each pixel of a cell is a weighted sum of the cell, the one before and the one behind, along each axis, with weights
-that depend on where in its cell it lies; beyond the edges the last cell is repeated. That is what both of
-`npfuse.ops.resize`'s ways to enlarge are: `cell_weights` takes the weights from there.
+Each pixel of a cell is a weighted sum of the cell, the one before and the one behind, along each axis, with weights by
+its place in the cell; beyond the edges the last cell is repeated. Both "nearest" and "bilinear" of `npfuse.ops.resize`
+are such sums; `cell_weights` takes the weights from there.
 """
 
 from typing import Any
@@ -10,16 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from npfuse.engine.compiled import compiled
-from npfuse.engine.dense_layer import LANES
-from npfuse.engine.layout import CELL
-from npfuse.engine.picture_runs import RUN, row_place
-from npfuse.engine.pixel_groups import GROUP_SIDE, LEAF_SIDE, LEAVES, TILE_ROWS
-from npfuse.engine.region_bounds import TILES
+from npfuse.engine import layout
+from npfuse.engine.compiled import compiled, inner
+from npfuse.engine.layout import BLOCKS_PER_SIDE, CELL, GROUP_SIDE, PAIR_PIXELS, ROW_PAIRS, RUN
 from npfuse.engine.vectors import Value, Vectors, vector_function
 from npfuse.ops.resize import Method, resize_taps
 
 NEAR = 3  # the cell before, the cell, the cell behind
+
+block_place, run_place = inner(layout.block_place), inner(layout.run_place)
 
 
 def cell_weights(method: Method, dtype: Any) -> NDArray[Any]:
@@ -45,22 +44,20 @@ def cell_weights(method: Method, dtype: Any) -> NDArray[Any]:
 
 
 @compiled
-def add_upsampled(
-    results: Any, count: Any, rows: Any, coarse: Any, row: Any, column: Any, weights: Any, line: Any
-) -> None:
+def add_upsampled(results, count, rows, coarse, row, column, weights, line):
     """Add an enlarged coarse picture to a row of groups.
 
     Parameters
     ----------
-    results : ndarray (G, leaves, TILES, 3, LANES), is added to
-    count, rows : how many groups, and how many of their rows
+    results : ndarray (G, BLOCKS, ROW_PAIRS, 3, PAIR_PIXELS), is added to
+    count, rows : numbers of groups and of their rows
     coarse : ndarray (CH, CW, 3)
-    row, column : where the groups begin in the enlarged picture, multiples of CELL
+    row, column : the groups' first pixel in the enlarged picture, multiples of CELL
     weights : ndarray (NEAR, RUN), the weights of a cell's pixels again and again
     line : ndarray (3, >= 2 + cells in a row of groups), to work in
     """
     height, width, _ = coarse.shape
-    leaf = TILES * 3 * LANES
+    block = ROW_PAIRS * 3 * PAIR_PIXELS
     cells = count * (GROUP_SIDE // CELL)
     for h in range(rows):
         cell, part = (row + h) // CELL, h % CELL
@@ -75,8 +72,10 @@ def add_upsampled(
                     + coarse[behind, j, c] * weights[2, part]
                 )
         for group in range(count):
-            place = row_place(group, h, 3)
-            _add_cells(results, place, leaf, LEAVES, line, group * (GROUP_SIDE // CELL), line.shape[1], weights)
+            place = run_place(group, h, 3)
+            _add_cells(
+                results, place, block, BLOCKS_PER_SIDE, line, group * (GROUP_SIDE // CELL), line.shape[1], weights
+            )
 
 
 @vector_function()
@@ -90,7 +89,7 @@ def _add_cells(
         for c in range(3):
             for lane in range(0, RUN, v.width):
                 cells = line + (stride * c + k * (RUN // CELL) + lane // CELL)
-                target = results + (k * run_step + (c * LANES + lane))
+                target = results + (k * run_step + (c * PAIR_PIXELS + lane))
                 total = v.load(target)
                 for i in range(NEAR):
                     near = v.load_many(cells + i, -(-v.width // CELL))
@@ -100,12 +99,11 @@ def _add_cells(
 
 
 @compiled
-def add_whole(results: Any, count: Any, rows: Any, coarse: Any, row: Any, column: Any) -> None:
+def add_whole(results, count, rows, coarse, row, column):
     """Add a picture (H, W, 3) that is as large already; beyond its edges nothing is added."""
     height, width, _ = coarse.shape
     for h in range(min(rows, height - row)):
         for w in range(min(count * GROUP_SIDE, width - column)):
-            leaf = h // LEAF_SIDE * LEAVES + w % GROUP_SIDE // LEAF_SIDE
-            lane = h % TILE_ROWS * RUN + w % RUN
+            group, block, row_pair, pixel = block_place(h, w)
             for c in range(3):
-                results[w // GROUP_SIDE, leaf, h % LEAF_SIDE // TILE_ROWS, c, lane] += coarse[row + h, column + w, c]
+                results[group, block, row_pair, c, pixel] += coarse[row + h, column + w, c]

@@ -34,6 +34,7 @@ def _width_bytes() -> int:
 
 
 WIDTH_BYTES = _width_bytes()
+VECTOR_NUMBERS = WIDTH_BYTES // 4  # float32 numbers in a register
 
 I32, INDEX = ir.IntType(32), ir.IntType(64)
 FUSED = ("contract",)
@@ -128,7 +129,7 @@ class Variable:
 
     @property
     def now(self) -> Value:
-        """What it is now."""
+        """The present value."""
         return Value(self.builder, self.builder.load(self.place))
 
 
@@ -140,12 +141,13 @@ class Vectors:
     builder : of llvmlite
     scalar : LLVM's type of the floats
     itemsize : bytes of one
+    width : numbers in a vector; None for as many as a register holds
     """
 
-    def __init__(self, builder: Any, scalar: Any, itemsize: int) -> None:
+    def __init__(self, builder: Any, scalar: Any, itemsize: int, width: int | None = None) -> None:
         """Choose the vector type."""
         self.builder, self.itemsize = builder, itemsize
-        self.width = WIDTH_BYTES // itemsize
+        self.width = WIDTH_BYTES // itemsize if width is None else width
         self.vector = ir.VectorType(scalar, self.width)
 
     def index(self, number: int) -> Value:
@@ -167,34 +169,34 @@ class Vectors:
         self.builder.store(vector.value, place, align=_itemsize(pointer.value.type.pointee))
 
     def load_many(self, pointer: Value, count: int) -> Value:
-        """Load a long vector of whatever the pointer points to."""
+        """Load a vector of `count` numbers, of the pointer's type."""
         element = pointer.value.type.pointee
         place = self.builder.bitcast(pointer.value, ir.VectorType(element, count).as_pointer())
         return Value(self.builder, self.builder.load(place, align=_itemsize(element)))
 
-    def reals(self, vector: Value) -> Value:
+    def to_floats(self, vector: Value) -> Value:
         """Convert a vector of unsigned whole numbers, or of these floats already, to floats."""
         if isinstance(vector.value.type.element, ir.IntType):
             return Value(self.builder, self.builder.uitofp(vector.value, self.vector))
         return vector
 
-    def like(self, vector: Value, pointer: Value) -> Value:
-        """Convert floats to what a pointer points to: whole numbers, to the nearest, or these floats."""
+    def convert_to(self, vector: Value, pointer: Value) -> Value:
+        """Convert floats to the numbers that a pointer points to; whole ones are rounded to the nearest."""
         element = pointer.value.type.pointee
         if not isinstance(element, ir.IntType):
             return vector
         whole = self.builder.fptosi(self.call("rint", vector).value, ir.VectorType(I32, self.width))
         return Value(self.builder, self.builder.trunc(whole, ir.VectorType(element, self.width)))
 
-    def item(self, pointer: Value) -> Value:
+    def load_scalar(self, pointer: Value) -> Value:
         """Load one number."""
         return Value(self.builder, self.builder.load(pointer.value))
 
-    def put(self, value: Value, pointer: Value) -> None:
+    def store_scalar(self, value: Value, pointer: Value) -> None:
         """Store one number."""
         self.builder.store(value.value, pointer.value)
 
-    def spread(self, value: Value) -> Value:
+    def broadcast(self, value: Value) -> Value:
         """Return a vector of a value, repeated."""
         first = self.builder.insert_element(ir.Constant(self.vector, ir.Undefined), value.value, ir.Constant(I32, 0))
         return self.shuffle(Value(self.builder, first), None, [0] * self.width)
@@ -219,21 +221,21 @@ class Vectors:
         """Return one lane."""
         return Value(self.builder, self.builder.extract_element(vector.value, ir.Constant(I32, lane)))
 
-    def truth(self, condition: Value) -> Value:
+    def as_integer(self, condition: Value) -> Value:
         """Return 1 where a condition holds, else 0."""
         return Value(self.builder, self.builder.zext(condition.value, INDEX))
 
-    def where(self, condition: Value, yes: Value, no: Value) -> Value:
+    def select(self, condition: Value, yes: Value, no: Value) -> Value:
         """Choose lane by lane."""
         return Value(self.builder, self.builder.select(condition.value, yes.value, no.value))
 
-    def least(self, a: Value, b: Value) -> Value:
+    def minimum(self, a: Value, b: Value) -> Value:
         """Return the lesser of each lane."""
-        return self.where(a < b, a, b)
+        return self.select(a < b, a, b)
 
-    def most(self, a: Value, b: Value) -> Value:
+    def maximum(self, a: Value, b: Value) -> Value:
         """Return the greater of each lane."""
-        return self.where(b < a, a, b)
+        return self.select(b < a, a, b)
 
     def absolute(self, a: Value) -> Value:
         """Return absolute values."""
@@ -291,13 +293,13 @@ class Vectors:
 
     @contextmanager
     def loop(self, count: Value) -> Iterator[Value]:
-        """Repeat what is emitted inside, for 0, 1, …, count - 1."""
+        """Repeat the instructions emitted inside, for 0, 1, …, count - 1."""
         with cgutils.for_range(self.builder, count.value) as loop:
             yield Value(self.builder, loop.index)
 
     @contextmanager
     def when(self, condition: Value) -> Iterator[None]:
-        """Emit what is only done if a condition holds."""
+        """Emit the instructions inside under a condition."""
         with self.builder.if_then(condition.value):
             yield
 

@@ -1,4 +1,4 @@
-"""Sums over a window and all input channels, one for each output channel: what dense convolutions spend their time in.
+"""Sums over a window and all input channels, one for each output channel: the inner loop of dense convolutions.
 
 Output channels lie along the vector lanes, and the sums of a few pixels of a row stay in registers while the terms of
 the window pass by: each term's weights are loaded once for all these pixels, each input value once for all these
@@ -18,33 +18,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfuse.engine.compiled import aligned_empty, compiled
-from npfuse.engine.lanes import LANES, add_scaled, add_scaled_lanes, load_tile, store_lane_sums, store_tile
-from npfuse.engine.vectors import WIDTH_BYTES
+from npfuse.engine.layout import PADDED_NUMBERS
+from npfuse.engine.register_tiles import add_scaled, add_scaled_lanes, load_tile, store_lane_sums, store_tile
+from npfuse.engine.vectors import VECTOR_NUMBERS, WIDTH_BYTES
 
 CHUNK = 4096  # weights that are used on a whole row before the next ones: in float32 half of a common L1 cache
 WIDEST = 4  # vectors of a panel
-STRIP = 2**18  # numbers, about, of the strip of a picture that is padded at a time
 
 
 class Terms(NamedTuple):
-    """Which input values a window has: runs of neighbours, in chunks."""
+    """The input values of a window: runs of neighbours, in chunks."""
 
-    distances: NDArray[np.int64]  # of each run: of its first term, less its number
-    begins: NDArray[np.int64]  # of each run: the number of its first term; and how many terms there are
-    chunks: NDArray[np.int64]  # the first run of each chunk, at least one; and how many runs there are
+    distances: NDArray[np.int64]  # per run: input offset of term t from the window's first value is distances[run] + t
+    begins: NDArray[np.int64]  # per run, the number of its first term; then the number of all terms
+    chunks: NDArray[np.int64]  # per chunk, at least one, its first run; then the number of all runs
 
 
 class Panels(NamedTuple):
     """A kernel cut into panels of output channels."""
 
-    weights: NDArray[Any]  # panel by panel (terms, vectors of the panel, LANES), flat
-    bias: NDArray[Any]  # (vectors * LANES,)
+    weights: NDArray[Any]  # panel by panel (terms, vectors of the panel, VECTOR_NUMBERS), flat
+    bias: NDArray[Any]  # (vectors * VECTOR_NUMBERS,)
     vectors: NDArray[np.int64]  # of each panel: 1 to 4; 0 where terms lie along the lanes
-    features: int  # of the output; what the last vector has beyond them are zeros
+    features: int  # of the output; the rest of the last vector is zeros
 
 
 class Grid(NamedTuple):
-    """Where a picture's pixels are in a flat array: row h and column w at start + h * row + w * column."""
+    """Places of a picture's pixels in a flat array: row h and column w at start + h * row + w * column."""
 
     start: int
     row: int
@@ -64,7 +64,7 @@ class Frame(NamedTuple):
 
 def terms_of(runs: Iterable[tuple[int, int]], features: int) -> Terms:
     """Cut runs of terms, (distance in the input, how many), into chunks for so many output channels."""
-    chunk = CHUNK // (LANES * min(-(-features // LANES), WIDEST))
+    chunk = CHUNK // (VECTOR_NUMBERS * min(-(-features // VECTOR_NUMBERS), WIDEST))
     distances: list[int] = []
     begins: list[int] = []
     chunks, count = [0], 0
@@ -83,8 +83,8 @@ def terms_of(runs: Iterable[tuple[int, int]], features: int) -> Terms:
 def panels_of(kernel: NDArray[Any], bias: NDArray[Any], terms: Terms) -> Panels:
     """Cut a kernel (terms, Cout) and its bias (Cout,) into panels."""
     count, features = kernel.shape
-    lanes = -(-features // LANES) * LANES
-    full = lanes // LANES
+    lanes = -(-features // VECTOR_NUMBERS) * VECTOR_NUMBERS
+    full = lanes // VECTOR_NUMBERS
     vectors, left = [], full
     while left:
         vectors.append(3 if left == WIDEST + 1 else min(left, WIDEST))
@@ -92,11 +92,11 @@ def panels_of(kernel: NDArray[Any], bias: NDArray[Any], terms: Terms) -> Panels:
     weights, wide_bias = aligned_empty((count * lanes,), kernel.dtype), np.zeros(lanes, bias.dtype)
     weights[:] = 0
     wide_bias[:features] = bias
-    if features == 1 and not (terms.begins % LANES).any():
+    if features == 1 and not (terms.begins % VECTOR_NUMBERS).any():
         return Panels(kernel.reshape(-1), wide_bias, np.zeros(1, np.int64), 1)
     first = 0
     for vector_count in vectors:
-        last = first + vector_count * LANES
+        last = first + vector_count * VECTOR_NUMBERS
         panel = weights[count * first : count * last].reshape(count, last - first)
         panel[:, : features - first] = kernel[:, first:last]
         first = last
@@ -104,13 +104,13 @@ def panels_of(kernel: NDArray[Any], bias: NDArray[Any], terms: Terms) -> Panels:
 
 
 @compiled
-def sum_windows(x: Any, read: Any, terms: Any, panels: Any, out: Any, write: Any, height: Any, width: Any) -> None:
+def sum_windows(x, read, terms, panels, out, write, height, width):
     """Write out[write(h, w) + co] = bias[co] + sum over t of x[read(h, w) + distance of t] * kernel[t, co].
 
     Parameters
     ----------
     x, out : ndarrays (numbers,) of one dtype
-    read, write : Grid, of the windows in x and of the pixels in out; what they tell is not checked
+    read, write : Grid, of the windows in x and of the pixels in out; not checked
     terms : of each window, in the order in which they are added
     panels : of the kernel
     height, width : in output pixels
@@ -138,20 +138,20 @@ def sum_windows(x: Any, read: Any, terms: Any, panels: Any, out: Any, write: Any
                     _row_of_four(x, x_at, read.column, terms, chunk, weights, bias, sums, at + first, step, width)
                 elif chunk == 0:
                     _row_of_products(x, x_at, read.column, terms, weights, bias, sums, at, step, width)
-                first += vectors * LANES
+                first += vectors * VECTOR_NUMBERS
         if not whole:
             _copy(sums, lanes, out, out_at, write.column, panels.features, width)
 
 
 @compiled
-def _copy(sums: Any, lanes: Any, out: Any, at: Any, step: Any, features: Any, width: Any) -> None:
+def _copy(sums, lanes, out, at, step, features, width):
     """Copy what counts of a row of sums.
 
     Where pixels lie side by side, by vectors: the last one reaches over pixels that are copied later, and so rightly.
     """
     vectors = width - (lanes + features - 1) // features if step == features else 0
     for w in range(vectors):
-        for c in range(0, lanes, LANES):
+        for c in range(0, lanes, VECTOR_NUMBERS):
             store_tile(load_tile(1, 1, sums, w * lanes + c, 0), out, at + w * step + c, 0)
     for w in range(max(vectors, 0), width):
         for c in range(features):
@@ -159,10 +159,8 @@ def _copy(sums: Any, lanes: Any, out: Any, at: Any, step: Any, features: Any, wi
 
 
 @compiled
-def sum_padded_windows(
-    x: Any, frame: Any, read: Any, terms: Any, panels: Any, out: Any, write: Any, height: Any, width: Any
-) -> None:
-    """Do the same for a picture that is padded here, strip by strip; `read` and `terms` tell of the padded rows."""
+def sum_padded_windows(x, frame, read, terms, panels, out, write, height, width):
+    """Sum the windows of a picture that is padded here, strip by strip; `read` and `terms` refer to padded rows."""
     along = frame.width * frame.channels
     before, after = frame.left * frame.channels, frame.right * frame.channels
     padded_along = before + along + after
@@ -171,7 +169,7 @@ def sum_padded_windows(
     for run in range(len(terms.distances)):
         reach = max(reach, (terms.distances[run] + terms.begins[run]) // padded_along + 1)
     # At least as many rows as a window has, so that none is copied more than about twice.
-    rows = min(height, max(-(-reach // step), STRIP // (padded_along * step)))
+    rows = min(height, max(-(-reach // step), PADDED_NUMBERS // (padded_along * step)))
     strip = np.zeros(((rows - 1) * step + reach) * padded_along, x.dtype)
     for first in range(0, height, rows):
         count = min(rows, height - first)
@@ -187,22 +185,10 @@ def sum_padded_windows(
 
 def _row(pixels: int, vectors: int) -> Callable[..., None]:
     """Return the function that sums a row for one panel, with tiles of so many pixels and vectors."""
-    panel = vectors * LANES
+    panel = vectors * VECTOR_NUMBERS
 
     @compiled
-    def row(
-        x: Any,
-        x_at: Any,
-        x_step: Any,
-        terms: Any,
-        chunk: Any,
-        weights: Any,
-        bias: Any,
-        out: Any,
-        at: Any,
-        step: Any,
-        width: Any,
-    ) -> None:
+    def row(x, x_at, x_step, terms, chunk, weights, bias, out, at, step, width):
         """Add a chunk of the terms to the sums so far, the bias at first."""
         sums, sums_at, sums_step = (out, at, step) if chunk else (bias, 0, 0)
         runs = range(terms.chunks[chunk], terms.chunks[chunk + 1])
@@ -231,22 +217,20 @@ _row_of_one, _row_of_two, _row_of_three, _row_of_four = (_row(pixels, v) for v, 
 
 
 @compiled
-def _row_of_products(
-    x: Any, x_at: Any, x_step: Any, terms: Any, weights: Any, bias: Any, out: Any, at: Any, step: Any, width: Any
-) -> None:
+def _row_of_products(x, x_at, x_step, terms, weights, bias, out, at, step, width):
     """Sum a row for one output channel: lane by lane, the bias in the first one; then the lanes."""
     tiled = width - width % 8
     for w in range(0, tiled, 8):
         tile = load_tile(8, 1, bias, 0, 0)
         for run in range(len(terms.distances)):
             values_at = x_at + w * x_step + terms.distances[run]
-            for t in range(terms.begins[run], terms.begins[run + 1], LANES):
+            for t in range(terms.begins[run], terms.begins[run + 1], VECTOR_NUMBERS):
                 tile = add_scaled_lanes(tile, x, values_at + t, x_step, weights, t)
         store_lane_sums(tile, out, at + w * step, step)
     for w in range(tiled, width):
         one = load_tile(1, 1, bias, 0, 0)
         for run in range(len(terms.distances)):
             values_at = x_at + w * x_step + terms.distances[run]
-            for t in range(terms.begins[run], terms.begins[run + 1], LANES):
+            for t in range(terms.begins[run], terms.begins[run + 1], VECTOR_NUMBERS):
                 one = add_scaled_lanes(one, x, values_at + t, 0, weights, t)
         store_lane_sums(one, out, at + w * step, 0)

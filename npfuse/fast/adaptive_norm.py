@@ -29,7 +29,7 @@ def adaptive_norm(
 
 
 @compiled
-def _adaptive_norm(x: Any, w0: Any, w1: Any, gamma: Any, beta: Any, epsilon: Any, out: Any) -> None:
+def _adaptive_norm(x, w0, w1, gamma, beta, epsilon, out):
     pictures, pixels, channels = x.shape
     mean = np.empty(channels)
     variance = np.empty(channels)

@@ -21,6 +21,6 @@ def add(*xs: NDArray[Any]) -> NDArray[Any]:
 
 
 @compiled
-def _add(a: Any, b: Any, out: Any) -> None:
+def _add(a, b, out):
     for i in range(len(out)):
         out[i] = a[i] + b[i]

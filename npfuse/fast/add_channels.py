@@ -21,7 +21,7 @@ def add_channels(x: NDArray[Any], v: NDArray[Any]) -> NDArray[Any]:
 
 
 @compiled
-def _add_channels(x: Any, v: Any, out: Any) -> None:
+def _add_channels(x, v, out):
     for n in range(x.shape[0]):
         for p in range(x.shape[1]):
             for c in range(x.shape[2]):

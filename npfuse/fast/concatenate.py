@@ -8,7 +8,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from npfuse.engine.compiled import aligned_empty, compiled, contiguous
-from npfuse.engine.lanes import LANES, load_tile, store_tile
+from npfuse.engine.register_tiles import load_tile, store_tile
+from npfuse.engine.vectors import VECTOR_NUMBERS
 from npfuse.ops.concatenate import Concatenate
 from npfuse.ops.operator import check_arrays
 
@@ -26,16 +27,19 @@ def concatenate(*xs: NDArray[Any]) -> NDArray[Any]:
 
 
 @compiled
-def _join(a: Any, a_channels: Any, b: Any, b_channels: Any, out: Any) -> None:
+def _join(a, a_channels, b, b_channels, out):
     step = a_channels + b_channels
-    a_reach, b_reach = -(-a_channels // LANES) * LANES, -(-b_channels // LANES) * LANES
+    a_reach, b_reach = (
+        -(-a_channels // VECTOR_NUMBERS) * VECTOR_NUMBERS,
+        -(-b_channels // VECTOR_NUMBERS) * VECTOR_NUMBERS,
+    )
     # The last pixels are copied number by number: a vector might reach beyond an array.
     safe = min((len(a) - a_reach) // a_channels, (len(b) - b_reach) // b_channels)
     safe = max(0, min(safe, (len(out) - max(a_reach, a_channels + b_reach)) // step) + 1)
     for p in range(safe):
-        for c in range(0, a_channels, LANES):
+        for c in range(0, a_channels, VECTOR_NUMBERS):
             store_tile(load_tile(1, 1, a, p * a_channels + c, 0), out, p * step + c, 0)
-        for c in range(0, b_channels, LANES):
+        for c in range(0, b_channels, VECTOR_NUMBERS):
             store_tile(load_tile(1, 1, b, p * b_channels + c, 0), out, p * step + a_channels + c, 0)
     for p in range(safe, len(out) // step):
         for c in range(a_channels):

@@ -20,6 +20,6 @@ def divide(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
 
 
 @compiled
-def _divide(a: Any, b: Any, out: Any) -> None:
+def _divide(a, b, out):
     for i in range(len(out)):
         out[i] = a[i] / b[i]

@@ -26,7 +26,7 @@ def exposure_quality(x: NDArray[Any], *, measures: tuple[Measure, ...] = MEASURE
 
 
 @compiled
-def _exposure_quality(x: Any, used: Any, numbers: Any, out: Any) -> None:
+def _exposure_quality(x, used, numbers, out):
     batch, height, width, channels = x.shape
     middle, steepness, floor, third, least = numbers[3], numbers[4], numbers[5], numbers[6], numbers[7]
     lumas = np.empty((3, width), x.dtype)
@@ -58,7 +58,7 @@ def _exposure_quality(x: Any, used: Any, numbers: Any, out: Any) -> None:
 
 
 @compiled
-def _luma(row: Any, numbers: Any, luma: Any) -> None:
+def _luma(row, numbers, luma):
     if row.shape[1] == 1:
         for w in range(row.shape[0]):
             luma[w] = row[w, 0]
@@ -68,7 +68,7 @@ def _luma(row: Any, numbers: Any, luma: Any) -> None:
 
 
 @compiled
-def _mirrored(i: Any, n: Any) -> Any:
+def _mirrored(i, n):
     """Return a position one beyond the border reflected into [0, n)."""
     if n == 1:
         return 0

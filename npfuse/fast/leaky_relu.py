@@ -19,6 +19,6 @@ def leaky_relu(x: NDArray[Any], *, slope: float) -> NDArray[Any]:
 
 
 @compiled
-def _leaky_relu(x: Any, slope: Any, out: Any) -> None:
+def _leaky_relu(x, slope, out):
     for i in range(len(x)):
         out[i] = x[i] if x[i] > 0 else x[i] * slope

@@ -19,6 +19,6 @@ def relu(x: NDArray[Any]) -> NDArray[Any]:
 
 
 @compiled
-def _relu(x: Any, out: Any) -> None:
+def _relu(x, out):
     for i in range(len(x)):
         out[i] = 0 if x[i] < 0 else x[i]

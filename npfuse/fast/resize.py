@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfuse.engine.compiled import aligned_empty, compiled, contiguous
-from npfuse.engine.lanes import LANES, add_scaled, load_tile, store_tile
+from npfuse.engine.register_tiles import add_scaled, load_tile, store_tile
+from npfuse.engine.vectors import VECTOR_NUMBERS
 from npfuse.ops.operator import check_arrays
 from npfuse.ops.resize import Method, Resize, resize_taps
 
@@ -39,15 +40,15 @@ def resize(x: NDArray[Any], *, height: int, width: int, method: Method) -> NDArr
 
 
 @compiled
-def _resize_columns(x: Any, rows: Any, x_row: Any, channels: Any, positions: Any, weights: Any, out: Any) -> None:
+def _resize_columns(x, rows, x_row, channels, positions, weights, out):
     width, taps = positions.shape
     scales = weights.reshape(-1)
-    zeros = np.zeros(LANES, x.dtype)
+    zeros = np.zeros(VECTOR_NUMBERS, x.dtype)
     for h in range(rows):
         at = h * width * channels
-        if (h + 1) * x_row + LANES <= len(x) and at + width * channels + LANES <= len(out):
+        if (h + 1) * x_row + VECTOR_NUMBERS <= len(x) and at + width * channels + VECTOR_NUMBERS <= len(out):
             for w in range(width):
-                for c in range(0, channels, LANES):
+                for c in range(0, channels, VECTOR_NUMBERS):
                     one = load_tile(1, 1, zeros, 0, 0)
                     for t in range(taps):
                         one = add_scaled(one, scales, w * taps + t, 0, x, h * x_row + positions[w, t] * channels + c)
@@ -62,7 +63,7 @@ def _resize_columns(x: Any, rows: Any, x_row: Any, channels: Any, positions: Any
 
 
 @compiled
-def _resize_rows(x: Any, positions: Any, weights: Any, out: Any) -> None:
+def _resize_rows(x, positions, weights, out):
     for n in range(out.shape[0]):
         for h in range(out.shape[1]):
             row = out[n, h]

@@ -20,6 +20,6 @@ def subtract(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
 
 
 @compiled
-def _subtract(a: Any, b: Any, out: Any) -> None:
+def _subtract(a, b, out):
     for i in range(len(out)):
         out[i] = a[i] - b[i]

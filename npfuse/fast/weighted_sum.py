@@ -22,7 +22,7 @@ def weighted_sum(*xs: NDArray[Any]) -> NDArray[Any]:
 
 
 @compiled
-def _add_weighted(x: Any, weight_map: Any, out: Any) -> None:
+def _add_weighted(x, weight_map, out):
     for p in range(x.shape[0]):
         for c in range(x.shape[1]):
             out[p, c] += x[p, c] * weight_map[p]

@@ -30,11 +30,6 @@ class AdaptiveNorm(Operator):
         if not self.epsilon > 0:
             raise self.error("epsilon", self.epsilon, "above 0")
 
-    def output_shape(self, *inputs: Shape) -> Shape:
-        """Return the input's shape."""
-        self.require_count(*inputs)
-        return inputs[0]
-
     def weight_shapes(self, *inputs: Shape) -> dict[str, tuple[int, ...]]:
         """Return the shapes of `w0`, `w1`, `gamma` and `beta`."""
         channels = inputs[0][2]

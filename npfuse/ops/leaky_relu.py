@@ -6,19 +6,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from npfuse.ops.operator import Operator, Shape, check_arrays
+from npfuse.ops.operator import Operator, check_arrays
 
 
 @dataclass(frozen=True, kw_only=True)
 class LeakyReLU(Operator):
-    """X where positive, slope * x elsewhere."""
+    """max(x, 0) + slope * min(x, 0)."""
 
     slope: float
-
-    def output_shape(self, *inputs: Shape) -> Shape:
-        """Return the input's shape."""
-        self.require_count(*inputs)
-        return inputs[0]
 
     def arguments(self) -> dict[str, Any]:
         """Return the slope."""

@@ -1,8 +1,8 @@
-"""What every operator of a graph can tell about itself, and the one check of arrays against it.
+"""The base of all operators, and the check of arrays against an operator.
 
 An operator is a frozen dataclass of plain numbers and words: it holds no weights and runs nothing. It knows the shape
-of its result, the shapes of its weights, and which input positions an output position reads. Shapes here are (H, W, C),
-without the batch.
+of its result, the shapes of its weights, and the input positions behind each output position. Shapes here are
+(H, W, C), without the batch.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ Pair = tuple[int, int]
 
 @dataclass(frozen=True, kw_only=True)
 class Operator:
-    """One operator with its attributes. Subclasses say how many inputs it takes, and its shapes."""
+    """One operator with its attributes. An elementwise operator of one input needs no methods of its own."""
 
     input_count: ClassVar[int | None] = 1  # None: two or more
 
@@ -26,15 +26,16 @@ class Operator:
         return type(self).__name__
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        """Return the (H, W, C) of the result for inputs of these shapes; ValueError where they do not fit."""
+        """Return the (H, W, C) of the result, here the input's; ValueError if the inputs' shapes do not fit."""
+        self.require_count(*inputs)
         return inputs[0]
 
     def weight_shapes(self, *inputs: Shape) -> dict[str, tuple[int, ...]]:
-        """Return the shape of each weight by name, in the order in which the functions take them."""
+        """Return the shape of each weight by name, in the order of the functions' parameters."""
         return {}
 
     def constants(self, *inputs: Shape) -> dict[str, NDArray[Any]]:
-        """Return the arrays that the functions take like weights but that the operator fixes: no parameters."""
+        """Return fixed arrays by name, which the functions take like weights; they count as no parameters."""
         return {}
 
     def arguments(self) -> dict[str, Any]:

@@ -6,17 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from npfuse.ops.operator import Operator, Shape, check_arrays
+from npfuse.ops.operator import Operator, check_arrays
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReLU(Operator):
     """max(x, 0)."""
-
-    def output_shape(self, *inputs: Shape) -> Shape:
-        """Return the input's shape."""
-        self.require_count(*inputs)
-        return inputs[0]
 
 
 def relu(x: NDArray[Any]) -> NDArray[Any]:

@@ -22,6 +22,7 @@ from npfuse.pictures.reading import Picture, read_picture, write_picture
 from npfuse.pictures.stored import ARRAY_SUFFIXES, Part, StoredPicture, opened
 from npfuse.pictures.stored_output import SUFFIXES, check_output
 from npfuse.pictures.writing import KIND_OF_SUFFIX
+from npfuse.strips import GRID, evaluation
 
 __all__ = ["FileOptions", "Progress", "Teller", "check_alike", "checked_pair", "fuse_files", "read_pair"]
 
@@ -57,6 +58,8 @@ def fuse_files(
     if more and options.align:
         raise ValueError(f"--align with {2 + len(more)} pictures: expected 2; align them beforehand")
     pair_network = method.phases is pair_phases and not more
+    if pair_network and weights is not None:
+        tell.say(f"evaluated: {evaluation(weights.graph(GRID, GRID), options.engine)}")
     if options.max_memory is not None and not pair_network:
         raise ValueError("--max-memory: is known of two pictures and tonefuse, lightfuse or t_cnn; leave it out")
     if pair_network and weights is not None and output.suffix.lower() in SUFFIXES:

@@ -54,6 +54,10 @@ class CountingScalar:
         self.tally["comparisons"] += 1
         return self.value < _value(that)
 
+    def __le__(self, that: Any) -> bool:
+        self.tally["comparisons"] += 1
+        return self.value <= _value(that)
+
     def __float__(self) -> float:
         """Only functions (tanh, square root) need the float."""
         self.tally["functions"] += 1

@@ -1,6 +1,6 @@
 """The cost rules, against the definitions run on numbers that count, and against counts made by hand."""
 
-from dataclasses import replace
+from dataclasses import MISSING, fields, replace
 from itertools import combinations
 from math import prod
 
@@ -17,14 +17,11 @@ from npfuse.ops import (
     DEFINITIONS,
     TENT,
     AdaptiveNorm,
-    Add,
     AddChannels,
-    Concatenate,
     Conv2D,
     Conv2DTranspose,
     DepthwiseConv2D,
     DepthwiseConv2DTranspose,
-    Divide,
     ExposureQuality,
     LeakyReLU,
     Operator,
@@ -32,8 +29,6 @@ from npfuse.ops import (
     ReLU,
     Resize,
     Shape,
-    Subtract,
-    Tanh,
     WeightedSum,
 )
 from npfuse.ops.exposure_quality import MEASURES
@@ -62,11 +57,8 @@ def windows(op_type: type, **attributes: st.SearchStrategy) -> st.SearchStrategy
 
 SIZE_FREE = ("nearest", "bilinear", "antialiased", "area")  # a pyramid's sizes follow from the picture's
 
-OPERATORS: dict[type[Operator], st.SearchStrategy[Operator]] = {
-    AdaptiveNorm: st.just(AdaptiveNorm()),
-    Add: st.just(Add()),
-    AddChannels: st.just(AddChannels()),
-    Concatenate: st.just(Concatenate()),
+WITHOUT_ATTRIBUTES = [op for op in DEFINITIONS if all(f.default is not MISSING for f in fields(op))]
+OPERATORS: dict[type[Operator], st.SearchStrategy[Operator]] = {op: st.just(op()) for op in WITHOUT_ATTRIBUTES} | {
     Conv2D: windows(Conv2D, features=channels),
     Conv2DTranspose: windows(Conv2DTranspose, features=channels),
     DepthwiseConv2D: windows(DepthwiseConv2D),
@@ -74,18 +66,13 @@ OPERATORS: dict[type[Operator], st.SearchStrategy[Operator]] = {
     | st.builds(
         DepthwiseConv2DTranspose, kernel_size=st.just((2, 2)), stride=pairs, use_bias=booleans, fixed=st.just(BOX)
     ),
-    Divide: st.just(Divide()),
     # With contrast always: a square root's or an exponential's result is a plain float, whose product is not counted.
     ExposureQuality: st.sampled_from(
         [ExposureQuality(measures=("contrast", *others)) for n in (0, 1, 2) for others in combinations(MEASURES[1:], n)]
     ),
     LeakyReLU: st.builds(LeakyReLU, slope=st.just(0.1)),
     PointwiseConv2D: st.builds(PointwiseConv2D, features=channels, use_bias=booleans),
-    ReLU: st.just(ReLU()),
     Resize: st.builds(Resize, height=lengths, width=lengths, method=st.sampled_from(SIZE_FREE)),
-    Subtract: st.just(Subtract()),
-    Tanh: st.just(Tanh()),
-    WeightedSum: st.just(WeightedSum()),
 }
 
 

@@ -27,7 +27,7 @@ def layer(name, bounding, folding, evaluation):
 
 def test_layers_without_counters_are_executed_as_counted_and_totals_add_up():
     cost = count(lightfuse(16, 32))
-    done = Executed(pixels=16 * 32, leaves=8, leaves_plain=2, layers=tuple(layer(name, 1, 20, 300) for name in NAMES))
+    done = Executed(pixels=16 * 32, blocks=8, blocks_plain=2, layers=tuple(layer(name, 1, 20, 300) for name in NAMES))
     table = executed_table(cost.layers, done, "a pair")
     keys = [column.key for column in table.columns]
     rows = {row[0]: dict(zip(keys, row, strict=True)) for row in table.rows}

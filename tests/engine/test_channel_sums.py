@@ -9,11 +9,7 @@ import pytest
 from npfuse.engine import channel_sums
 from npfuse.fast import FAST
 from npfuse.ops import DepthwiseConv2D, DepthwiseConv2DTranspose, depthwise_conv2d, depthwise_conv2d_transpose
-from tests.arrays import FLOATS, assert_close
-
-
-def whole(*shape, dtype=np.float64, seed=0):
-    return np.random.default_rng(seed).integers(-4, 4, shape, endpoint=True).astype(dtype)
+from tests.arrays import FLOATS, assert_close, whole
 
 
 @pytest.mark.parametrize("dtype", FLOATS)

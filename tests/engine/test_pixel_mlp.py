@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from npfuse.engine.pixel_groups import BLOCK_SIDE as SIDE
 from npfuse.engine.pixel_groups import GROUP_SIDE
-from npfuse.engine.pixel_groups import LEAF_SIDE as SIDE
 from npfuse.engine.pixel_mlp import pixel_mlp
 from npfuse.ops import pointwise_conv2d, relu
 from tests.arrays import LAYOUTS, assert_close

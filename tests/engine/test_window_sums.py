@@ -6,15 +6,10 @@ Whole numbers make every comparison exact: a term left out or added twice shows.
 import numpy as np
 import pytest
 
-from npfuse.engine.lanes import LANES
-from npfuse.engine.window_sums import CHUNK, STRIP, panels_of, terms_of
+from npfuse.engine.layout import PADDED_NUMBERS
 from npfuse.fast import FAST
 from npfuse.ops import Conv2D, Conv2DTranspose, PointwiseConv2D, conv2d, conv2d_transpose, pointwise_conv2d
-from tests.arrays import FLOATS, assert_close
-
-
-def whole(*shape, dtype=np.float64, seed=0):
-    return np.random.default_rng(seed).integers(-4, 4, shape, endpoint=True).astype(dtype)
+from tests.arrays import FLOATS, assert_close, whole
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -49,7 +44,7 @@ def test_window_sums_fast_equals_definition_across_chunks(channels, features):
 
 @pytest.mark.parametrize(("stride", "dilation"), [((1, 1), (1, 1)), ((2, 3), (1, 2)), ((3, 1), (4, 1))])
 def test_window_sums_fast_equals_definition_across_strips(stride, dilation):
-    height = 2 * STRIP // (64 * 66) + 5  # three strips at stride 1
+    height = 2 * PADDED_NUMBERS // (64 * 66) + 5  # three strips at stride 1
     x, kernel = whole(2, height, 64, 64), whole(3, 3, 64, 1)
     attributes = {"stride": stride, "dilation": dilation}
     assert_close(FAST[Conv2D](x, kernel, **attributes), conv2d(x, kernel, **attributes))
@@ -80,24 +75,3 @@ def test_window_sums_keep_what_is_not_finite_to_its_windows(features, value):
         expected = conv2d(x, kernel), pointwise_conv2d(x, kernel[0, 0])
     assert_close(FAST[Conv2D](x, kernel), expected[0])
     assert_close(FAST[PointwiseConv2D](x, kernel[0, 0]), expected[1])
-
-
-def test_terms_of_cuts_runs_where_a_chunk_is_full():
-    chunk = CHUNK // (4 * LANES)
-    terms = terms_of([(0, chunk - 1), (1000, 3)], features=64)
-    assert terms.begins.tolist() == [0, chunk - 1, chunk, chunk + 2]
-    assert (terms.distances + terms.begins[:-1]).tolist() == [0, 1000, 1001]
-    assert terms.chunks.tolist() == [0, 2, 3]
-
-
-@pytest.mark.parametrize("features", range(1, 100))
-def test_panels_of_hold_every_feature_once(features):
-    kernel = np.arange(2.0 * features).reshape(2, features)
-    panels = panels_of(kernel, np.zeros(features), terms_of([(0, 2)], features))
-    first, columns = 0, []
-    for vectors in panels.vectors:
-        assert 1 <= vectors <= 4
-        width = vectors * LANES
-        columns.append(panels.weights[2 * first : 2 * (first + width)].reshape(2, width))
-        first += width
-    assert_close(np.concatenate(columns, axis=1)[:, :features], kernel)
