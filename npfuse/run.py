@@ -1,7 +1,7 @@
 """Runs a graph on arrays, by the NumPy definitions or by the compiled functions.
 
 The fast engine evaluates a chain of pointwise convolutions and ReLUs in one go (`npfuse.engine.pixel_mlp`), so that
-hidden values are never written to memory; what AddChannels adds in a chain goes into the bias before it. With
+hidden values are never written to memory; an AddChannels in a chain becomes part of the bias before it. With
 `merge=False` the engine runs operator by operator. A value is dropped after its last use.
 """
 

@@ -133,7 +133,7 @@ def fuse_pair(
 
     Yields
     ------
-    jobs, to be called once each, in any order; a job of one pass returns the counts of what it executed
+    jobs, to be called once each, in any order; a job of one pass returns counts of its arithmetic
         (`npfuse.engine.pixel_groups.empty_counts`)
     """
     height, width = (-(-size // GRID) * GRID for size in out.shape[:2])

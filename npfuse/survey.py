@@ -1,7 +1,7 @@
-"""What is known of a whole picture before its parts are fused, found in one pass over it.
+"""Statistics and thumbnail of a whole picture, from one pass over it before its parts are fused.
 
-The pass reads bands of 64 rows, whatever the picture is kept in and however it is cut later, and adds them up in order:
-so the result is the same to the bit for an array, a file read by strips, or chunks on many machines.
+The pass reads bands of 64 rows and adds them up in order, for an array, a file read by strips and chunks on many
+machines alike; so the result is the same to the bit.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,20 +15,19 @@ from numpy.typing import NDArray
 from npfuse.thumbnail import Thumbnail
 
 BAND = 64  # rows
-LARGE = 1 << 22  # pixels, from which on threads gain more than they cost
+LARGE = 1 << 22  # pixels; threads pay from here on
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Band:
-    """What is known of a band of rows.
+    """Statistics of a band of rows.
 
     Parameters
     ----------
     rows : (first, one past the last) of the picture
-    sums : ndarray (runs, W, 3) or (runs, W), uint64 or float64: sums over the runs of rows that the thumbnail keeps
-        apart
-    least, most : of the values; NaN where one is NaN
-    outside : how many values of a float picture are NaN or outside [0, 1]
+    sums : ndarray (runs, W, 3) or (runs, W), uint64 or float64: sums over runs of rows (`Thumbnail.band_runs`)
+    least, most : of the values; NaN if one is NaN
+    outside : number of values of a float picture that are NaN or outside [0, 1]
     at : position of the first of those
     """
 
@@ -42,13 +41,13 @@ class Band:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Survey:
-    """What is known of a picture.
+    """Statistics and thumbnail of a picture.
 
     Parameters
     ----------
     mean : of all values; exact up to one rounding for integers
     least, most : of the values
-    outside : how many values of a float picture are NaN or outside [0, 1]
+    outside : number of values of a float picture that are NaN or outside [0, 1]
     at : position of the first of those, or None
     thumbnail : ndarray (height, width, 3) or (height, width), float64, in the picture's levels
     """
@@ -62,14 +61,14 @@ class Survey:
 
 
 def survey(picture: Any, height: int = 1, width: int = 1, threads: int = 1) -> Survey:
-    """Read a picture once.
+    """Return statistics and thumbnail of a picture, reading it once.
 
     Parameters
     ----------
-    picture : (H, W) or (H, W, 3), uint8, uint16, float32 or float64; ndarray, or anything that has `shape` and `dtype`
-        and gives an ndarray for `picture[rows, columns]`
+    picture : (H, W) or (H, W, 3), uint8, uint16, float32 or float64; an ndarray, or an object with `shape` and `dtype`
+        that gives an ndarray for `picture[rows, columns]`
     height, width : of the thumbnail
-    threads : that look at bands of a large picture; what they find does not depend on how many they are
+    threads : number of threads for a large picture; the result does not depend on it
 
     Returns
     -------
@@ -95,13 +94,13 @@ def bands(picture: Any) -> Iterator[tuple[int, NDArray[Any]]]:
 
 
 def band(taps: Thumbnail, part: NDArray[Any], first: int, column: int = 0) -> Band:
-    """Look at a band, or at some of its columns.
+    """Return the statistics of a band, or of some of its columns.
 
     Parameters
     ----------
     taps : Thumbnail, of the whole picture
     part : ndarray (rows, columns, 3) or (rows, columns)
-    first, column : where the part begins in the picture
+    first, column : the part's first row and column in the picture
     """
     part = np.ascontiguousarray(part)  # numpy's order of summation depends on the layout
     outside, at = 0, None

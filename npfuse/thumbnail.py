@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from npfuse.ops.resize import resize_taps
 
-Run = tuple[int, int, int, int]  # first row, one past the last, row of the thumbnail, and how often it counts
+Run = tuple[int, int, int, int]  # first row, one past the last, row of the thumbnail, and weight in it
 
 
 class Thumbnail:
@@ -49,10 +49,12 @@ class Thumbnail:
         ]
 
     def band_sums(self, part: NDArray[Any], first: int) -> tuple[NDArray[Any], float, float]:
-        """Sum a band over each of its runs of rows, and find the least and the most of its values, or NaN.
+        """Return the sums of a band over each of its runs of rows, and its least and greatest value, or NaN.
 
-        `part` begins with row `first` and may have some columns only; it is in C order, or the sums of floats would
-        depend on what order it is in.
+        Parameters
+        ----------
+        part : ndarray (rows, columns, 3) or (rows, columns), in C order: the order of float additions depends on it
+        first : the part's first row in the picture
         """
         runs = [part[a - first : b - first] for a, b, _, _ in self.band_runs(first, first + len(part))]
         if part.dtype.kind == "f":
@@ -87,7 +89,7 @@ class Thumbnail:
 
 
 def _taps(n: int, out: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return which of n positions make up each of `out`, and how many of n units each of them counts."""
+    """Return the positions of n behind each of `out` positions, and their weights in n-ths."""
     positions, weights = resize_taps(n, out, "area")
     return positions, np.rint(weights * n).astype(np.intp)
 

@@ -125,13 +125,14 @@ def test_fuse_clips_floats_where_asked(folder, capsys):
 def test_fuse_says_what_it_did_where_asked(folder, capsys):
     assert main(["fuse", "over.png", "under.png", "--weights", "small.npz", "-o", "fused.png", "-v"]) == 0
     err = capsys.readouterr().err
-    for said in ("weights random: LightFuse", "evaluated: one pass\n", "read over.png: ", "21x34 (height x width), RGB, uint8",
-                 "under-exposed: under.png", "fused: ", "wrote fused.png: "):  # fmt: skip
+    for said in ("weights random: LightFuse", "evaluated: one pass\n", "read over.png: ",
+                 "21x34 (height x width), RGB, uint8", "under-exposed: under.png", "fused: ",
+                 "wrote fused.png: "):  # fmt: skip
         assert said in err
 
 
 def test_fuse_says_why_a_network_is_not_evaluated_in_one_pass(folder, capsys):
-    random_weights("t_cnn").save("t_cnn.npz")
+    save_weights("t_cnn.npz", random_weights("t_cnn"))
     command = ["fuse", "under.png", "over.png", "-o", "fused.png", "--force", "-v", "--weights"]
     assert main([*command, "t_cnn.npz"]) == 0
     reason = "conv3_pointwise is a PointwiseConv2D, expected Add"

@@ -103,7 +103,7 @@ def test_any_coarse_branch_between_halving_and_enlarging_matches():
 OTHERS = {
     "conv3_pointwise is a PointwiseConv2D, expected Add": t_cnn(8, 8),
     "sum is a Add, expected Tanh": without(lightfuse(8, 8), "fused"),
-    "picture has 1 channels, expected 6": MODELS["mefnet"](8, 8),
+    "luma has 1 channels, expected 6": MODELS["mefnet"](8, 8),
     "besides detail, exposures is read by blur (DepthwiseConv2D), expected a 3x3 DepthwiseConv2D with": with_blur(),
     "detail1_relu is a LeakyReLU, expected ReLU": with_op(lightfuse(8, 8), "detail1_relu", LeakyReLU(slope=0.1)),
     "detail2 is a Conv2D, expected PointwiseConv2D": with_op(

@@ -1,1 +1,1 @@
-"""Networks evaluated exactly, region by region, by compiled code; and what the compiled operators are made of."""
+"""Networks evaluated exactly, block by block, by compiled code; and the inner loops of the compiled operators."""

@@ -1,10 +1,10 @@
 """Sums over a window, channel by channel: the inner loop of depthwise convolutions, transposed ones too.
 
 Channels lie along the vector lanes, and the sums of a few pixels of a row stay in registers while the taps pass by.
-Where the channels do not fill the last vector, it reaches into the next pixel; what is written there is written again,
-rightly, when that pixel's turn comes, as pixels are written in the order in which they lie in memory. Pixels whose
-window reaches beyond the picture, and the last ones of all, where a vector would reach beyond the array, are summed
-number by number, without the taps that meet no pixel. The order of additions is the same for every pixel.
+If the channels do not fill the last vector, it reaches into the next pixel; pixels are written in their order in
+memory, so the next pixel's own sums overwrite that. Two kinds of pixels are summed number by number: those whose window
+reaches beyond the picture, without the taps outside, and the last ones of all, whose vectors would reach beyond the
+array. The order of additions is the same for every pixel.
 """
 
 from typing import Any
@@ -56,7 +56,7 @@ def _sum_channels(x, kernel, bias, rows, columns, step, out):
     phases, kernel_columns = columns.shape
     taps = rows.shape[1] * kernel_columns
     places, weights, positions = np.empty(taps, np.int64), np.empty(taps, np.int64), np.empty(taps, np.int64)
-    # A single phase is written where it belongs, several ones side by side and then in turn.
+    # A single phase is written to its place; several phases are written side by side, then interleaved.
     along = -(-width // phases) * channels + VECTOR_NUMBERS
     dealt = np.empty(phases * along if phases > 1 else 1, x.dtype)
     for h in range(height):
@@ -84,7 +84,7 @@ def _row(x, kernel, bias, places, weights, positions, sizes, out, at, pixels):
     in_width, channels, step = sizes
     taps = len(places)
     first, last, farthest = 0, pixels, 0  # the pixels that are summed by vectors
-    beyond = -(-channels // VECTOR_NUMBERS) * VECTOR_NUMBERS  # what a pixel's vectors reach over
+    beyond = -(-channels // VECTOR_NUMBERS) * VECTOR_NUMBERS  # numbers under a pixel's vectors
     for t in range(taps):
         first = max(first, -(positions[t] // step))
         last = min(last, (in_width - 1 - positions[t]) // step + 1)

@@ -81,7 +81,7 @@ def contiguous(name: str, *arrays: NDArray[Any]) -> tuple[NDArray[Any], ...]:
 
     Returns
     -------
-    the same arrays, copied only where their memory is not in C order or is read-only
+    the same arrays, copied only if their memory is not in C order or is read-only
 
     Raises
     ------
@@ -103,7 +103,7 @@ def contiguous(name: str, *arrays: NDArray[Any]) -> tuple[NDArray[Any], ...]:
 
 
 def bias_or_zeros(bias: NDArray[Any] | None, features: int, dtype: Any) -> NDArray[Any]:
-    """Return the bias, or zeros where there is none."""
+    """Return the bias, or zeros for None."""
     return np.zeros(features, dtype) if bias is None else bias
 
 

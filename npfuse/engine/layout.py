@@ -47,7 +47,7 @@ PADDED_NUMBERS = 2**18  # about as many of the strip that a dense convolution pa
 
 
 def block_place(row, column):
-    """Return where a pixel of a row of groups lies.
+    """Return the place of a pixel in an array (groups, BLOCKS, ROW_PAIRS, channels, PAIR_PIXELS).
 
     Parameters
     ----------

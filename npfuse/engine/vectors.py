@@ -1,18 +1,42 @@
 """Vector instructions for compiled functions: small kernels, written as the instructions they should become.
 
 The compiler vectorises simple loops by itself, but not reductions, not loops whose results should stay in registers,
-and no loop over pixels of three bytes. Those are written here as functions that emit LLVM's instructions:
+and no loop over pixels of three bytes. Those are written as functions that emit LLVM's instructions. One of them, from
+its meaning to its instructions (`npfuse.engine.region_bounds.rectified_row` is of this kind):
+
+1. In NumPy, the ReLU of `count` numbers is
+
+    out[:count] = np.maximum(x[:count], 0)
+
+2. As a vector function, the same goes vector by vector; `count` must be a multiple of the vector's width:
 
     @vector_function()
-    def scale(v, x, factor, count):
-        with v.loop(count // v.width) as i:
-            v.store(v.load(x + i * v.width) * factor, x + i * v.width)
+    def rectify(v, x, out, count):
+        with v.loop(count // v.width) as chunk:
+            i = chunk * v.width
+            v.store(v.maximum(v.load(x + i), v.number(0)), out + i)
 
-In a compiled function, `scale(array, 2.0, len(array))` then is a call like any other. The body is run once, when the
-caller is compiled: `v` emits, arrays are pointers to their first element (C order is assumed), whole numbers and floats
-are values of the compiled program. Operators on values emit; products and sums may be fused into one rounding, as
-everywhere (`npfuse.engine.compiled`), and are never reordered. A vector is one of WIDTH_BYTES: as long as a register of
-AVX-512 where there is one, else as one of AVX; where registers are shorter, LLVM splits it.
+   The body is run once, when the caller is compiled. `v` emits instructions. Arrays are pointers to their first element
+   (C order is assumed); `x + i` moves a pointer. Whole numbers and floats are values of the compiled program, here
+   `count`; `chunk` is the loop's counter, and `i` the emitted product, a `Value` too. A Python loop in the body would
+   be unrolled: its rounds are emitted one after the other.
+
+3. A compiled function calls it like any other: `rectify(x, out, len(x) // 16 * 16)`.
+
+4. LLVM's text of the loop's body, float32 with AVX-512, and the processor's instructions (`inspect_llvm` and
+   `inspect_asm` of the compiled function print them):
+
+    %value = load <16 x float>, ptr %x_i, align 4                               vmovups (%rdi,%rcx), %zmm1
+    %greater = fcmp ogt <16 x float> %value, zeroinitializer
+    %result = select <16 x i1> %greater, <16 x float> %value, zeroinitializer   vmaxps %zmm0, %zmm1, %zmm1
+    store <16 x float> %result, ptr %out_i, align 4                             vmovups %zmm1, (%rsi,%rcx)
+
+   `fcmp ogt` is false for NaN, so a NaN becomes 0 here; `npfuse.engine.dense_layer` selects the other way round and
+   keeps it.
+
+Operators on values emit: `a + b`, `a * b`, `a < b`. Products and sums may be fused into one rounding, as everywhere
+(`npfuse.engine.compiled`), and are never reordered. A vector has WIDTH_BYTES: a register of AVX-512 if the processor
+has it, else of AVX; LLVM splits it for shorter registers.
 """
 
 import inspect
@@ -222,7 +246,7 @@ class Vectors:
         return Value(self.builder, self.builder.extract_element(vector.value, ir.Constant(I32, lane)))
 
     def as_integer(self, condition: Value) -> Value:
-        """Return 1 where a condition holds, else 0."""
+        """Return 1 for a condition that holds, else 0."""
         return Value(self.builder, self.builder.zext(condition.value, INDEX))
 
     def select(self, condition: Value, yes: Value, no: Value) -> Value:

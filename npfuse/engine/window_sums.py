@@ -8,7 +8,7 @@ the lanes empty: then, if runs of terms are whole vectors, the terms lie along t
 
 Which input values a window has is a list of distances, the same for every pixel, so that strides, dilation and a
 transposed convolution's phases cost nothing; borders must have been padded. The order of additions is the same for
-every pixel, wherever it lies.
+every pixel.
 """
 
 from collections.abc import Callable, Iterable
@@ -39,7 +39,7 @@ class Panels(NamedTuple):
 
     weights: NDArray[Any]  # panel by panel (terms, vectors of the panel, VECTOR_NUMBERS), flat
     bias: NDArray[Any]  # (vectors * VECTOR_NUMBERS,)
-    vectors: NDArray[np.int64]  # of each panel: 1 to 4; 0 where terms lie along the lanes
+    vectors: NDArray[np.int64]  # of each panel: 1 to 4; 0 if terms lie along the lanes
     features: int  # of the output; the rest of the last vector is zeros
 
 
@@ -52,7 +52,7 @@ class Grid(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """A picture's rows and columns, and where the padded one begins and ends in it: before 0 and after its end."""
+    """A picture's rows, columns and channels, and the zeros that it is padded with."""
 
     height: int
     width: int
@@ -116,7 +116,7 @@ def sum_windows(x, read, terms, panels, out, write, height, width):
     height, width : in output pixels
     """
     lanes = len(panels.bias)
-    # Where the last vector is not full, a row is summed elsewhere, and what counts is copied.
+    # If the last vector is not full, a row is summed beside the result, and its features are copied.
     whole = panels.features == lanes or panels.vectors[0] == 0
     sums = out if whole else np.empty(width * lanes, out.dtype)
     step = write.column if whole else lanes
@@ -145,7 +145,7 @@ def sum_windows(x, read, terms, panels, out, write, height, width):
 
 @compiled
 def _copy(sums, lanes, out, at, step, features, width):
-    """Copy what counts of a row of sums.
+    """Copy the features of a row of sums.
 
     Where pixels lie side by side, by vectors: the last one reaches over pixels that are copied later, and so rightly.
     """

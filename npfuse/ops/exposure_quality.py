@@ -114,7 +114,7 @@ def exposure_quality(x: NDArray[Any], *, measures: tuple[Measure, ...] = MEASURE
 
 
 def least_contrast(dtype: np.dtype[Any]) -> float:
-    """Return what rounding may leave of a contrast that is 0; less is taken as 0.
+    """Return the largest rounding error of a contrast of 0; less is taken as 0.
 
     Examples
     --------

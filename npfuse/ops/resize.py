@@ -70,7 +70,7 @@ def _halved(n: int) -> int:
 def resize_taps(
     n: int, out: int, method: Method, *, span: Pair | None = None
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Return which input positions make up each output position, and with what weights.
+    """Return the input positions behind each output position, and their weights.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What the operators with a sliding kernel share: attributes, lengths, and the walk over the taps of the kernel."""
+"""The common part of operators with a sliding kernel: attributes, lengths, and the walk over the kernel's taps."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -95,7 +95,7 @@ class Window(Operator):
         return self.kernel_size[axis], self.stride[axis], self.dilation[axis], self.padding
 
     def output_lengths(self, lengths: tuple[int, ...]) -> Pair:
-        """Return (OH, OW) for an input that begins with (H, W); ValueError where a "valid" kernel does not fit."""
+        """Return (OH, OW) for an input of (H, W); ValueError if a "valid" kernel does not fit."""
         length = pad.transposed_length if self.transposed else pad.conv_length
         height, width = (length(lengths[axis], *self.axis_arguments(axis)) for axis in (0, 1))
         if min(height, width) < 1:
