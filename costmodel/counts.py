@@ -6,7 +6,7 @@ write its output once, as in execution operator by operator with a cache that ho
 picture is counted), and what a runner saves by fusing operators (`npfuse.graph_memory`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from math import prod

@@ -17,7 +17,7 @@ from npfuse import padding as pad
 from npfuse.engine.layout import CHAIN_GROUPS, GROUP_SIDE, PADDED_NUMBERS
 from npfuse.graph import Graph, Node
 from npfuse.ops import Conv2D, Conv2DTranspose, Resize
-from npfuse.run import Step, plan
+from npfuse.run import Step, is_one_layer, plan
 
 FLOAT32_BYTES = 4
 
@@ -79,7 +79,9 @@ def _moments(graph: Graph, *, merge: bool) -> Iterator[tuple[Node, tuple[tuple[s
 
 
 def _chain_scratch(graph: Graph, chain: Step) -> Iterator[tuple[str, int]]:
-    """Yield the groups of pixels and of results that a merged chain works on at a time."""
+    """Yield the groups of pixels and of results that a merged chain works on at a time; a single layer needs none."""
+    if is_one_layer(chain):
+        return
     _, width, channels = graph.input_shapes(chain[0])[0]
     groups = min(CHAIN_GROUPS, -(-width // GROUP_SIDE) + 1)  # one more where a part begins within a group
     features = graph.shapes[chain[-1].name][2]

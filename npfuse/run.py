@@ -1,7 +1,8 @@
 """Runs a graph on arrays, by the NumPy definitions or by the compiled functions.
 
 The fast engine evaluates a chain of pointwise convolutions and ReLUs in one go (`npfuse.engine.pixel_mlp`), so that
-hidden values are never written to memory; an AddChannels in a chain becomes part of the bias before it. With
+hidden values are never written to memory; an AddChannels in a chain becomes part of the bias before it. A single layer
+with ReLU is convolved as ever and rectified in place: such a chain has no hidden values that could be left out. With
 `merge=False` the engine runs operator by operator. A value is dropped after its last use.
 """
 
@@ -152,11 +153,29 @@ def _run_chain(
     from npfuse.engine.pixel_mlp import pixel_mlp
 
     x = values[step[0].inputs[0]]
+    if is_one_layer(step):
+        return _run_layer(x, *chain_layers(step, values, weights, 0)[0])
     if not any(isinstance(node.op, AddChannels) for node in step):
         return pixel_mlp(x, chain_layers(step, values, weights, 0), origin=origin)
     # The added numbers, and with them the biases, are each picture's own.
     pictures = [pixel_mlp(x[n : n + 1], chain_layers(step, values, weights, n), origin=origin) for n in range(len(x))]
     return np.concatenate(pictures) if pictures else pixel_mlp(x, chain_layers(step, {}, weights, 0))
+
+
+def is_one_layer(step: Step) -> bool:
+    """Tell whether a chain is one pointwise convolution and a ReLU: nothing in it can be left out."""
+    return len(step) == 2 and isinstance(step[0].op, PointwiseConv2D) and isinstance(step[1].op, ReLU)
+
+
+def _run_layer(x: NDArray[Any], kernel: NDArray[Any], bias: NDArray[Any] | None, rectified: bool) -> NDArray[Any]:
+    """Return a pointwise convolution and ReLU, which is applied in place."""
+    from npfuse.fast.pointwise_conv2d import pointwise_conv2d
+    from npfuse.fast.relu import rectify
+
+    assert rectified
+    out = pointwise_conv2d(x, kernel, bias)
+    rectify(out.reshape(-1), out.reshape(-1))
+    return out
 
 
 def chain_layers(

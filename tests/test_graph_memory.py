@@ -62,9 +62,17 @@ def test_peak_counts_the_padded_input_of_a_transposed_convolution():
 def test_peak_counts_the_groups_of_a_merged_chain():
     b = GraphBuilder("chain")
     x = b.input("x", (10, 100, 2))
+    hidden = b.add("hidden", PointwiseConv2D(features=9), x)
+    graph = b.build(b.add("mix", PointwiseConv2D(features=5), hidden))
+    # Groups of 64x64 pixels: two hold 100 columns, and one more if those begin within one.
+    assert peak(graph, merge=True).values == (("x", 8000), ("mix", 20_000), ("mix, groups", 4 * 3 * 64 * 64 * (2 + 5)))
+
+
+def test_peak_counts_no_groups_and_no_second_value_of_a_single_layer_with_relu():
+    b = GraphBuilder("layer")
+    x = b.input("x", (10, 100, 2))
     graph = b.build(b.add("act", ReLU(), b.add("mix", PointwiseConv2D(features=5), x)))
-    # Groups of 64x64 pixels: two hold 100 columns, and one more where those begin within one.
-    assert peak(graph, merge=True).values == (("x", 8000), ("act", 20_000), ("act, groups", 4 * 3 * 64 * 64 * (2 + 5)))
+    assert peak(graph, merge=True).values == (("x", 8000), ("act", 20_000))
 
 
 def test_peak_counts_nothing_beside_a_depthwise_convolution():

@@ -50,6 +50,16 @@ def networks(draw):
     return b.build(*sorted(outputs))
 
 
+@pytest.mark.parametrize("use_bias", [False, True])
+def test_a_single_layer_with_relu_is_that_of_the_operators_to_the_bit(use_bias):
+    b = GraphBuilder("layer")
+    x = b.input("x", (37, 29, 6))
+    graph = b.build(b.add("act", ReLU(), b.add("mix", PointwiseConv2D(features=33, use_bias=use_bias), x)))
+    merged, single = random_run(graph), random_run(graph, merge=False)
+    assert_close(merged["act"], single["act"])
+    assert merged["act"].min() == 0 < merged["act"].max()
+
+
 @given(networks())
 def test_merged_chains_equal_single_operators(graph):
     merged, single = random_run(graph), random_run(graph, merge=False)

@@ -14,11 +14,12 @@ def relu(x: NDArray[Any]) -> NDArray[Any]:
     check_arrays(ReLU(), x)
     (x,) = contiguous("relu", x)
     out = aligned_empty(x.shape, x.dtype)
-    _relu(x.reshape(-1), out.reshape(-1))
+    rectify(x.reshape(-1), out.reshape(-1))
     return out
 
 
 @compiled
-def _relu(x, out):
+def rectify(x: NDArray[Any], out: NDArray[Any]) -> None:
+    """Write the ReLU of numbers (n,) to `out`, which may be `x`."""
     for i in range(len(x)):
         out[i] = 0 if x[i] < 0 else x[i]
