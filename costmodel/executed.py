@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from npfuse.engine.pixel_groups import BOUNDING, BY_BOUNDS, BY_VALUES, EVALUATION, FOLDING, LEAVES_PLAIN, LEAVES_SEEN
 from npfuse.ops import PointwiseConv2D
+from npfuse.padding import GRID
 from npfuse.strip_form import recognized
-from npfuse.strips import GRID, fuse_pair
+from npfuse.strips import fuse_pair
 from npfuse.weights.weights import Weights
 
 

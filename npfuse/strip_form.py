@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from npfuse.engine.layout import CELL, CHANNELS, TAPS
 from npfuse.graph import Graph, Node
 from npfuse.ops import BOX, Add, DepthwiseConv2D, DepthwiseConv2DTranspose, PointwiseConv2D, Resize, Tanh
-from npfuse.ops.resize import Method
+from npfuse.ops.resize import Resampling
 from npfuse.run import Step, plan
 
 HALVING = DepthwiseConv2D(kernel_size=(TAPS, TAPS), stride=(2, 2))
@@ -34,7 +34,7 @@ class Form:
     chain: Step
     halvings: Step
     middle: Graph | None
-    enlarged: Method | None
+    enlarged: Resampling | None
     before: Graph | None
 
 
@@ -111,7 +111,7 @@ def _halves(node: Node) -> bool:
     return isinstance(node.op, DepthwiseConv2D) and replace(node.op, use_bias=True) == HALVING
 
 
-def _before_enlarging(graph: Graph, nodes: Mapping[str, Node], name: str) -> tuple[str, Method | None, list[Node]]:
+def _before_enlarging(graph: Graph, nodes: Mapping[str, Node], name: str) -> tuple[str, Resampling | None, list[Node]]:
     """Return the value that is made CELL times as large, how, and the nodes that do it."""
     node = nodes[name]
     height, width, _ = graph.shapes[node.inputs[0]]

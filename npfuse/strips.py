@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfuse.graph import Graph
+from npfuse.padding import GRID, on_grid
 from npfuse.run import Engine, plan, run
 from npfuse.strip_form import Form, recognized
 from npfuse.survey import Survey, survey
 from npfuse.weights.weights import Weights
 
-GRID = 8  # pixels: GlobalNet halves the size three times
 TILE_GRID = 64  # pixels: where tiles meet, so that the groups of blocks of `npfuse.engine.pixel_mlp` are whole
 TILE_BYTES = 16 << 20  # of the widest value that is kept of a tile
 STRIP_ROWS = 512  # of a strip that is computed in one pass, at most
@@ -33,6 +33,17 @@ WHITE = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0, np.dtype(np.fl
 
 Pixels = NDArray[Any]
 Span = tuple[int, int]
+
+
+def float_dtype(dtype: "np.dtype[Any]") -> "np.dtype[Any]":
+    """Return the dtype that pictures of a dtype are computed in: float64 for float64, else float32.
+
+    Examples
+    --------
+    >>> float_dtype(np.dtype(np.uint16)), float_dtype(np.dtype(np.float64))
+    (dtype('float32'), dtype('float64'))
+    """
+    return np.dtype(np.float64 if dtype == np.float64 else np.float32)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +123,7 @@ def fuse_pair(
     wants anything.
     What a pass executes is added to `counts`, see `costmodel.executed`.
     """
-    height, width = (-(-size // GRID) * GRID for size in out.shape[:2])
+    height, width = on_grid(*out.shape[:2])
     whole = weights.graph(*weights.padded_size(*out.shape[:2]))
     size, own_range = thumbnail_size(whole), weights.normalization == "min_max"
     if surveys is None and (own_range or size != (1, 1)):
@@ -158,7 +169,7 @@ class _Pair:
     @property
     def dtype(self) -> np.dtype[Any]:
         """What is computed in."""
-        return np.dtype(np.float64 if self.under.dtype == np.float64 else np.float32)
+        return float_dtype(self.under.dtype)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the weights, to compute with."""
@@ -244,15 +255,15 @@ def _scale(found: Survey | None, dtype: np.dtype[Any]) -> tuple[float, float]:
 
 def _window(picture: Pixels, row: Tile, column: Tile, black: float, scale: float) -> Pixels:
     """Cut a window out of the edge-replicated picture and map it to [-1, 1], (rows, columns, 3)."""
-    dtype = np.float64 if picture.dtype == np.float64 else np.float32
+    dtype = float_dtype(picture.dtype)
     part = np.asarray(picture[row.window[0] : row.window[1], column.window[0] : column.window[1]])
     missing = row.window[1] - row.window[0] - part.shape[0], column.window[1] - column.window[0] - part.shape[1]
     if any(missing):
         part = np.pad(part, [(0, missing[0]), (0, missing[1]), (0, 0)][: part.ndim], mode="edge")
     mapped: Pixels = part.astype(dtype)
-    np.subtract(mapped, dtype(black), out=mapped)
-    np.multiply(mapped, dtype(scale), out=mapped)
-    np.subtract(mapped, dtype(1), out=mapped)
+    np.subtract(mapped, dtype.type(black), out=mapped)
+    np.multiply(mapped, dtype.type(scale), out=mapped)
+    np.subtract(mapped, dtype.type(1), out=mapped)
     return np.repeat(mapped[:, :, np.newaxis], 3, axis=2) if mapped.ndim == 2 else mapped
 
 
@@ -262,7 +273,7 @@ def _thumbnail(surveys: tuple[Survey, Survey], scales: list[tuple[float, float]]
     for found, (black, scale) in zip(surveys, scales, strict=True):
         mapped = (found.thumbnail - black) * scale - 1
         means.append(np.repeat(mapped[:, :, np.newaxis], 3, axis=2) if mapped.ndim == 2 else mapped)
-    return np.concatenate(means, axis=2)[np.newaxis].astype(np.float64 if dtype == np.float64 else np.float32)
+    return np.concatenate(means, axis=2)[np.newaxis].astype(float_dtype(dtype))
 
 
 def _quantized(fused: Pixels, grey: bool, dtype: np.dtype[Any]) -> Pixels:

@@ -17,12 +17,12 @@ from npfuse.engine.picture_runs import RUN, row_place
 from npfuse.engine.pixel_groups import GROUP_SIDE, LEAF_SIDE, LEAVES, TILE_ROWS
 from npfuse.engine.region_bounds import TILES
 from npfuse.engine.vectors import Value, Vectors, vector_function
-from npfuse.ops.resize import Method, resize_taps
+from npfuse.ops.resize import Resampling, resize_taps
 
 NEAR = 3  # the cell before, the cell, the cell behind
 
 
-def cell_weights(method: Method, dtype: Any) -> NDArray[Any]:
+def cell_weights(method: Resampling, dtype: Any) -> NDArray[Any]:
     """Return the weights of the cell before, the cell and the cell behind for each pixel of the cells of a run.
 
     Parameters

@@ -1,24 +1,25 @@
 """Fuses pictures that stay in their files, part by part, so that any size fits into memory.
 
-The result is that of the whole pictures, to the byte: parts are surrounded by all that they depend on, and what the
-network wants of the whole pictures is found in one pass over them beforehand.
+The result is that of the whole pictures, to the byte: parts are surrounded by all pixels that they depend on, and one
+pass over the pictures beforehand finds their statistics and thumbnails.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from npfuse.fusion import Order, run_all, thread_count
-from npfuse.pairs.file_options import FileOptions, Teller
+from npfuse.contract import check_survey
+from npfuse.fusion import Order, Progress, run_all, thread_count
+from npfuse.padding import GRID
+from npfuse.pairs.file_options import CLIP_HINT, FileOptions, Teller
 from npfuse.pairs.memory_plan import Demand, threads_that_fit
 from npfuse.pictures.stored import ARRAY_SUFFIXES, Clipped, StoredPicture
 from npfuse.pictures.stored_output import stored_output
 from npfuse.run import Engine
-from npfuse.strips import GRID, fuse_pair, thumbnail_size
-from npfuse.survey import Survey, survey
+from npfuse.strips import fuse_pair, thumbnail_size
+from npfuse.survey import survey
 from npfuse.weights.weights import Weights
 
 STORED_BYTES = 1 << 28  # of one picture: from this size on, one that can be read part by part is
@@ -27,12 +28,13 @@ STORED_BYTES = 1 << 28  # of one picture: from this size on, one that can be rea
 def by_parts(
     a: StoredPicture | None, b: StoredPicture | None, output: Path, weights: Weights, options: FileOptions
 ) -> bool:
-    """Tell whether a pair is fused part by part: arrays always are, TIFFs where they are large or memory is short.
+    """Tell whether a pair is fused part by part: arrays always, TIFFs if they are large or memory is short.
 
     Parameters
     ----------
-    a, b : as opened, None for what has to be read whole
-    output : in a format that can be written part by part
+    a, b : opened pictures; None for a file that must be read whole
+    output : path, of a format that can be written part by part
+    weights, options : Weights and FileOptions of the fusion
     """
     there = [picture for picture in (a, b) if picture is not None]
     if output.suffix.lower() in ARRAY_SUFFIXES or any(picture.pixels.dtype == np.float64 for picture in there):
@@ -94,16 +96,16 @@ def fuse_into(
     order: Order = "auto",
     engine: Engine = "fast",
     threads: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> bool:
-    """Fuse two pictures that need not be in memory into one that need not be either.
+    """Fuse two pictures into a third; each may be in memory or in a file.
 
     Parameters
     ----------
-    a, b : (H, W) or (H, W, 3), alike; ndarrays, or anything with `shape`, `dtype` and `ndim` that gives an ndarray for
-        `picture[rows, columns]`, from any thread
-    out : of the same shape and dtype; takes `out[rows, columns] = values`, from any thread
-    weights : of a network of a pair
+    a, b : pictures (H, W) or (H, W, 3), alike; ndarrays, or objects with `shape`, `dtype` and `ndim` that return an
+        ndarray for `picture[rows, columns]`, in any thread
+    out : picture of the same shape and dtype; takes `out[rows, columns] = values`, in any thread
+    weights : Weights of a network of a pair
     order, engine, threads, progress : as of `npfuse.fuse`
 
     Returns
@@ -125,7 +127,7 @@ def fuse_into(
     size = thumbnail_size(weights.graph(GRID, GRID))
     surveys = survey(a, *size), survey(b, *size)
     for name, picture, found in (("the first picture", a, surveys[0]), ("the second picture", b, surveys[1])):
-        check_survey(name, picture, found)
+        check_survey(name, found, tuple(picture.shape), hint=CLIP_HINT)
     in_order = order == "given" or surveys[0].mean <= surveys[1].mean
     if not in_order:
         a, b, surveys = b, a, surveys[::-1]
@@ -137,24 +139,19 @@ def fuse_into(
     return in_order
 
 
-def check_survey(name: str, picture: Any, found: Survey) -> None:
-    """Raise ValueError where values of a picture of floats are NaN or outside [0, 1]."""
-    if found.outside:
-        raise ValueError(
-            f"fuse: {found.outside} values of {name} are NaN or outside [0, 1], expected none; the first is at"
-            f" {found.at}; shape {tuple(picture.shape)}; scale them, or use --clip for those outside"
-        )
-
-
 def threads_within(pixels: Any, weights: Weights, options: FileOptions, tell: Teller, *, held: int) -> int:
-    """Return as many threads as keep to the memory that is allowed; ValueError, with what would fit, where none do.
+    """Return the most threads that keep to the allowed memory.
 
     Parameters
     ----------
-    pixels : of one picture
-    weights, options : that it is fused with
-    tell : is told what is predicted
-    held : how many of the two inputs and the output are whole in memory
+    pixels : one of the pictures
+    weights, options : Weights and FileOptions of the fusion
+    tell : receives the prediction
+    held : number of pictures that are whole in memory, of the two inputs and the output
+
+    Raises
+    ------
+    ValueError : one thread needs more than is allowed; the message gives the size that would fit
     """
     demand = _demand(pixels, weights, options, held=held)
     if options.max_memory is None:
