@@ -106,16 +106,20 @@ def fuse_stack(
     threads: int | None = None,
     engine: Engine = "fast",
     progress: Progress | None = None,
+    pair: bool = False,
 ) -> Pixels:
     """Fuse any number of exposures of one scene.
 
     Parameters
     ----------
     exposures : sequence of at least two ndarrays, each as `fuse` takes them
-        "mertens" and "mefnet" use all of them; of more than two, the other methods use the darkest and the brightest.
+        "tonefuse", "lightfuse", "t_cnn", "mertens" and "mefnet" use all of them; of more than two, the other methods
+        use the darkest and the brightest.
     order : "auto" or "given"
         "auto": by their means. "given": the first is the darkest, the last the brightest.
     weights, method, threads, engine, progress : as for `fuse`
+    pair : bool
+        Whether every method gets the darkest and the brightest exposure alone.
 
     Returns
     -------
@@ -125,6 +129,11 @@ def fuse_stack(
     ------
     ValueError, TypeError : as `fuse`, or fewer than two exposures
 
+    Notes
+    -----
+    A network of a pair sees the darkest and the brightest exposure, each averaged with all others, mapped to it
+    (`npfuse.stacks`): the same picture with less noise.
+
     Examples
     --------
     >>> exposures = [np.full((9, 10, 3), level, np.uint8) for level in (20, 120, 230)]
@@ -132,7 +141,9 @@ def fuse_stack(
     (9, 10, 3)
     """
     pictures = _checked({f"exposure {k}": picture for k, picture in enumerate(exposures, 1)})
-    return _fused(pictures, weights, method=method, order=order, threads=threads, engine=engine, progress=progress)
+    return _fused(
+        pictures, weights, method=method, order=order, threads=threads, engine=engine, progress=progress, pair=pair
+    )
 
 
 def _fused(
@@ -144,6 +155,7 @@ def _fused(
     threads: int | None,
     engine: Engine,
     progress: Progress | None,
+    pair: bool = False,
 ) -> Pixels:
     """Fuse pictures that were checked."""
     if order not in get_args(Order):
@@ -157,7 +169,7 @@ def _fused(
     phases_of_each = []
     for *exposures, result in zip(*pictures, out, strict=True) if batch else [(*pictures, out)]:
         ordered = exposures if order == "given" else sorted(exposures, key=partial(_mean, threads=count))
-        if chosen.most_exposures == 2:
+        if pair or chosen.most_exposures == 2:
             ordered = [ordered[0], ordered[-1]]
         phases_of_each.append(chosen.phases(ordered, result, loaded, engine=engine, threads=count))
     # The first phases of all pictures of a batch, then the second ones.

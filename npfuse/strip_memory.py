@@ -22,6 +22,8 @@ Values = tuple[tuple[str, int], ...]  # (name, bytes)
 
 RUN = 16  # pixels that are loaded at a time, and the side of a leaf: npfuse.engine.picture_runs.RUN
 PIECE = 4  # groups that a strip evaluates at a time: npfuse.engine.strip_pass.PIECE
+# A pixel, channel by channel: ten float32 numbers (levels, sums, table entries, ...) and the part of the frame itself.
+MERGED_BYTES = CHANNELS // 2 * (10 * 4 + 4)
 TILES = 3  # along an axis; further ones are no larger
 UNITS = 8  # numbers, at least, that rows of coefficients are padded to: npfuse.engine.chains.UNITS
 
@@ -34,6 +36,7 @@ def part_values(
     engine: Engine = "fast",
     threads: int = 1,
     copied: bool = False,
+    merged: bool = False,
 ) -> Values:
     """Return the memory that one thread holds when it fuses a part of a pair.
 
@@ -45,6 +48,7 @@ def part_values(
     engine : engine of the network
     threads : number of threads that work at once; the parts' size depends on it
     copied : whether parts of the pictures are copied, as from pictures that stay in their files
+    merged : whether parts are averages of more than two frames (`npfuse.stacks`)
 
     Returns
     -------
@@ -66,13 +70,17 @@ def part_values(
         max(tile.window[1] - tile.window[0] for tile in tiles_along(axis, min(n, TILES * side), side, whole))
         for axis, (n, side) in enumerate(zip((height, width), sides, strict=True))
     )
+    averages: Values = (("averages of frames", rows * columns * MERGED_BYTES),) if merged else ()
     if form is None:
         mapped = (("mapped pictures", rows * columns * CHANNELS * element),)
-        return mapped + peak(network(rows, columns), merge=engine == "fast", element_bytes=element).values
+        return averages + mapped + peak(network(rows, columns), merge=engine == "fast", element_bytes=element).values
     copies: Values = ()
-    if copied or len(shape) == 2 or columns < width:
-        copies = (("copies of the pictures", rows * columns * CHANNELS * dtype.itemsize),)
-    return copies + tuple((name, count * element) for name, count in _strip_values(whole, form, rows, columns))
+    if merged or copied or len(shape) == 2 or columns < width:
+        itemsize = max(2, dtype.itemsize) if merged else dtype.itemsize
+        copies = (("copies of the pictures", rows * columns * CHANNELS * itemsize),)
+    return (
+        averages + copies + tuple((name, count * element) for name, count in _strip_values(whole, form, rows, columns))
+    )
 
 
 def _strip_values(whole: Graph, form: Form, rows: int, columns: int) -> Iterator[tuple[str, int]]:

@@ -107,9 +107,9 @@ def tile_side(graph: Graph, engine: Engine, itemsize: int = 4, threads: int = 1)
 
 
 def fuse_pair(
-    under: Pixels,
-    over: Pixels,
-    out: Pixels,
+    under: Any,
+    over: Any,
+    out: Any,
     weights: Weights,
     *,
     engine: Engine,
@@ -159,9 +159,9 @@ def strip_sides(height: int, width: int, threads: int) -> tuple[int, int]:
 class _Pair:
     """A pair of pictures, where its result goes, and what the network wants to know of the whole of it."""
 
-    under: Pixels
-    over: Pixels
-    out: Pixels
+    under: Any
+    over: Any
+    out: Any
     weights: Weights
     scales: list[tuple[float, float]]
     others: dict[str, Pixels]

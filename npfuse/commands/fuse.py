@@ -43,6 +43,9 @@ def add_file_options(command: argparse.ArgumentParser) -> None:
         help="convert the second picture to the ICC profile of the first",
     )
     command.add_argument("--clip", action="store_true", help="float pictures: take values beyond 0 and 1 as 0 and 1")
+    command.add_argument(
+        "--pair", action="store_true", help="of more than two exposures, fuse the darkest and the brightest alone"
+    )
     command.add_argument("--no-check", action="store_true", help="do not search for faults of the pair")
     command.add_argument(
         "--max-memory",
@@ -66,6 +69,7 @@ def file_options(arguments: argparse.Namespace) -> FileOptions:
         align=arguments.align,
         clip=arguments.clip,
         check=not arguments.no_check,
+        pair=arguments.pair,
         max_memory=None if arguments.max_memory is None else parse_size(arguments.max_memory),
     )
 

@@ -1,6 +1,10 @@
-"""ToneFuse, LightFuse and T_CNN: networks that turn a pair of RGB exposures into a picture, part by part."""
+"""ToneFuse, LightFuse and T_CNN: networks that turn a pair of RGB exposures into a picture, part by part.
+
+Of more than two exposures, they see the darkest and the brightest averaged with all others (`npfuse.stacks`).
+"""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -8,17 +12,47 @@ from npfuse.methods.method import BuildGraph, Moment, NetworkMethod, Phases, tim
 from npfuse.models.lightfuse import lightfuse
 from npfuse.models.t_cnn import t_cnn
 from npfuse.models.tonefuse import tonefuse
-from npfuse.padding import on_grid
+from npfuse.padding import GRID, on_grid
 from npfuse.run import Engine
+from npfuse.stacks import RoundedOutput, merge_bracket, rescaled
 from npfuse.strip_memory import part_values
-from npfuse.strips import Pixels, fuse_pair
+from npfuse.strips import Pixels, fuse_pair, thumbnail_size
+from npfuse.survey import Survey, survey
 from npfuse.weights.weights import Weights
 
 
 def pair_phases(exposures: Sequence[Pixels], out: Pixels, weights: Weights, *, engine: Engine, threads: int) -> Phases:
     """Return one phase, a job a part; see `npfuse.strips`."""
-    under, over = exposures
-    return [list(fuse_pair(under, over, out, weights, engine=engine, threads=threads))]
+    return [list(fuse_bracket(exposures, out, weights, engine=engine, threads=threads))]
+
+
+def fuse_bracket(
+    frames: Sequence[Any],
+    out: Any,
+    weights: Weights,
+    *,
+    engine: Engine,
+    threads: int,
+    surveys: tuple[Survey, Survey] | None = None,
+) -> Iterator[Callable[[], None]]:
+    """Yield the work of a pair or a bracket, part by part: each job fills its part of `out`.
+
+    Parameters
+    ----------
+    frames : two pictures or more, alike, darkest first; ndarrays, or objects that return one for
+        `picture[rows, columns]`
+    out : picture of the same shape and dtype; takes `out[rows, columns] = values`
+    weights, engine, threads : as of `npfuse.strips.fuse_pair`
+    surveys : of the first and the last frame, with the network's thumbnail; made here if None and needed
+    """
+    under, over = frames[0], frames[-1]
+    if len(frames) > 2:
+        size = thumbnail_size(weights.graph(GRID, GRID))
+        surveys = surveys or (survey(under, *size, threads), survey(over, *size, threads))
+        merged = merge_bracket(frames)
+        surveys = rescaled(surveys[0], under.dtype, merged.dtype), rescaled(surveys[1], over.dtype, merged.dtype)
+        under, over, out = merged.under, merged.over, out if out.dtype == merged.dtype else RoundedOutput(out)
+    yield from fuse_pair(under, over, out, weights, engine=engine, threads=threads, surveys=surveys)
 
 
 def pair_moments(graph: BuildGraph) -> Callable[[int, int, int], Iterator[Moment]]:
@@ -38,7 +72,7 @@ TONEFUSE = NetworkMethod(
     graph=tonefuse,
     grid=on_grid,
     around="the thumbnail of both pictures (one addition a value), and rounding",
-    most_exposures=2,
+    most_exposures=None,
     moments=pair_moments(tonefuse),
     jobs=pair_phases,
     inputs={"exposures": 6},
@@ -51,7 +85,7 @@ LIGHTFUSE = NetworkMethod(
     graph=lightfuse,
     grid=on_grid,
     around="minimum and maximum of each picture, and rounding",
-    most_exposures=2,
+    most_exposures=None,
     moments=pair_moments(lightfuse),
     jobs=pair_phases,
     inputs={"exposures": 6},
@@ -63,7 +97,7 @@ T_CNN = NetworkMethod(
     title="T_CNN",
     graph=t_cnn,
     around="minimum and maximum of each picture, and rounding",
-    most_exposures=2,
+    most_exposures=None,
     moments=pair_moments(t_cnn),
     jobs=pair_phases,
     inputs={"exposures": 6},

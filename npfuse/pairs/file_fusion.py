@@ -4,6 +4,7 @@ The commands `fuse` and `batch` call it, and so does a worker on another machine
 """
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -56,17 +57,20 @@ def fuse_files(
     tell.say(_chosen(method, weights))
     if more and options.align:
         raise ValueError(f"--align with {2 + len(more)} pictures: expected 2; align them beforehand")
-    stays = method.parts and not more  # whether the pair may stay in its files
+    paths = a, b, *more
+    if more:
+        tell.say(_used(method, options, len(paths)))
+    stays = method.parts and not (more and options.pair)  # whether the pictures may stay in their files
     if options.max_memory is not None and not stays:
         fitting = named(lambda method: method.parts)
-        raise ValueError(f"--max-memory works for two pictures with {fitting} only; leave it out")
+        raise ValueError(f"--max-memory works with {fitting} only, and without --pair; leave it out")
     array_like = output.suffix.lower() in SUFFIXES
-    if stays and array_like and weights is not None and _fuse_stored(a, b, output, weights, options, tell):
+    if stays and array_like and weights is not None and _fuse_stored(paths, output, weights, options, tell):
         return
     if output.suffix.lower() not in KIND_OF_SUFFIX:
         fitting = named(lambda method: method.parts)
-        raise ValueError(f"{output}: arrays are written for two pictures with {fitting} only; choose another format")
-    fused = _fuse_whole((a, b, *more), method, weights, options, tell)
+        raise ValueError(f"{output}: arrays are written with {fitting} only, and without --pair; choose another format")
+    fused = _fuse_whole(paths, method, weights, options, tell)
     with tell.timed(f"wrote {output}"):
         notes = write_picture(output, fused, overwrite=options.overwrite, quality=options.quality)
     tell.say(*notes)
@@ -79,18 +83,34 @@ def _chosen(method: Method, weights: Weights | None) -> str:
     return f"weights {weights.label}: {method.title}, {weights.parameter_count:,} parameters"
 
 
-def _fuse_stored(a: Path, b: Path, output: Path, weights: Weights, options: FileOptions, tell: Teller) -> bool:
-    """Fuse a pair part by part if that pays, and tell whether it did."""
-    with opened(a) as stored_a, opened(b) as stored_b:
-        if not by_parts(stored_a, stored_b, output, weights, options):
+def _used(method: Method, options: FileOptions, count: int) -> str:
+    """Return the line that says which of more than two exposures are used, and how."""
+    if options.pair or method.most_exposures == 2:
+        return f"of {count} exposures, {method.title} takes the darkest and the brightest"
+    if method.parts:
+        return (
+            f"all {count} exposures are used: {method.title} fuses the darkest and the brightest, each averaged with "
+            "the others, mapped to its exposure; --pair leaves those out"
+        )
+    return f"{method.title} takes all {count} exposures"
+
+
+def _fuse_stored(paths: Sequence[Path], output: Path, weights: Weights, options: FileOptions, tell: Teller) -> bool:
+    """Fuse pictures part by part if that pays, and tell whether it did."""
+    with ExitStack() as files:
+        stored = [files.enter_context(opened(path)) for path in paths]
+        if not by_parts(stored, output, weights, options):
             return False
-        first = stored_a or _as_stored(_read(a, options, tell))
-        second = stored_b or _as_stored(_read(b, options, tell))
-        check_alike(b, a, second, first)
-        if not same_colours(first, second):
-            raise ValueError(f"{b}: {OTHER_COLOURS} {a}, expected the same; convert it elsewhere")
-        pair = _looked_at(first, second, options, tell)
-        fuse_by_parts(pair, output, weights, options, tell)
+        pictures = [
+            picture or _as_stored(_read(path, options, tell)) for picture, path in zip(stored, paths, strict=True)
+        ]
+        for path, picture in zip(paths[1:], pictures[1:], strict=True):
+            check_alike(path, paths[0], picture, pictures[0])
+            if not same_colours(pictures[0], picture):
+                raise ValueError(f"{path}: {OTHER_COLOURS} {paths[0]}, expected the same; convert it elsewhere")
+        if len(pictures) == 2:
+            pictures = list(_looked_at(pictures[0], pictures[1], options, tell))
+        fuse_by_parts(pictures, output, weights, options, tell)
         return True
 
 
@@ -101,12 +121,15 @@ def _fuse_whole(
     a, b, *more = paths
     first = _ranged(_read(a, options, tell), a, options)
     if options.max_memory is not None and weights is not None:
-        options = replace(options, threads=threads_within(first.pixels, weights, options, tell, held=3))
+        options = replace(
+            options,
+            threads=threads_within(first.pixels, weights, options, tell, held=len(paths) + 1, frames=len(paths)),
+        )
     second = _read_alike(b, a, first, options, tell)
     if not more:
         first, second = _looked_at(first, second, options, tell)
     pictures = [first, second, *(_read_alike(path, a, first, options, tell) for path in more)]
-    pixels, order = _ordered([picture.pixels for picture in pictures], paths, method, options, tell)
+    pixels, order = _ordered([picture.pixels for picture in pictures], paths, options, tell)
     with tell.timed("fused"), tell.progress() as progress:
         fused = fuse_stack(
             pixels,
@@ -116,17 +139,16 @@ def _fuse_whole(
             threads=options.threads,
             engine=options.engine,
             progress=progress,
+            pair=options.pair,
         )
     return Picture(pixels=fused, alpha=first.alpha, exif=first.exif, icc_profile=first.icc_profile)
 
 
 def _ordered(
-    pixels: list[Pixels], paths: Sequence[Path], method: Method, options: FileOptions, tell: Teller
+    pixels: list[Pixels], paths: Sequence[Path], options: FileOptions, tell: Teller
 ) -> tuple[list[Pixels], Order]:
     """Return a pair darkest first, more pictures as they are, with the order that says so; tell which is dark."""
     if len(pixels) > 2:
-        if method.most_exposures == 2:
-            tell.say(f"of {len(pixels)} exposures, {method.title} takes the darkest and the brightest")
         return pixels, options.order
     if options.order == "given":
         tell.say(f"under-exposed: {paths[0]} (as given)")

@@ -23,6 +23,7 @@ class FileOptions:
     align : whether a second picture that is surely shifted is moved by whole pixels; both are cropped to the overlap
     clip : whether float values beyond 0 and 1 are taken as 0 and 1
     check : whether the pair is searched for faults that make a bad result
+    pair : whether only the darkest and the brightest of more than two exposures are fused
     max_memory : bytes that the process may take, or None; also the limit of a picture that is read whole
 
     Raises
@@ -41,6 +42,7 @@ class FileOptions:
     align: bool = False
     clip: bool = False
     check: bool = True
+    pair: bool = False
     max_memory: int | None = None
 
     def __post_init__(self) -> None:

@@ -19,7 +19,6 @@ from npfuse.weights.weights import Weights
 # or zarr add up to 40.
 BASE_BYTES = 330 << 20
 DECODING = 1.4  # of the samples: Pillow keeps four bytes for RGB's three, until they are copied
-HELD = 3  # pictures, where all are whole in memory: two inputs and the output
 UNITS = {"": 1, "k": 10, "m": 20, "g": 30, "t": 40}
 
 
@@ -31,7 +30,8 @@ class Demand:
     ----------
     shape, dtype : shape and dtype of a picture
     weights, engine, threads : Weights, engine and number of threads of the fusion
-    held : number of pictures that are whole in memory, of the two inputs and the output
+    held : number of pictures that are whole in memory, of the inputs and the output
+    frames : number of inputs
     """
 
     shape: tuple[int, ...]
@@ -40,6 +40,7 @@ class Demand:
     engine: Engine
     threads: int
     held: int
+    frames: int = 2
 
     @property
     def picture_bytes(self) -> int:
@@ -58,13 +59,20 @@ class Demand:
             self.dtype,
             engine=self.engine,
             threads=self.threads,
-            copied=self.held < HELD,
+            copied=self.held < self.frames + 1,
+            merged=self.frames > 2,
         )
         part = sum(count for _, count in values)
         row_bytes = self.picture_bytes // self.shape[0]
         kept = min(KEPT_ROWS, self.shape[0]) * row_bytes  # decoded rows of an input, rows of the output to be packed
         extra = int(self.picture_bytes * (DECODING - 1)) if self.held else 0
-        return BASE_BYTES + self.threads * part + self.held * self.picture_bytes + (HELD - self.held) * kept + extra
+        return (
+            BASE_BYTES
+            + self.threads * part
+            + self.held * self.picture_bytes
+            + (self.frames + 1 - self.held) * kept
+            + extra
+        )
 
 
 def parse_size(text: str) -> int:

@@ -220,7 +220,7 @@ def test_columns_say_what_they_mean(capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--model", "vgg"], "model is 'vgg', expected one of lightfuse, deepfuse, mefnet, t_cnn"),
+        (["--model", "vgg"], "model is 'vgg', expected one of tonefuse, lightfuse, t_cnn"),
         (["--size", "0x8"], "size is '0x8', expected WxH, whole numbers from 1 to 999999, such as 1344x896"),
         (["--size", "8x-8"], "size is '8x-8', expected WxH"),
         (["--size", "8"], "size is '8', expected WxH"),

@@ -18,7 +18,7 @@ def test_parts_of_a_pair_are_the_whole(method, monkeypatch):
     monkeypatch.setattr("npfuse.strips.TILE_BYTES", 1)
     monkeypatch.setattr("npfuse.strips.STRIP_ROWS", 1)
     weights = load_weights(method.name)
-    under, over = random_pair(70, 90, np.uint8)
+    under, over = random_pair((70, 90, 3), np.uint8)
     out = np.empty_like(under)
     (jobs,) = method.phases([under, over], out, weights, engine="fast", threads=1)
     assert method.jobs is pair_phases
