@@ -22,9 +22,9 @@ from bench.runtime import NPFUSE
 from bench.summary import Difference, Summary, ratios, summarized
 from bench.worker import Memory, Run, Worker, WorkerError
 from costmodel.counts import count
-from costmodel.methods import multiple_of_8
 from npfuse.graph import Graph
 from npfuse.graph_memory import peak
+from npfuse.padding import on_grid
 from npfuse.weights.weights import Weights
 
 SETTLE_S = 0.03  # between two runs: threads that wait busily for more work give up meanwhile
@@ -287,7 +287,7 @@ def padded_graph(weights: Weights, size: Size) -> Graph:
 
 def macs_of(weights: Weights, size: Size) -> int:
     """Return how many multiply-adds the network takes for a pair, every one of them counted, no margin."""
-    return count(weights.graph(*multiple_of_8(*size))).work.macs
+    return count(weights.graph(*on_grid(*size))).work.macs
 
 
 def whole_fits(weights: Weights, size: Size, processes: int) -> bool:

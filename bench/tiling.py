@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfuse.graph import Graph
-
-GRID = 8  # pixels: GlobalNet halves the size three times
+from npfuse.padding import GRID
 
 Picture = NDArray[np.uint8]
 Others = Mapping[str, NDArray[Any]]

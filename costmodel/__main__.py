@@ -12,11 +12,10 @@ from costmodel.conventions import CONVENTIONS, Convention, convention_named
 from costmodel.keras_file import read_keras_file
 from costmodel.layer_table import layer_table
 from costmodel.machine import MACHINES, Machine, machine_named
-from costmodel.methods import METHODS, multiple_of_8
 from costmodel.report import (
     Subject,
+    all_subjects,
     graph_subject,
-    method_subject,
     model_subject,
     resources_table,
     running_table,
@@ -27,6 +26,8 @@ from costmodel.streaming import streaming
 from costmodel.streaming_table import REUSE, hardware_table, streaming_table
 from costmodel.tables import FORMATS, Table
 from costmodel.this_machine import one_core, this_machine
+from npfuse.methods import METHODS
+from npfuse.padding import on_grid
 
 DEFAULT_SIZE = "1344x896"
 DEFAULT_MODEL = "lightfuse"
@@ -69,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="conventions: " + " | ".join(f"{c.name}: {c.sentence}" for c in CONVENTIONS.values()),
     )
     networks = report.add_mutually_exclusive_group()
-    models = ", ".join(method.model for method in METHODS)
+    models = ", ".join(METHODS)
     networks.add_argument("--model", help=f"one network: {models}")
     networks.add_argument("--keras", metavar="FILE", type=Path, help="the network in a Keras 3 .keras file")
     report.add_argument("--layers", action="store_true", help=f"one row a layer (of {DEFAULT_MODEL} unless named)")
@@ -130,7 +131,7 @@ def _executed(arguments: argparse.Namespace) -> str:
         raise ValueError(f"{arguments.over} is {b.dtype} {b.shape}, expected {a.dtype} {a.shape} as {arguments.under}")
     pair = (a, b) if under_exposed_first(a, b) else (b, a)
     title = f"{weights.label} on {arguments.under} and {arguments.over}, {a.shape[1]}x{a.shape[0]}: executed and static"
-    height, width = multiple_of_8(*a.shape[:2])
+    height, width = on_grid(*a.shape[:2])
     layers = count(weights.graph(height, width)).layers
     return FORMATS[arguments.format]([executed_table(layers, count_executed(*pair, weights), title)])
 
@@ -212,7 +213,7 @@ def _kinds(machine: Machine | None) -> str:
 
 
 def _all(height: int, width: int, convention: Convention, machine: Machine | None) -> list[Table]:
-    subjects = [method_subject(method, height, width) for method in METHODS]
+    subjects = all_subjects(height, width)
     size = f"a pair of {width}x{height} pictures"
     return [
         table_3(convention),
@@ -228,7 +229,7 @@ def _measured(subject: Subject | None, height: int, width: int) -> list[Table]:
     def progress(name: str) -> None:
         print(f"running {name}", file=sys.stderr)
 
-    subjects = [subject] if subject else [method_subject(method, height, width) for method in METHODS]
+    subjects = [subject] if subject else all_subjects(height, width)
     tables = [time_table(subjects, one_core(), example_pixels(height, width), progress)]
     known = [subject for subject in subjects if subject.model]
     return [*tables, memory_table(known, progress)] if known else tables

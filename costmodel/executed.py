@@ -21,8 +21,9 @@ from npfuse.engine.pixel_groups import (
     empty_counts,
 )
 from npfuse.ops import PointwiseConv2D
+from npfuse.padding import GRID
 from npfuse.strip_form import NotLightFuseForm, match_form
-from npfuse.strips import GRID, fuse_pair
+from npfuse.strips import fuse_pair
 from npfuse.weights.weights import Weights
 
 

@@ -22,16 +22,15 @@ from costmodel.counts import count
 from costmodel.executed import count_executed
 from costmodel.execution import StepCost, steps
 from costmodel.machine import Machine, predicted_s
-from costmodel.methods import multiple_of_8
 from costmodel.report import Subject
 from npfuse import Weights, fuse
 from npfuse.examples import example_pair
 from npfuse.graph import Graph
 from npfuse.models import build
+from npfuse.padding import GRID, on_grid
 from npfuse.pictures.reading import read_picture
 from npfuse.run import run
 from npfuse.strip_form import form_or_none
-from npfuse.strips import GRID
 from npfuse.weights.loading import bundled_names, load_weights
 
 SCENE = "interior"
@@ -99,7 +98,7 @@ def executed_steps(
     """Return steps with the multiply-adds of pointwise chains replaced by those that fusing a pair executes."""
     assert weights is not None
     done = {layer.name: layer.macs for layer in count_executed(under, over, weights).layers}
-    layers = {layer.name: layer for layer in count(weights.graph(*multiple_of_8(*under.shape[:2]))).layers}
+    layers = {layer.name: layer for layer in count(weights.graph(*on_grid(*under.shape[:2]))).layers}
     result = []
     for step in walk:
         names = [node.name for node in step.nodes if node.name in done]

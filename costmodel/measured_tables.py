@@ -11,7 +11,7 @@ from costmodel.measured_memory import measured_peak
 from costmodel.published import RUNTIME_RATIOS
 from costmodel.report import Subject, machine_notes
 from costmodel.tables import Column, Table, Value
-from npfuse.fusion_memory import fusion_peak
+from npfuse.methods import METHODS
 
 COMPARED = "LightFuse"  # what the paper's ratios are of
 
@@ -138,7 +138,7 @@ def memory_table(subjects: Sequence[Subject], progress: Callable[[str], None]) -
     for subject in subjects:
         progress(subject.name)
         assert subject.model is not None
-        predicted = fusion_peak(subject.model, subject.height, subject.width).bytes
+        predicted = METHODS[subject.model].peak(subject.height, subject.width).bytes
         measured = measured_peak(subject.model, subject.height, subject.width)
         size = f"{subject.width}x{subject.height}"
         rows.append((subject.name, size, predicted, measured, predicted / measured - 1))

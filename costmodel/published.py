@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from npfuse.methods.mefnet import SHORT_SIDE
+
 PAPER = "LightFuse, arXiv 2107.02299"
 
 
@@ -31,20 +33,22 @@ class Reading:
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedMethod:
-    """What the paper prints about one method; None where it prints nothing.
+    """The paper's numbers of one method; None where it prints none.
 
     Parameters
     ----------
-    name : as in the paper
-    model : key of `npfuse.models.MODELS`
-    flops_per_pixel : under the convention `paper`
+    name : name in the paper
+    model : key of `npfuse.methods.METHODS`
+    flops_per_pixel : FLOPs under the convention `paper`
     parameters : number of parameters
+    difference : reason for which the network that runs differs from the one counted
     """
 
     name: str
     model: str
     flops_per_pixel: Reading | None
     parameters: Reading | None
+    difference: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +69,9 @@ class PublishedRatio:
 
 FLOPS_CONVENTION = "paper"
 
-METHODS: tuple[PublishedMethod, ...] = (
+NOT_PUBLISHED = "the paper does not have it"
+
+TABLE_3: tuple[PublishedMethod, ...] = (
     PublishedMethod(
         name="LightFuse",
         model="lightfuse",
@@ -76,6 +82,8 @@ METHODS: tuple[PublishedMethod, ...] = (
             "size weigh 1/4, 1/16 and 1/64; the decoder is not counted",
         ),
         parameters=Reading(value=18_630, table="Table III", footnote="with biases"),
+        difference="the parameters are the same; `paper` leaves out the decoder, biases, ReLU, sum and tanh, which run "
+        "(see --convention flops-all)",
     ),
     PublishedMethod(
         name="DeepFuse",
@@ -91,6 +99,8 @@ METHODS: tuple[PublishedMethod, ...] = (
             footnote="three input channels, a bias in every convolution, and the two branches counted apart",
             arguments={"channels": 3, "use_bias": True, "shared": False},
         ),
+        difference="the released network sees luma only, shares its branches' weights and has no biases; the table "
+        "counts the FLOPs of that one, but the parameters of one with three channels, two sets of weights and biases",
     ),
     PublishedMethod(
         name="MEF-Net",
@@ -106,9 +116,24 @@ METHODS: tuple[PublishedMethod, ...] = (
             footnote="a bias in every convolution, and no normalisation",
             arguments={"normalise": False, "use_bias": True},
         ),
+        difference="the released network normalises where the table counts biases; and it runs once an exposure, on a "
+        f"copy whose short side is {SHORT_SIDE}, so its FLOPs per pixel of the copy are not per pixel of the picture",
     ),
-    PublishedMethod(name="T_CNN", model="t_cnn", flops_per_pixel=None, parameters=None),
-    PublishedMethod(name="Mertens09", model="mertens", flops_per_pixel=None, parameters=None),
+    PublishedMethod(
+        name="T_CNN",
+        model="t_cnn",
+        flops_per_pixel=None,
+        parameters=None,
+        difference="Table III has no row for it; the network is built from Table I",
+    ),
+    PublishedMethod(
+        name="Mertens09",
+        model="mertens",
+        flops_per_pixel=None,
+        parameters=None,
+        difference="Table III has no row for it; it learns nothing, so `paper` counts nothing, and its pyramids weigh "
+        "by fixed kernels (see --convention flops-all)",
+    ),
 )
 
 # "1.4 to 20 times FLOP and parameter reduction": the abstract gives one pair of ratios for both.

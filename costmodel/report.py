@@ -10,13 +10,11 @@ from costmodel.counts import GraphCost, count
 from costmodel.energy import PRECISIONS, SOURCE, energy
 from costmodel.execution import StepCost, fused_steps, steps
 from costmodel.machine import Machine, predicted_s
-from costmodel.methods import METHODS, Method, method_of
-from costmodel.published import FLOPS_CONVENTION, PAPER, RATIOS, Reading
-from costmodel.published import METHODS as PUBLISHED
+from costmodel.published import FLOPS_CONVENTION, NOT_PUBLISHED, PAPER, RATIOS, TABLE_3, Reading
 from costmodel.tables import Column, Table, Value
-from npfuse.fusion_memory import fusion_peak
 from npfuse.graph import Graph
 from npfuse.graph_memory import Peak, peak
+from npfuse.methods import METHODS, Method
 from npfuse.models import build
 
 KIND_MEANINGS = {
@@ -40,7 +38,7 @@ class Subject:
     graph : for one size
     runs : of the graph for one result
     height, width : of the result, by whose pixels costs are divided
-    model : key of `npfuse.models.MODELS`, if npfuse fuses with it; None for somebody else's network
+    model : key of `npfuse.methods.METHODS`, if npfuse fuses with it; None for somebody else's network
     notes : why it differs from the paper's, and what is left out
     """
 
@@ -75,7 +73,7 @@ class Subject:
     @cached_property
     def peaks(self) -> tuple[Peak, Peak]:
         """The peak memory operator by operator, and fused."""
-        fused = fusion_peak(self.model, self.height, self.width) if self.model else peak(self.graph, merge=True)
+        fused = METHODS[self.model].peak(self.height, self.width) if self.model else peak(self.graph, merge=True)
         return peak(self.graph, merge=False), fused
 
     @property
@@ -87,21 +85,32 @@ class Subject:
 
 def method_subject(method: Method, height: int, width: int) -> Subject:
     """Return what really runs for a pair of pictures of one size."""
-    notes = (f"{method.name}: {method.difference}. Not counted: {method.left_out}.",)
+    published = next((row for row in TABLE_3 if row.model == method.name), None)
+    name, difference = (published.name, published.difference) if published else (method.title, NOT_PUBLISHED)
+    rows, columns = method.grid(height, width)
     return Subject(
-        name=method.name,
-        graph=method.graph(height, width),
+        name=name,
+        graph=method.graph(rows, columns),
         runs=method.runs,
         height=height,
         width=width,
-        model=method.model,
-        notes=notes,
+        model=method.name,
+        notes=(f"{name}: {difference}. Not counted: {method.around}.",),
     )
 
 
 def model_subject(model: str, height: int, width: int) -> Subject:
     """Return what really runs of one model; ValueError where it is unknown."""
-    return method_subject(method_of(model), height, width)
+    if model not in METHODS:
+        raise ValueError(f"model is {model!r}, expected one of {', '.join(METHODS)}")
+    return method_subject(METHODS[model], height, width)
+
+
+def all_subjects(height: int, width: int) -> list[Subject]:
+    """Return what really runs of every method: those of Table III in its order, then the others."""
+    printed = [row.model for row in TABLE_3]
+    names = [*printed, *(name for name in METHODS if name not in printed)]
+    return [model_subject(name, height, width) for name in names]
 
 
 def graph_subject(graph: Graph) -> Subject:
@@ -133,13 +142,13 @@ def table_3(convention: Convention) -> Table:
         _decimal("amount_ratio", convention.unit, f"{rate} counted, times LightFuse's", 2, "x LightFuse"),
         _decimal("parameters_ratio", "parameters", "parameters counted, times LightFuse's", 2, "x LightFuse"),
     )
-    counted = [_paper_counts(p.model, p.flops_per_pixel, p.parameters) for p in PUBLISHED]
+    counted = [_paper_counts(p.model, p.flops_per_pixel, p.parameters) for p in TABLE_3]
     amounts = [cost.per_pixel(convention) for cost, _ in counted]
     rows: list[tuple[Value, ...]] = []
     notes = [f"{convention.name}: {convention.sentence}."]
     if convention.name != FLOPS_CONVENTION:
         notes.append(f"The published FLOPs follow the convention {FLOPS_CONVENTION}.")
-    for method, amount, (_, parameters) in zip(PUBLISHED, amounts, counted, strict=True):
+    for method, amount, (_, parameters) in zip(TABLE_3, amounts, counted, strict=True):
         flops, size = method.flops_per_pixel, method.parameters
         rows.append(
             (
@@ -168,7 +177,7 @@ def table_3(convention: Convention) -> Table:
 
 def _without_row(name: str) -> str:
     """Return why the paper prints nothing about a method."""
-    return next(method.difference for method in METHODS if method.name == name)
+    return next(row.difference for row in TABLE_3 if row.name == name)
 
 
 # Per pixel, costs of networks do not depend on the size as long as it is a multiple of 8; Mertens' pyramids, which have

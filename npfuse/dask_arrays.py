@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from npfuse.contract import check_pictures, check_survey
 from npfuse.graph import Graph
+from npfuse.padding import GRID
 from npfuse.run import Engine
-from npfuse.strips import GRID, TILE_GRID, WHITE, fuse_pair, thumbnail_size
+from npfuse.strips import TILE_GRID, fuse_pair, thumbnail_size
 from npfuse.survey import BAND, Band, Survey, band, put_together
 from npfuse.thumbnail import Thumbnail
 from npfuse.weights.weights import Weights
@@ -106,13 +108,7 @@ def _check(a: Any, b: Any) -> None:
     for name, x in (("a", a), ("b", b)):
         if not is_dask(x):
             raise TypeError(f"fuse: {name} is {type(x).__name__}, expected a dask array as the other picture")
-        if x.dtype not in WHITE:
-            known = ", ".join(map(str, WHITE))
-            raise TypeError(f"fuse: dtype of {name} is {x.dtype}, expected one of {known}; shape {x.shape}")
-        if x.ndim not in (2, 3) or (x.ndim == 3 and x.shape[2] != 3) or not all(n > 0 for n in x.shape):
-            raise ValueError(f"fuse: shape of {name} is {x.shape}, expected (H, W, 3) or (H, W), known and not empty")
-    if a.shape != b.shape or a.dtype != b.dtype:
-        raise ValueError(f"fuse: b is {b.shape} {b.dtype}, expected {a.shape} {a.dtype} as a; crop or convert one")
+    check_pictures({"a": a, "b": b}, (3, 2))
 
 
 def _aligned(x: Any) -> list[tuple[int, ...]]:
@@ -168,11 +164,7 @@ def _below(rows: Sequence[list[Band]], taps: Thumbnail) -> Survey:
 def _settings(a: Survey, b: Survey, order: str, shape: tuple[int, ...]) -> Settings:
     """Return whether the pictures change places, and their surveys, the under-exposed one's first."""
     for name, found in (("a", a), ("b", b)):
-        if found.outside:
-            raise ValueError(
-                f"fuse: {found.outside} values of {name} are NaN or outside [0, 1], expected none; the first is at"
-                f" {found.at}; shape {shape}"
-            )
+        check_survey(name, found, shape)
     swapped = order == "auto" and a.mean > b.mean
     return swapped, (b, a) if swapped else (a, b)
 

@@ -1,6 +1,6 @@
 """fuse() and fuse_stack(): exposures in, one picture out. Checks and orders the pictures, and runs the method's jobs.
 
-What a method does to the pictures is in `npfuse.methods`.
+The methods themselves are in `npfuse.methods`, the check of the pictures in `npfuse.contract`.
 """
 
 import os
@@ -13,11 +13,12 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from npfuse.contract import check_pictures, check_range
 from npfuse.dask_arrays import fuse_dask, is_dask
-from npfuse.methods import METHODS, Job, Method
-from npfuse.methods.pair_network import pair_phases
+from npfuse.methods import METHODS, Job, Method, NetworkMethod, named
+from npfuse.padding import GRID
 from npfuse.run import Engine
-from npfuse.strips import GRID, WHITE, Pixels
+from npfuse.strips import Pixels
 from npfuse.survey import survey
 from npfuse.weights.loading import bundled_names, load_weights
 from npfuse.weights.weights import Weights
@@ -42,23 +43,22 @@ def fuse(
     Parameters
     ----------
     a, b : ndarray (H, W, 3), (H, W) or (N, H, W, 3); uint8, uint16, or float32 or float64 in [0, 1]
-        RGB, grey, or a batch of RGB. Any H and W of at least 1, both pictures alike. Or dask arrays of such pictures,
-        no batches; the result is one then, of the same values (`npfuse.dask_arrays`).
+        RGB, grey, or a batch of RGB, both pictures alike, H and W at least 1. Or dask arrays of single pictures, which
+        give a dask array of the same values (`npfuse.dask_arrays`).
     weights : None, str, Path or Weights
-        None for the method's own, the name of bundled ones, the path of a weights file, or weights already loaded.
+        Bundled name, path of a weights file, or loaded Weights; None for the method's own.
     method : str, optional
-        "tonefuse", "lightfuse", "t_cnn", "mertens", "deepfuse" or "mefnet". None for the one that the weights are for;
-        without weights, for "tonefuse".
+        "tonefuse", "lightfuse", "t_cnn", "mertens", "deepfuse" or "mefnet". None for the method of the weights;
+        without weights, "tonefuse".
     order : "auto" or "given"
-        "auto": of each pair, the picture with the lower mean is the under-exposed one (a, where the means are equal).
-        "given": a is.
+        "auto": the picture of the lower mean is the under-exposed one (a if the means are equal). "given": a is.
     threads : int, optional
-        How many threads work; None for as many as this process has cores, 1 for none besides the caller's. The result
-        does not depend on it.
+        Number of threads; None for one a core of this process, 1 for the caller's thread alone. The result does not
+        depend on it.
     engine : "fast" or "definition"
         The compiled functions, or the NumPy definitions.
     progress : callable, optional
-        Called in the caller's thread with how many parts of the work are done and how many there are.
+        Function of the parts done and of all parts; called in the caller's thread.
 
     Returns
     -------
@@ -74,14 +74,13 @@ def fuse(
 
     Notes
     -----
-    float64 pictures are computed in float64, all others in float32. Source: LightFuse (arXiv 2107.02299); it rounds to
-    the nearest level, where the authors' code truncates. Each other method's source is in its module in
-    `npfuse.methods`.
+    float64 pictures are computed in float64, all others in float32. Results are rounded to the nearest level;
+    LightFuse's authors truncate. The source of each method is in its module in `npfuse.methods`.
 
     Examples
     --------
     >>> under, over = np.full((9, 10), 0.1, np.float32), np.full((9, 10), 0.9, np.float32)
-    >>> fused = fuse(over, under)  # the order is found out
+    >>> fused = fuse(over, under)  # in any order
     >>> fused.shape, fused.dtype, bool(0 <= fused.min() and fused.max() <= 1)
     ((9, 10), dtype('float32'), True)
     >>> fuse(under, over, method="mertens").shape
@@ -89,8 +88,9 @@ def fuse(
     """
     if is_dask(a) or is_dask(b):
         chosen, loaded = method_and_weights(method, weights)
-        if chosen.phases is not pair_phases or loaded is None:
-            raise ValueError(f"fuse: {chosen.title} takes no dask arrays, expected tonefuse, lightfuse or t_cnn")
+        if not chosen.parts or loaded is None:
+            expected = named(lambda method: method.parts)
+            raise ValueError(f"fuse: {chosen.title} takes no dask arrays, expected {expected}")
         fused: Pixels = fuse_dask(a, b, loaded, order=order, engine=engine)
         return fused
     pictures = _checked({"a": a, "b": b})
@@ -106,16 +106,20 @@ def fuse_stack(
     threads: int | None = None,
     engine: Engine = "fast",
     progress: Progress | None = None,
+    pair: bool = False,
 ) -> Pixels:
     """Fuse any number of exposures of one scene.
 
     Parameters
     ----------
     exposures : sequence of at least two ndarrays, each as `fuse` takes them
-        "mertens" and "mefnet" use all of them; of more than two, the other methods use the darkest and the brightest.
+        "tonefuse", "lightfuse", "t_cnn", "mertens" and "mefnet" use all of them; of more than two, the other methods
+        use the darkest and the brightest.
     order : "auto" or "given"
         "auto": by their means. "given": the first is the darkest, the last the brightest.
     weights, method, threads, engine, progress : as for `fuse`
+    pair : bool
+        Whether every method gets the darkest and the brightest exposure alone.
 
     Returns
     -------
@@ -125,6 +129,11 @@ def fuse_stack(
     ------
     ValueError, TypeError : as `fuse`, or fewer than two exposures
 
+    Notes
+    -----
+    A network of a pair sees the darkest and the brightest exposure, each averaged with all others, mapped to it
+    (`npfuse.stacks`): the same picture with less noise.
+
     Examples
     --------
     >>> exposures = [np.full((9, 10, 3), level, np.uint8) for level in (20, 120, 230)]
@@ -132,7 +141,9 @@ def fuse_stack(
     (9, 10, 3)
     """
     pictures = _checked({f"exposure {k}": picture for k, picture in enumerate(exposures, 1)})
-    return _fused(pictures, weights, method=method, order=order, threads=threads, engine=engine, progress=progress)
+    return _fused(
+        pictures, weights, method=method, order=order, threads=threads, engine=engine, progress=progress, pair=pair
+    )
 
 
 def _fused(
@@ -144,6 +155,7 @@ def _fused(
     threads: int | None,
     engine: Engine,
     progress: Progress | None,
+    pair: bool = False,
 ) -> Pixels:
     """Fuse pictures that were checked."""
     if order not in get_args(Order):
@@ -157,7 +169,7 @@ def _fused(
     phases_of_each = []
     for *exposures, result in zip(*pictures, out, strict=True) if batch else [(*pictures, out)]:
         ordered = exposures if order == "given" else sorted(exposures, key=partial(_mean, threads=count))
-        if chosen.most_exposures == 2:
+        if pair or chosen.most_exposures == 2:
             ordered = [ordered[0], ordered[-1]]
         phases_of_each.append(chosen.phases(ordered, result, loaded, engine=engine, threads=count))
     # The first phases of all pictures of a batch, then the second ones.
@@ -177,18 +189,16 @@ def method_and_weights(method: str | None, weights: "Weights | str | Path | None
 
     Parameters
     ----------
-    method : str or None
-        None for the one that the weights are for.
-    weights : None, str, Path or Weights
-        None for the method's own bundled ones.
+    method : name of the method; None for the method of the weights
+    weights : Weights, or their bundled name or path; None for the method's own bundled ones
 
     Returns
     -------
-    Method, and Weights or None, for a method without
+    Method, and Weights, or None for a method without
 
     Raises
     ------
-    ValueError : an unknown method, weights that are not the method's, or none where none ship
+    ValueError : an unknown method, weights of another method, or no weights of a method whose weights do not ship
 
     Examples
     --------
@@ -198,19 +208,18 @@ def method_and_weights(method: str | None, weights: "Weights | str | Path | None
     """
     if method is not None and method not in METHODS:
         raise ValueError(f"fuse: method is {method!r}, expected one of {', '.join(METHODS)}")
-    if method is not None and not METHODS[method].inputs:
+    chosen = None if method is None else METHODS[method]
+    if chosen is not None and not isinstance(chosen, NetworkMethod):
         if weights is not None:
-            raise ValueError(f"fuse: weights are given, expected none: {METHODS[method].title} has no weights")
-        return METHODS[method], None
-    if method is not None and weights is None and method not in bundled_names():
-        where = f"; {METHODS[method].where}" if METHODS[method].where else ""
-        raise ValueError(
-            f"fuse: no weights of {METHODS[method].title} ship with npfuse, expected a file of them{where}"
-        )
+            raise ValueError(f"fuse: weights are given, expected none: {chosen.title} has no weights")
+        return chosen, None
+    if chosen is not None and weights is None and chosen.name not in bundled_names():
+        at = f"; {chosen.weights_at}" if chosen.weights_at else ""
+        raise ValueError(f"fuse: no weights of {chosen.title} ship with npfuse, expected a file of them{at}")
     loaded = load_weights(method if weights is None else weights)
-    chosen = METHODS.get(loaded.model if method is None else method)
+    chosen = chosen or METHODS.get(loaded.model)
     inputs = {name: shape[2] for name, shape in loaded.graph(GRID, GRID).inputs if name != "thumbnail"}
-    if chosen is None or loaded.model != chosen.name or inputs != chosen.inputs:
+    if not isinstance(chosen, NetworkMethod) or loaded.model != chosen.name or inputs != chosen.inputs:
         wanted = chosen.title if chosen else "a network of exposures"
         found = ", ".join(f"{name} of {channels}" for name, channels in inputs.items())
         raise ValueError(
@@ -233,7 +242,7 @@ def run_all(jobs: list[Job], threads: int) -> Iterator[None]:
 
 
 def under_exposed_first(a: Pixels, b: Pixels) -> bool:
-    """Tell whether a is the under-exposed picture of a pair: the one with the lower mean, or the first where equal.
+    """Tell whether a is the under-exposed picture of a pair: it has the lower mean, or the same.
 
     Examples
     --------
@@ -251,7 +260,7 @@ def _mean(x: Pixels, threads: int = 1) -> float:
 
 
 def thread_count(threads: int | None) -> int:
-    """Return how many threads to work with: None for as many as this process has cores."""
+    """Return the number of threads; None stands for one a core of this process."""
     if threads is None:
         available = getattr(os, "sched_getaffinity", None)
         return len(available(0)) if available else os.cpu_count() or 1
@@ -263,55 +272,10 @@ def thread_count(threads: int | None) -> int:
 
 
 def _checked(named: dict[str, Any]) -> list[Pixels]:
-    """Return all pictures as arrays, or raise with what is wrong."""
-    if len(named) < 2:
-        raise ValueError(f"fuse: number of exposures is {len(named)}, expected at least 2")
+    """Return all pictures as arrays, or raise with the fault."""
     pictures = {name: np.asarray(x) for name, x in named.items()}
-    known = ", ".join(str(dtype) for dtype in WHITE)
-    for name, x in pictures.items():
-        if x.dtype not in WHITE:
-            raise TypeError(f"fuse: dtype of {name} is {x.dtype}, expected one of {known}; shape {x.shape}")
-        if x.ndim not in (2, 3, 4) or (x.ndim > 2 and x.shape[-1] != 3):
-            raise ValueError(f"fuse: shape of {name} is {x.shape}, expected (H, W, 3), (H, W) or (N, H, W, 3)")
-        if x.size == 0:
-            raise ValueError(f"fuse: shape of {name} is {x.shape}, expected no empty axis")
-    (first, a), *others = pictures.items()
-    for name, x in others:
-        if x.shape != a.shape:
-            hint = "crop or resize one of the pictures"
-            raise ValueError(f"fuse: shape of {name} is {x.shape}, expected {a.shape} as {first}; {hint}")
-        if x.dtype != a.dtype:
-            raise TypeError(
-                f"fuse: dtype of {name} is {x.dtype}, expected {a.dtype} as {first}; convert one of the pictures"
-            )
+    check_pictures(pictures, (3, 2, 4))
     for name, x in pictures.items():
         if x.dtype.kind == "f":
             check_range(name, x)
     return list(pictures.values())
-
-
-def check_range(name: str, x: Pixels) -> None:
-    """Raise ValueError where a value of floats is NaN, infinite or outside [0, 1], with how many and the first.
-
-    Parameters
-    ----------
-    name : of the picture, for the message
-    x : float32 or float64, at least one axis
-
-    Examples
-    --------
-    >>> check_range("a", np.array([0.5, 2]))
-    Traceback (most recent call last):
-    ValueError: fuse: 1 of 2 values of a are NaN or outside [0, 1], expected none; the first is 2.0 at (1,); shape (2,)
-    """
-    count, first = 0, None
-    for row in range(x.shape[0]):  # by rows, to keep the masks small
-        bad = ~((x[row] >= 0) & (x[row] <= 1))  # a NaN compares false
-        if bad.any():
-            count += int(np.count_nonzero(bad))
-            first = first or (row, *(int(i) for i in np.argwhere(bad)[0]))
-    if first is not None:
-        raise ValueError(
-            f"fuse: {count} of {x.size} values of {name} are NaN or outside [0, 1], expected none; "
-            f"the first is {x[first]} at {first}; shape {x.shape}"
-        )

@@ -5,8 +5,8 @@ keeps the inputs, so they count to the end. Counted too is what a step needs for
 dense convolution pads a strip of its input at a time, a transposed one all of it, a resize makes a half-resampled
 picture, and a merged chain deals pixels out to groups, a row of a few of them at a time; depthwise convolutions need
 nothing. Left out: weights (`GraphCost.parameters`), and the hidden values of a chain's block of pixels, which are few
-and do not grow with the picture. What `npfuse.fuse` takes, which cuts pictures into parts, is in
-`npfuse.fusion_memory`.
+and do not grow with the picture. The memory of `npfuse.fuse`, which cuts pictures into parts, is each method's own
+(`npfuse.methods.method.Method.peak`).
 """
 
 from collections.abc import Iterator

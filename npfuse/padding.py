@@ -15,6 +15,19 @@ from numpy.typing import NDArray
 Padding = Literal["same", "valid"]
 PADDINGS: tuple[Padding, ...] = get_args(Padding)
 
+GRID = 8  # pixels: LightFuse's GlobalNet halves the size three times
+
+
+def on_grid(*sizes: int) -> tuple[int, ...]:
+    """Return sizes rounded up to multiples of `GRID`, as pictures are padded for LightFuse and its kin.
+
+    Examples
+    --------
+    >>> on_grid(16, 17)
+    (16, 24)
+    """
+    return tuple(-(-size // GRID) * GRID for size in sizes)
+
 
 def extent(kernel: int, dilation: int) -> int:
     """Return how many positions a dilated kernel spans.

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from npfuse.engine.layout import CELL, CHANNELS, TAPS
 from npfuse.graph import Graph, Node
 from npfuse.ops import BOX, Add, AddChannels, DepthwiseConv2D, DepthwiseConv2DTranspose, PointwiseConv2D, ReLU, Tanh
-from npfuse.ops.resize import Method, Resize
+from npfuse.ops.resize import Resampling, Resize
 from npfuse.run import Step, plan
 
 HALVING = DepthwiseConv2D(kernel_size=(TAPS, TAPS), stride=(2, 2))
@@ -41,7 +41,7 @@ class Form:
     chain: Step
     halvings: Step
     coarse_branch: Graph | None
-    upsampling: Method | None
+    upsampling: Resampling | None
     thumbnail_branch: Graph | None
 
 
@@ -173,7 +173,7 @@ def _halves(node: Node) -> bool:
     return isinstance(node.op, DepthwiseConv2D) and replace(node.op, use_bias=True) == HALVING
 
 
-def _upsampling(graph: Graph, name: str) -> tuple[str, Method | None, list[Node]]:
+def _upsampling(graph: Graph, name: str) -> tuple[str, Resampling | None, list[Node]]:
     """Return the coarse picture, the way of making it CELL times as large, and the nodes that do so."""
     nodes = {node.name: node for node in graph.nodes}
     if name not in nodes:

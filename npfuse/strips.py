@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 
 from npfuse.engine.layout import GROUP_SIDE
 from npfuse.graph import Graph
+from npfuse.padding import GRID, on_grid
 from npfuse.run import Engine, plan, run
 from npfuse.strip_form import Form, NotLightFuseForm, form_or_none, match_form
 from npfuse.survey import Survey, survey
 from npfuse.weights.weights import Weights
 
-GRID = 8  # pixels: GlobalNet halves the size three times
 TILE_GRID = GROUP_SIDE  # pixels: tiles meet at groups, which are evaluated by themselves
 TILE_BYTES = 16 << 20  # of a tile's widest value in memory
 ALL_TILES_BYTES = 128 << 20  # like TILE_BYTES, but for all tiles in flight together
@@ -35,6 +35,17 @@ WHITE = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0, np.dtype(np.fl
 Pixels = NDArray[Any]
 Span = tuple[int, int]
 Counts = NDArray[np.int64]
+
+
+def float_dtype(dtype: "np.dtype[Any]") -> "np.dtype[Any]":
+    """Return the dtype that pictures of a dtype are computed in: float64 for float64, else float32.
+
+    Examples
+    --------
+    >>> float_dtype(np.dtype(np.uint16)), float_dtype(np.dtype(np.float64))
+    (dtype('float32'), dtype('float64'))
+    """
+    return np.dtype(np.float64 if dtype == np.float64 else np.float32)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,11 +61,6 @@ class Tile:
 
 
 Job = Callable[[Tile, Tile], Counts | None]
-
-
-def float_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """Return the dtype to compute in for pictures of a dtype: float64 for float64, else float32."""
-    return np.dtype(np.float64 if dtype == np.float64 else np.float32)
 
 
 def tiles_along(axis: int, n: int, length: int, graph: Graph) -> list[Tile]:
@@ -110,9 +116,9 @@ def tile_side(graph: Graph, engine: Engine, itemsize: int = 4, threads: int = 1)
 
 
 def fuse_pair(
-    under: Pixels,
-    over: Pixels,
-    out: Pixels,
+    under: Any,
+    over: Any,
+    out: Any,
     weights: Weights,
     *,
     engine: Engine,
@@ -136,7 +142,7 @@ def fuse_pair(
     jobs, to be called once each, in any order; a job of one pass returns counts of its arithmetic
         (`npfuse.engine.pixel_groups.empty_counts`)
     """
-    height, width = (-(-size // GRID) * GRID for size in out.shape[:2])
+    height, width = on_grid(*out.shape[:2])
     whole = weights.graph(*weights.padded_size(*out.shape[:2]))
     size, own_range = thumbnail_size(whole), weights.normalization == "min_max"
     if surveys is None and (own_range or size != (1, 1)):
@@ -191,9 +197,9 @@ def strip_sides(height: int, width: int, threads: int) -> tuple[int, int]:
 class _Pair:
     """A pair of pictures, its result, and the network's inputs besides the pixels."""
 
-    under: Pixels
-    over: Pixels
-    out: Pixels
+    under: Any
+    over: Any
+    out: Any
     weights: Weights
     scales: list[tuple[float, float]]
     others: dict[str, Pixels]

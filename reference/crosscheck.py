@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from npfuse.padding import GRID
 from npfuse.run import run
-from npfuse.strips import GRID
 from npfuse.weights.loading import bundled_names, load_weights
 from npfuse.weights.weights import Weights, WeightsError
 from reference import keras_models

@@ -6,6 +6,7 @@
 import keras
 import numpy as np
 
+from npfuse.padding import GRID
 from npfuse.scoring.metrics import psnr, ssim
 from reference.examples import thumbnail
 from reference.sice import full_range
@@ -27,7 +28,7 @@ def fuse_scene(model, scene, margin=0):
     """
     pair = full_range(np.concatenate([scene.under, scene.over], axis=-1))
     height, width, _ = pair.shape
-    after = [(0, -n % 8 + margin) for n in (height, width)]
+    after = [(0, -n % GRID + margin) for n in (height, width)]
     padded = np.pad(pair, (*after, (0, 0)), mode="edge")[None]
     inputs = [padded, thumbnail(pair)[None]] if model.name == "tonefuse" else padded
     output = np.asarray(model(inputs, training=False))[0, :height, :width]

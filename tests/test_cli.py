@@ -319,7 +319,13 @@ def test_fuse_takes_a_method_and_further_exposures(folder, capsys):
     assert "method Mertens 2009" in capsys.readouterr().err
     expected = npfuse.fuse_stack([under, middle, over], method="mertens")
     assert_close(read_picture(folder / "mertens.png").pixels, expected)
-    assert main(["fuse", *stack, "-o", "pair.png", "--weights", "small.npz", "-v"]) == 0
+    assert main(["fuse", *stack, "-o", "all.png", "--weights", "small.npz", "-v"]) == 0
+    assert "all 3 exposures are used: LightFuse fuses the darkest and the brightest, each averaged" in (
+        capsys.readouterr().err
+    )
+    expected = npfuse.fuse_stack([under, middle, over], random_weights())
+    assert_close(read_picture(folder / "all.png").pixels, expected)
+    assert main(["fuse", *stack, "-o", "pair.png", "--weights", "small.npz", "-v", "--pair"]) == 0
     assert "of 3 exposures, LightFuse takes the darkest and the brightest" in capsys.readouterr().err
     assert_close(read_picture(folder / "pair.png").pixels, npfuse.fuse(under, over, random_weights()))
 

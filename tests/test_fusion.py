@@ -268,8 +268,8 @@ RGB = np.zeros((4, 5, 3), np.uint8)
         (RGB, RGB.astype(object), TypeError, "dtype of b is object, expected one of"),
         (np.zeros((4, 5, 4), np.uint8), RGB, ValueError, "shape of a is (4, 5, 4), expected (H, W, 3), (H, W) or"),
         (RGB, np.zeros(5, np.uint8), ValueError, "shape of b is (5,), expected (H, W, 3), (H, W) or (N, H, W, 3)"),
-        (np.zeros((0, 5, 3), np.uint8), RGB, ValueError, "shape of a is (0, 5, 3), expected no empty axis"),
-        (np.zeros((0, 4, 5, 3), np.uint8), RGB, ValueError, "shape of a is (0, 4, 5, 3), expected no empty axis"),
+        (np.zeros((0, 5, 3), np.uint8), RGB, ValueError, "shape of a is (0, 5, 3), expected lengths of 1 or more"),
+        (np.zeros((0, 4, 5, 3), np.uint8), RGB, ValueError, "shape of a is (0, 4, 5, 3), expected lengths of 1"),
         (
             nan_at((4, 5, 3), (2, 1, 0), (3, 0, 2)), np.zeros((4, 5, 3), np.float32), ValueError,
             "2 of 60 values of a are NaN or outside [0, 1], expected none; the first is nan at (2, 1, 0)",

@@ -27,14 +27,16 @@ def add(commands: Commands) -> None:
     command.add_argument("folder", type=Path, metavar="DIR")
     command.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="a folder, made where missing")
     command.add_argument(
-        "--pattern", nargs=2, metavar="P", help="how the two names are built, as '{name}_1.*' '{name}_2.*'"
+        "--pattern", nargs=2, metavar="P", help="patterns of the two names, as '{name}_1.*' '{name}_2.*'"
     )
     command.add_argument(
         "--format",
         choices=sorted({suffix[1:] for suffix in KIND_OF_SUFFIX}),
         help="of the outputs (the first picture's)",
     )
-    command.add_argument("--jobs", type=int, default=1, metavar="N", help="so many pairs at once, each a process (1)")
+    command.add_argument(
+        "--jobs", type=int, default=1, metavar="N", help="number of pairs fused at once, each in a process (1)"
+    )
     command.add_argument(
         "--scheduler", metavar="ADDRESS", help="of a dask.distributed cluster whose workers see the same files"
     )

@@ -1,27 +1,28 @@
-"""The command `npfuse check`: what is wrong with a pair of photographs, and what to do about it."""
+"""The command `npfuse check`: the faults of a pair of photographs, each with its remedy."""
 
 import argparse
 from pathlib import Path
 
 from npfuse.commands.console import Commands
+from npfuse.contract import check_survey
 from npfuse.pairs.diagnosis import Diagnosis, diagnose, findings
 from npfuse.pairs.file_fusion import FileOptions, Teller, check_alike, read_pair
-from npfuse.pairs.stored_fusion import check_survey
+from npfuse.pairs.file_options import CLIP_HINT
 from npfuse.pictures.picture import shown
 from npfuse.pictures.stored import opened
 from npfuse.survey import survey
 
 FOUND = 1
-# Said by this command alone: of pairs 9 stops apart, too, the alignment may not be known.
-UNSURE = "whether both show the same scene from the same place cannot be told; look at them"
+# Printed by this command only: a good pair 9 stops apart may have no certain alignment either.
+UNSURE = "cannot tell whether both show one scene from one place; look at them"
 
 
 def add(commands: Commands) -> None:
     """Add the command's parser."""
     command = commands.add_parser(
         "check",
-        help="say what is wrong with two photographs before they are fused",
-        description="Say what is wrong with a pair. Exit status: 0 nothing, 1 something that makes the result worse, "
+        help="list the faults of two photographs before they are fused",
+        description="List the faults of a pair. Exit status: 0 no fault, 1 faults that make the result worse, "
         "2 the pair cannot be fused.",
     )
     command.add_argument("under", type=Path, metavar="A")
@@ -36,7 +37,7 @@ def _check(arguments: argparse.Namespace) -> int:
             a, b = first.pixels, second.pixels
             for path, pixels in ((arguments.under, a), (arguments.over, b)):
                 if pixels.dtype.kind == "f":
-                    check_survey(shown(path), pixels, survey(pixels))
+                    check_survey(shown(path), survey(pixels), tuple(pixels.shape), hint=CLIP_HINT)
         else:
             a, b = (picture.pixels for picture in read_pair(arguments.under, arguments.over, FileOptions(), Teller()))
         found = diagnose(a, b)
@@ -53,7 +54,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _measured(found: Diagnosis) -> list[str]:
-    """Return what was measured, a line a thing."""
+    """Return the measurements, one a line."""
     stops = "cannot be told: no pixel is exposed in both" if found.stops is None else f"{found.stops:+.1f} stops"
     shift = found.shift
     lies = f"{shift.rows:+.1f} rows, {shift.columns:+.1f} columns" if shift.sure else "cannot be told"

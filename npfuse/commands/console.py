@@ -1,16 +1,17 @@
-"""What the commands share: options, lines on stderr, a progress bar, and the rule for files that exist already."""
+"""Shared by the commands: options, lines on stderr, a progress bar, and the rule for existing files."""
 
 import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TypeAlias, get_args
 
+from npfuse.fusion import Progress
 from npfuse.methods import METHODS
-from npfuse.pairs.file_fusion import Progress, Teller
+from npfuse.pairs.file_options import Teller
 from npfuse.run import Engine
 from npfuse.weights.loading import bundled_names
 
@@ -23,7 +24,10 @@ def add_fusion_options(command: argparse.ArgumentParser) -> None:
         "--weights", metavar="W", help=f"a bundled name ({', '.join(bundled_names())}) or a weights file"
     )
     command.add_argument(
-        "--method", choices=tuple(METHODS), metavar="M", help=f"{', '.join(METHODS)} (what the weights are for)"
+        "--method",
+        choices=tuple(METHODS),
+        metavar="M",
+        help=f"{', '.join(METHODS)} (default: the method of the weights)",
     )
     command.add_argument(
         "--engine", choices=get_args(Engine), default="fast", help="fast (default), or NumPy definitions"
@@ -39,13 +43,13 @@ def check_free(path: Path, force: bool) -> None:
 
 
 class ConsoleTeller(Teller):
-    """Lines on stderr: warnings always, the rest where they were asked for."""
+    """Prints lines on stderr: warnings always, details if they are asked for."""
 
     def __init__(self, verbose: bool) -> None:
         self.verbose = verbose
 
     def say(self, *lines: str) -> None:
-        """Print lines where they were asked for."""
+        """Print details if they are asked for."""
         if self.verbose:
             for line in lines:
                 print(line, file=sys.stderr)
@@ -56,7 +60,7 @@ class ConsoleTeller(Teller):
 
     @contextmanager
     def timed(self, what: str) -> Iterator[None]:
-        """Say what was done and how long it took."""
+        """Print a step's name and its time."""
         start = time.perf_counter()
         yield
         self.say(f"{what}: {time.perf_counter() - start:.2f} s")
@@ -67,7 +71,7 @@ class ConsoleTeller(Teller):
 
 
 def peak_memory() -> list[str]:
-    """Return a line that says how much memory the process had at most, where the system tells."""
+    """Return a line with the peak memory of the process, on systems that tell it."""
     if sys.platform == "win32":
         return []
     import resource
@@ -78,10 +82,10 @@ def peak_memory() -> list[str]:
 
 
 @contextmanager
-def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Draw a bar on stderr while a block runs, on a terminal only; yields what to call with (done, total).
+def progress_bar(what: str) -> Iterator[Progress]:
+    """Draw a bar on stderr while a block runs, on a terminal only; yields a function of (done, total).
 
-    Where code has to be compiled meanwhile, a line says so.
+    A line says so if code must be compiled meanwhile.
     """
     if not sys.stderr.isatty():
         yield lambda done, total: None

@@ -20,9 +20,9 @@ def add(commands: Commands) -> None:
     command = commands.add_parser(
         "evaluate",
         help="score every method on a folder of scenes",
-        description="Score every method on scenes, DIR/<scene>/<exposures> label.jpg. What is done is kept in OUT and "
-        "not done again; the table is written there, too (table.md, .csv and .json), and every single result "
-        "(scenes.csv). Exit status: 1 where a scene failed.",
+        description="Score every method on scenes, DIR/<scene>/<exposures> label.jpg. Results are kept in OUT and "
+        "not computed again; the table is written there, too (table.md, .csv and .json), and every single result "
+        "(scenes.csv). Exit status: 1 if a scene failed.",
     )
     command.add_argument("folder", type=Path, metavar="DIR", help="the folder of scenes")
     command.add_argument(
@@ -42,10 +42,10 @@ def add(commands: Commands) -> None:
     command.add_argument("--methods", nargs="+", choices=tuple(METHODS), metavar="M", help=f"of {', '.join(METHODS)}")
     command.add_argument("--format", choices=FORMATS, default="text")
     command.add_argument("--long-side", type=int, metavar="N", help="shrink larger pictures to it")
-    command.add_argument("--all-exposures", action="store_true", help="to the methods that take more than two")
+    command.add_argument("--all-exposures", action="store_true", help="give methods for stacks all exposures")
     command.add_argument("--pictures", action="store_true", help="keep the fused pictures in OUT, too, as PNG")
     command.add_argument("--threads", type=int, metavar="N", help="(as many as cores)")
-    command.add_argument("--again", action="store_true", help="do not take what was kept")
+    command.add_argument("--again", action="store_true", help="compute everything again")
     command.set_defaults(run=_evaluate)
 
 

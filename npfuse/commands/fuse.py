@@ -23,9 +23,7 @@ def add(commands: Commands) -> None:
     )
     add_fusion_options(command)
     add_file_options(command)
-    command.add_argument(
-        "-v", "--verbose", action="store_true", help="say what is read, decided and done, and how long it takes"
-    )
+    command.add_argument("-v", "--verbose", action="store_true", help="print each step and its time")
     command.set_defaults(run=_fuse)
 
 
@@ -37,19 +35,22 @@ def add_file_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--align",
         action="store_true",
-        help="shift the second picture by whole pixels where that is sure, and crop both",
+        help="shift the second picture by whole pixels if its shift is certain, and crop both",
     )
     command.add_argument(
         "--convert-profiles",
         action="store_true",
-        help="where the pictures have different ICC profiles: convert the second to the first's",
+        help="convert the second picture to the ICC profile of the first",
     )
     command.add_argument("--clip", action="store_true", help="float pictures: take values beyond 0 and 1 as 0 and 1")
-    command.add_argument("--no-check", action="store_true", help="do not look for what makes a bad result")
+    command.add_argument(
+        "--pair", action="store_true", help="of more than two exposures, fuse the darkest and the brightest alone"
+    )
+    command.add_argument("--no-check", action="store_true", help="do not search for faults of the pair")
     command.add_argument(
         "--max-memory",
         metavar="SIZE",
-        help="what the process may take, as 1.5G: .tif, .npy and .zarr are then read and written part by part",
+        help="memory limit of the process, as 1.5G; .tif, .npy and .zarr are then read and written part by part",
     )
     command.add_argument("--quality", type=int, default=95, help="of JPEG and WebP, 1 to 100 (default 95)")
 
@@ -68,6 +69,7 @@ def file_options(arguments: argparse.Namespace) -> FileOptions:
         align=arguments.align,
         clip=arguments.clip,
         check=not arguments.no_check,
+        pair=arguments.pair,
         max_memory=None if arguments.max_memory is None else parse_size(arguments.max_memory),
     )
 

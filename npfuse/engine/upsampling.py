@@ -14,14 +14,14 @@ from npfuse.engine import layout
 from npfuse.engine.compiled import compiled, inner
 from npfuse.engine.layout import BLOCKS_PER_SIDE, CELL, GROUP_SIDE, PAIR_PIXELS, ROW_PAIRS, RUN
 from npfuse.engine.vectors import Value, Vectors, vector_function
-from npfuse.ops.resize import Method, resize_taps
+from npfuse.ops.resize import Resampling, resize_taps
 
 NEAR = 3  # the cell before, the cell, the cell behind
 
 block_place, run_place = inner(layout.block_place), inner(layout.run_place)
 
 
-def cell_weights(method: Method, dtype: Any) -> NDArray[Any]:
+def cell_weights(method: Resampling, dtype: Any) -> NDArray[Any]:
     """Return the weights of the cell before, the cell and the cell behind for each pixel of the cells of a run.
 
     Parameters

@@ -13,10 +13,10 @@ from npfuse.engine.compiled import aligned_empty, compiled, contiguous
 from npfuse.engine.register_tiles import add_scaled, load_tile, store_tile
 from npfuse.engine.vectors import VECTOR_NUMBERS
 from npfuse.ops.operator import check_arrays
-from npfuse.ops.resize import Method, Resize, resize_taps
+from npfuse.ops.resize import Resampling, Resize, resize_taps
 
 
-def resize(x: NDArray[Any], *, height: int, width: int, method: Method) -> NDArray[Any]:
+def resize(x: NDArray[Any], *, height: int, width: int, method: Resampling) -> NDArray[Any]:
     """Resample pictures to a given size; see `npfuse.ops.resize`. float32 or float64."""
     check_arrays(Resize(height=height, width=width, method=method), x)
     (x,) = contiguous("resize", x)

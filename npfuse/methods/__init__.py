@@ -1,45 +1,47 @@
-"""The fusion methods: what each does around its graph, from pictures to a picture.
+"""The fusion methods: the steps of each around its graph, from pictures to a picture.
 
-A method turns exposures into jobs that fill an array. Jobs come in phases: those of one phase may run at once, in any
-order, and a phase begins when the one before it is done. `METHODS` lists the methods by name; `npfuse.fusion` checks
-pictures and weights, and runs the jobs.
+`METHODS` lists them by name; `npfuse.methods.method` says what a record holds, `npfuse.fusion` checks pictures and
+weights and runs the jobs. `tests/methods/test_every_method.py` names the pieces that a new method lacks.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from npfuse.methods.deepfuse import deepfuse_phases
-from npfuse.methods.mefnet import mefnet_phases
-from npfuse.methods.mertens import mertens_phases
-from npfuse.methods.method import Job, Method, Phases
-from npfuse.methods.pair_network import pair_phases
+from npfuse.methods.deepfuse import DEEPFUSE
+from npfuse.methods.mefnet import MEFNET
+from npfuse.methods.mertens import MERTENS
+from npfuse.methods.method import FormulaMethod, Job, Method, NetworkMethod, Phases
+from npfuse.methods.pair_network import LIGHTFUSE, T_CNN, TONEFUSE
 
 METHODS: Mapping[str, Method] = MappingProxyType(
-    {
-        method.name: method
-        for method in (
-            Method(name="tonefuse", title="ToneFuse", phases=pair_phases, inputs={"exposures": 6}, most_exposures=2),
-            Method(name="lightfuse", title="LightFuse", phases=pair_phases, inputs={"exposures": 6}, most_exposures=2),
-            Method(name="t_cnn", title="T_CNN", phases=pair_phases, inputs={"exposures": 6}, most_exposures=2),
-            Method(name="mertens", title="Mertens 2009", phases=mertens_phases, inputs={}, most_exposures=None),
-            Method(
-                name="deepfuse",
-                title="DeepFuse",
-                phases=deepfuse_phases,
-                inputs={"under": 1, "over": 1},
-                most_exposures=2,
-                where="the authors' DF_model_Epoch99.npz is at https://github.com/KRamPrabhakar/DeepFuse",
-            ),
-            Method(
-                name="mefnet",
-                title="MEF-Net",
-                phases=mefnet_phases,
-                inputs={"luma": 1},
-                most_exposures=None,
-                where="the authors' MEFNet_release.pt is at https://github.com/makedede/MEFNet",
-            ),
-        )
-    }
+    {method.name: method for method in (TONEFUSE, LIGHTFUSE, T_CNN, MERTENS, DEEPFUSE, MEFNET)}
 )
 
-__all__ = ["METHODS", "Job", "Method", "Phases"]
+__all__ = ["METHODS", "FormulaMethod", "Job", "Method", "NetworkMethod", "Phases", "named", "titled"]
+
+
+def named(fits: Callable[[Method], bool], joint: str = "or") -> str:
+    """Return the names of the methods that fit, for messages.
+
+    Examples
+    --------
+    >>> named(lambda method: method.parts)
+    'tonefuse, lightfuse or t_cnn'
+    """
+    return _listed([method.name for method in METHODS.values() if fits(method)], joint)
+
+
+def titled(fits: Callable[[Method], bool], joint: str = "and") -> str:
+    """Return the titles of the methods that fit, for messages.
+
+    Examples
+    --------
+    >>> titled(lambda method: method.most_exposures is None)
+    'Mertens 2009 and MEF-Net'
+    """
+    return _listed([method.title for method in METHODS.values() if fits(method)], joint)
+
+
+def _listed(words: list[str], joint: str) -> str:
+    """Return words with commas between them, and a joint before the last."""
+    return f" {joint} ".join(filter(None, [", ".join(words[:-1]), words[-1]]))

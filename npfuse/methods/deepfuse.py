@@ -1,40 +1,58 @@
 """DeepFuse: the network fuses luma, tile by tile; chroma is an average that favours colour.
 
 Luma and chroma are BT.601 in studio swing. The network's output has no scale of its own: over the whole picture its
-least value becomes 0 and its greatest 255, rounded, and that becomes 16 to 235. Chroma is averaged with the weights
-|C - 128|. Left out of the authors' scripts: rounding the inputs to bytes, and Matlab's imadjust, which clips another
-hundredth of the result at either end.
+least value becomes 0 and its greatest 255, rounded. Those levels are stretched so that a hundredth of the pixels
+saturates at either end, and become 16 to 235. Chroma is averaged with the weights |C - 128|. Luma and chroma are
+rounded to bytes, as in the authors' scripts; their rounding of the network's input to bytes is left out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from npfuse.color import STUDIO, luma_of, to_rgb, to_ycbcr
-from npfuse.methods.method import Phases, as_floats, strips, to_levels
+from npfuse.graph import Graph
+from npfuse.graph_memory import peak
+from npfuse.methods.method import (
+    Moment,
+    NetworkMethod,
+    Phases,
+    as_floats,
+    strip_planes,
+    strips,
+    times,
+    to_levels,
+)
+from npfuse.models.deepfuse import deepfuse
 from npfuse.run import Engine, run
-from npfuse.strips import Pixels, tile_side
+from npfuse.strips import Pixels, float_dtype, tile_side
 from npfuse.weights.weights import Weights
 
 LEVELS = 255
+SATURATED = 0.01  # share of the pixels at either end that the stretch saturates: the default of Matlab's stretchlim
+COLOUR_PLANES = 28  # of floats: of two pictures 6, the result's YCbCr 3, luma 2, chroma 8, and RGB with rounding 9
+TILES = 3  # along an axis; further ones are no larger
 
 
 def deepfuse_phases(
-    exposures: Sequence[Pixels], out: Pixels, weights: Weights | None, *, engine: Engine, threads: int
+    exposures: Sequence[Pixels], out: Pixels, weights: Weights, *, engine: Engine, threads: int
 ) -> Phases:
-    """Return two phases: the network's luma, tile by tile; then, when its range is known, colour, strip by strip.
+    """Return three phases: the network's luma, tile by tile; its range; then colour, strip by strip.
 
     Notes
     -----
     Source: https://github.com/KRamPrabhakar/DeepFuse, Gen_Input.m, getres.py and Gen_Result.m, commit 2a776ba.
     """
-    assert weights is not None
     height, width = out.shape[:2]
-    fused = np.empty((height, width), np.float64 if out.dtype == np.float64 else np.float32)
+    fused = np.empty((height, width), float_dtype(out.dtype))
     whole = weights.graph(height, width)
     side = tile_side(whole, engine, fused.itemsize, threads)
     arrays = {name: array.astype(fused.dtype, copy=False) for name, array in weights.arrays.items()}
+
+    ends: dict[str, tuple[Any, Any]] = {}
 
     def network(rows: tuple[int, int], columns: tuple[int, int]) -> None:
         # What the tile depends on, cut off at the picture's border, where the network pads with zeros.
@@ -52,23 +70,36 @@ def deepfuse_phases(
         kept = result[rows[0] - top : rows[1] - top, columns[0] - left : columns[1] - left]
         fused[rows[0] : rows[1], columns[0] : columns[1]] = kept
 
+    def levels(start: int, stop: int) -> NDArray[Any]:
+        least, most = ends["network"]
+        part = fused[start:stop]
+        scaled = (part - least) / (most - least) if most > least else np.zeros_like(part)
+        rounded: NDArray[Any] = np.rint(scaled * LEVELS)
+        return rounded
+
+    def ranges() -> None:
+        ends["network"] = fused.min(), fused.max()
+        counts = np.zeros(LEVELS + 1, np.intp)
+        for start, stop in strips(height, width):
+            counts += np.bincount(levels(start, stop).astype(np.uint8).ravel(), minlength=LEVELS + 1)
+        ends["stretch"] = stretch_limits(counts)
+
     def colour(start: int, stop: int) -> None:
-        least, most = fused.min(), fused.max()
-        stretched = (fused[start:stop] - least) / (most - least) if most > least else np.zeros_like(fused[start:stop])
-        luma = np.rint(stretched * LEVELS) / LEVELS  # in [0, 1]
+        low, high = ends["stretch"]
+        luma = (np.clip(levels(start, stop), low, high) - low) / fused.dtype.type(high - low)  # in [0, 1]
         if out.ndim == 2:
             out[start:stop] = to_levels(luma, out.dtype)
             return
         ycbcr = np.empty((stop - start, width, 3), fused.dtype)
         ycbcr[..., 0] = luma * STUDIO.luma_range + STUDIO.black
-        pair = [to_ycbcr(as_floats(picture[start:stop]), STUDIO) for picture in exposures]
+        pair = [_bytes(to_ycbcr(as_floats(picture[start:stop]), STUDIO)) for picture in exposures]
         for channel in (1, 2):
             weight_maps = [np.abs(x[..., channel] - x.dtype.type(STUDIO.neutral)) for x in pair]
             total = weight_maps[0] + weight_maps[1]
             weighted = sum(x[..., channel] * w for x, w in zip(pair, weight_maps, strict=True))
             neutral = np.full_like(total, STUDIO.neutral)
             ycbcr[..., channel] = np.divide(weighted, total, out=neutral, where=total > 0)
-        out[start:stop] = to_levels(to_rgb(ycbcr, STUDIO), out.dtype)
+        out[start:stop] = to_levels(to_rgb(_bytes(ycbcr), STUDIO), out.dtype)
 
     tiles = [
         ((top, min(top + side, height)), (left, min(left + side, width)))
@@ -77,5 +108,71 @@ def deepfuse_phases(
     ]
     return [
         [partial(network, rows, columns) for rows, columns in tiles],
+        [ranges],
         [partial(colour, start, stop) for start, stop in strips(height, width)],
     ]
+
+
+def stretch_limits(counts: NDArray[np.intp]) -> tuple[int, int]:
+    """Return the levels that become black and white, so that a hundredth of the pixels saturates at either end.
+
+    Parameters
+    ----------
+    counts : ndarray (256,), number of pixels of each level
+
+    Returns
+    -------
+    low, high : the first level up to which more than 1 % of the pixels lie, and the first up to which at least 99 % do;
+        (0, 255) where both are one level
+
+    Notes
+    -----
+    Source: Matlab's stretchlim(I, [0.01 0.99]) with its histogram of 256 bins, which imadjust(I) calls.
+
+    Examples
+    --------
+    >>> stretch_limits(np.full(256, 100)), stretch_limits(np.eye(256, dtype=int)[7])
+    ((2, 253), (0, 255))
+    """
+    share = np.cumsum(counts) / np.sum(counts)
+    low, high = int(np.argmax(share > SATURATED)), int(np.argmax(share >= 1 - SATURATED))
+    return (low, high) if low != high else (0, LEVELS)
+
+
+def _bytes(x: NDArray[Any]) -> NDArray[Any]:
+    """Round values in [0, 1] to whole 255ths, halves up, as Matlab's uint8 does."""
+    rounded: NDArray[Any] = np.floor(x * x.dtype.type(LEVELS) + x.dtype.type(0.5))
+    rounded /= x.dtype.type(LEVELS)
+    return rounded
+
+
+def deepfuse_moments(height: int, width: int, threads: int) -> Iterator[Moment]:
+    """Yield the memory of the network's tiles, and of colour."""
+    whole = deepfuse(height, width)
+    side = tile_side(whole, "fast", 4, threads)
+    luma = (("luma", height * width * 4),)
+    rows, columns = (max(b - a for a, b in _windows(whole, axis, n, side)) for axis, n in enumerate((height, width)))
+    colours = (("colours of a tile", rows * columns * 3 * 4),)
+    tile = peak(deepfuse(rows, columns), merge=True).values
+    yield Moment(during="tiles", written=False, values=luma + times(colours + tile, threads))
+    colour = times(strip_planes(height, width, COLOUR_PLANES), threads)
+    yield Moment(during="colour", written=True, values=luma + colour)
+
+
+def _windows(whole: Graph, axis: int, n: int, side: int) -> Iterator[tuple[int, int]]:
+    """Yield the span that each tile along an axis depends on."""
+    for start in range(0, min(n, TILES * side), side):
+        yield whole.input_spans(axis, start, min(start + side, n))["under"]
+
+
+DEEPFUSE = NetworkMethod(
+    name="deepfuse",
+    title="DeepFuse",
+    graph=deepfuse,
+    around="colour conversion, the stretch of luma, and the weighted average of the chroma",
+    most_exposures=2,
+    moments=deepfuse_moments,
+    jobs=deepfuse_phases,
+    inputs={"under": 1, "over": 1},
+    weights_at="the authors' DF_model_Epoch99.npz is at https://github.com/KRamPrabhakar/DeepFuse",
+)

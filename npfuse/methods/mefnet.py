@@ -5,7 +5,7 @@ takes its map as a linear function of luma, whose coefficients are enlarged; |w|
 is averaged with the weights |C - 0.5| + 1e-8.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,18 +13,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfuse.color import JFIF, luma_of, to_rgb, to_ycbcr
+from npfuse.graph_memory import peak
 from npfuse.methods.guided_filter import guided_coefficients
-from npfuse.methods.method import Phases, as_floats, strips, to_levels
+from npfuse.methods.method import (
+    Moment,
+    NetworkMethod,
+    Phases,
+    as_floats,
+    strip_planes,
+    strips,
+    times,
+    to_levels,
+    total,
+)
+from npfuse.models.mefnet import mefnet
 from npfuse.ops import DEFINITIONS, Resize
 from npfuse.ops.resize import resize_taps
 from npfuse.run import Engine, run
-from npfuse.strips import Pixels
+from npfuse.strips import Pixels, float_dtype
 from npfuse.weights.weights import Weights
 
 SHORT_SIDE = 128
 LONG_SIDE = 2048  # at most: a copy of a strip of film is squeezed, so that its size is bounded
 RADIUS, EPSILON = 1, 1e-4  # of the guided filter
 LEAST_WEIGHT = 1e-8
+
+# Planes of floats of a strip that are held at once.
+LUMA_PLANES = 7  # three of the colours, three in computing luma, and luma
+BLEND_PLANES = 32  # of two pictures, RGB and YCbCr, 12, the result's 3, shares 5, and RGB with rounding 12
 
 
 def low_resolution(height: int, width: int) -> tuple[int, int]:
@@ -42,7 +58,7 @@ def low_resolution(height: int, width: int) -> tuple[int, int]:
 
 
 def mefnet_phases(
-    exposures: Sequence[Pixels], out: Pixels, weights: Weights | None, *, engine: Engine, threads: int
+    exposures: Sequence[Pixels], out: Pixels, weights: Weights, *, engine: Engine, threads: int
 ) -> Phases:
     """Return two phases: an exposure's coefficients, each in a job; then the sum, strip by strip.
 
@@ -51,18 +67,16 @@ def mefnet_phases(
     Source: Ma et al. 2020; https://github.com/makedede/MEFNet, e2emef.py, TrainModel.py and batch_transformers.py,
     commit 28ed074. The small copy is made of luma as computed, not of RGB bytes.
     """
-    assert weights is not None
-    network = weights
     height, width = out.shape[:2]
     small = low_resolution(height, width)
-    dtype = np.float64 if out.dtype == np.float64 else np.float32
+    dtype = float_dtype(out.dtype)
     coefficients: list[tuple[NDArray[Any], NDArray[Any]]] = [(np.empty(0), np.empty(0))] * len(exposures)
 
     def fit(k: int) -> None:
         luma = _luma(exposures[k])
         guide = _shrunk(luma[np.newaxis, :, :, np.newaxis], *small, engine=engine)
-        arrays = {name: array.astype(dtype, copy=False) for name, array in network.arrays.items()}
-        weight_map = run(network.graph(*small), {"luma": guide}, arrays, engine=engine)["weight_map"]
+        arrays = {name: array.astype(dtype, copy=False) for name, array in weights.arrays.items()}
+        weight_map = run(weights.graph(*small), {"luma": guide}, arrays, engine=engine)["weight_map"]
         a, b = guided_coefficients(guide[0, :, :, 0], weight_map[0, :, :, 0], radius=RADIUS, epsilon=EPSILON)
         coefficients[k] = a.astype(dtype), b.astype(dtype)
 
@@ -73,11 +87,11 @@ def mefnet_phases(
         shares = []
         for picture, (a, b) in zip(pictures, coefficients, strict=True):
             slope, offset = (_enlarged_rows(c, start, stop, height, width) for c in (a, b))
-            shares.append(np.abs(slope * picture[..., 0] + offset) + dtype(LEAST_WEIGHT))
+            shares.append(np.abs(slope * picture[..., 0] + offset) + dtype.type(LEAST_WEIGHT))
         fused[..., 0] = np.clip(_average([picture[..., 0] for picture in pictures], shares), 0, 1)
         for channel in range(1, fused.shape[2]):
             chromas = [picture[..., channel] for picture in pictures]
-            shares = [np.abs(chroma - dtype(JFIF.neutral)) + dtype(LEAST_WEIGHT) for chroma in chromas]
+            shares = [np.abs(chroma - dtype.type(JFIF.neutral)) + dtype.type(LEAST_WEIGHT) for chroma in chromas]
             fused[..., channel] = _average(chromas, shares)
         values = to_rgb(fused, JFIF) if fused.shape[2] == 3 else fused[..., 0]
         out[start:stop] = to_levels(values, out.dtype)
@@ -91,7 +105,7 @@ def mefnet_phases(
 def _luma(picture: Pixels) -> NDArray[Any]:
     """Return the luma of a whole picture, (H, W), without a float copy of its colours."""
     height, width = picture.shape[:2]
-    luma = np.empty((height, width), np.float64 if picture.dtype == np.float64 else np.float32)
+    luma = np.empty((height, width), float_dtype(picture.dtype))
     for start, stop in strips(height, width):
         part = as_floats(picture[start:stop])
         luma[start:stop] = luma_of(part, JFIF) if part.ndim == 3 else part
@@ -126,3 +140,29 @@ def _enlarged_rows(x: NDArray[Any], start: int, stop: int, height: int, width: i
         low, high = (np.expand_dims(weights[:, t], 1 - axis).astype(x.dtype) for t in (0, 1))
         x = np.take(x, positions[:, 0], axis=axis) * low + np.take(x, positions[:, 1], axis=axis) * high
     return x
+
+
+def mefnet_moments(height: int, width: int, threads: int) -> Iterator[Moment]:
+    """Yield the memory of the weight maps, and of blending."""
+    rows, columns = low_resolution(height, width)
+    luma = (("luma", height * width * 4),)
+    small = (("luma, rows", rows * width * 4), *peak(mefnet(rows, columns), merge=True).values)
+    exposures = min(threads, 2)
+    held = luma + max(strip_planes(height, width, LUMA_PLANES), small, key=total)
+    yield Moment(during="weight maps", written=False, values=times(held, exposures))
+    yield Moment(during="blending", written=True, values=times(strip_planes(height, width, BLEND_PLANES), threads))
+
+
+MEFNET = NetworkMethod(
+    name="mefnet",
+    title="MEF-Net",
+    graph=mefnet,
+    grid=low_resolution,
+    runs=2,
+    around="the copy, the guided filter that brings the weight maps to full size, their sum, and the chroma",
+    most_exposures=None,
+    moments=mefnet_moments,
+    jobs=mefnet_phases,
+    inputs={"luma": 1},
+    weights_at="the authors' MEFNet_release.pt is at https://github.com/makedede/MEFNet",
+)

@@ -4,20 +4,20 @@ RGB pictures are blended as they are, grey ones by the measures that a single ch
 the pyramids' overshoot makes, are clipped.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from npfuse.methods.method import Phases, as_floats, to_levels
+from npfuse.graph_memory import peak
+from npfuse.methods.method import FormulaMethod, Moment, Phases, as_floats, to_levels
 from npfuse.models.mertens import mertens
 from npfuse.run import Engine, run
 from npfuse.strips import Pixels
-from npfuse.weights.weights import Weights
+
+RESULT_PLANES = 18  # of floats: of two pictures 6, and the result with clipping and rounding 12
 
 
-def mertens_phases(
-    exposures: Sequence[Pixels], out: Pixels, weights: Weights | None, *, engine: Engine, threads: int
-) -> Phases:
+def mertens_phases(exposures: Sequence[Pixels], out: Pixels, *, engine: Engine, threads: int) -> Phases:
     """Return one job.
 
     Notes
@@ -34,3 +34,20 @@ def mertens_phases(
         out[...] = to_levels(fused.reshape(out.shape), np.dtype(out.dtype))
 
     return [[job]]
+
+
+def mertens_moments(height: int, width: int, threads: int) -> Iterator[Moment]:
+    """Yield the memory of the pyramids, and of rounding the result."""
+    yield Moment(during="pyramids", written=False, values=peak(mertens(height, width), merge=True).values)
+    yield Moment(during="rounding", written=True, values=(("floats", height * width * RESULT_PLANES * 4),))
+
+
+MERTENS = FormulaMethod(
+    name="mertens",
+    title="Mertens 2009",
+    graph=mertens,
+    around="conversion from and to bytes",
+    most_exposures=None,
+    moments=mertens_moments,
+    jobs=mertens_phases,
+)

@@ -1,5 +1,10 @@
-"""What a method is, and what the methods share: pictures to floats and back, and cutting rows into strips."""
+"""The record that describes a method, and the steps that methods share: pictures to floats and back, rows in strips.
 
+A method turns exposures into jobs that fill an array. Jobs come in phases: those of one phase may run at once, in any
+order, and a phase begins when the one before it is done.
+"""
+
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -7,45 +12,172 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from npfuse.graph import Graph
+from npfuse.graph_memory import Peak
 from npfuse.run import Engine
-from npfuse.strips import WHITE, Pixels
+from npfuse.strips import WHITE, Pixels, float_dtype
 from npfuse.weights.weights import Weights
 
 Job = Callable[[], None]
 Phases = list[list[Job]]
+Values = tuple[tuple[str, int], ...]  # (name, bytes)
 
 STRIP_PIXELS = 1 << 19  # of a strip that is worked on at once, in each thread
 
 
-class MakePhases(Protocol):
-    """Return the work of one fusion: jobs that fill `out` with the fusion of exposures, darkest first."""
-
-    def __call__(
-        self, exposures: Sequence[Pixels], out: Pixels, weights: Weights | None, *, engine: Engine, threads: int
-    ) -> Phases:
-        """Make the jobs, phase by phase."""
-
-
 @dataclass(frozen=True, kw_only=True)
-class Method:
-    """A way to fuse exposures.
+class Moment:
+    """A part of a fusion, and the memory that it holds beside both pictures.
 
     Parameters
     ----------
-    name : as options take it; also the model of its weights
-    title : as the papers have it
-    phases : makes the jobs
-    inputs : channels of each input of its network, but for a thumbnail; none for a method without weights
-    most_exposures : 2 for the networks of a pair; None where any number goes
-    where : where the authors' own weights are, if this package knows how to read them
+    during : name of the part
+    written : whether the result is being written; until then it takes no memory
+    values : (name, bytes) of all arrays held
+    """
+
+    during: str
+    written: bool
+    values: Values
+
+
+class BuildGraph(Protocol):
+    """Builds a method's graph for one size."""
+
+    def __call__(self, height: int, width: int) -> Graph:
+        """Return the graph for pictures of (height, width)."""
+
+
+class FormulaJobs(Protocol):
+    """Makes the jobs of a method without weights."""
+
+    def __call__(self, exposures: Sequence[Pixels], out: Pixels, *, engine: Engine, threads: int) -> Phases:
+        """Return jobs that fill `out` with the fusion of exposures, darkest first."""
+
+
+class NetworkJobs(Protocol):
+    """Makes the jobs of a method with weights."""
+
+    def __call__(
+        self, exposures: Sequence[Pixels], out: Pixels, weights: Weights, *, engine: Engine, threads: int
+    ) -> Phases:
+        """Return jobs that fill `out` with the fusion of exposures, darkest first."""
+
+
+def same_size(height: int, width: int) -> tuple[int, int]:
+    """Return the picture's own size, the grid of a graph that runs on whole pictures."""
+    return height, width
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method(ABC):
+    """A way to fuse exposures: all that the rest of the package asks of it.
+
+    Parameters
+    ----------
+    name : key of `npfuse.methods.METHODS`, of options, and of its weights' model
+    title : name in tables and messages
+    graph : builds its graph, of the default widths; the cost model counts it
+    grid : size of the graph's input for a picture of (height, width)
+    runs : runs of the graph for a pair
+    around : work around the graph that the cost model does not count
+    most_exposures : 2 for methods of a pair; None for methods of any number
+    parts : whether pictures are fused part by part, so that they may stay in their files; two of them
+    moments : yields the memory held, part by part, when an 8-bit RGB pair of (height, width) is fused on so many
+        threads
     """
 
     name: str
     title: str
-    phases: MakePhases
-    inputs: Mapping[str, int]
+    graph: BuildGraph
+    grid: Callable[[int, int], tuple[int, ...]] = same_size
+    runs: int = 1
+    around: str
     most_exposures: int | None
-    where: str = ""
+    parts: bool = False
+    moments: Callable[[int, int, int], Iterator[Moment]]
+
+    @abstractmethod
+    def phases(
+        self, exposures: Sequence[Pixels], out: Pixels, weights: Weights | None, *, engine: Engine, threads: int
+    ) -> Phases:
+        """Return the work of one fusion, phase by phase.
+
+        Parameters
+        ----------
+        exposures : pictures (H, W, 3) or (H, W), alike, darkest first
+        out : picture of the same shape and dtype, filled by the jobs
+        weights : Weights of a network, None for a formula
+        engine, threads : as of `npfuse.fuse`
+        """
+
+    def peak(self, height: int, width: int, *, threads: int = 1) -> Peak:
+        """Return the peak of the memory that `npfuse.fuse` takes for a pair of 8-bit RGB pictures.
+
+        Left out: the interpreter, libraries and compiled code, and the weights.
+
+        Parameters
+        ----------
+        height, width : of the pictures
+        threads : number of threads that work at once
+
+        Examples
+        --------
+        >>> from npfuse.methods import METHODS
+        >>> found = METHODS["tonefuse"].peak(4000, 6000)
+        >>> found.during, found.values[:3]
+        ('parts', (('under', 72000000), ('over', 72000000), ('result', 72000000)))
+        """
+        picture = height * width * 3
+        pair, result = (("under", picture), ("over", picture)), (("result", picture),)
+        held = [
+            (moment.during, pair + (result if moment.written else ()) + moment.values)
+            for moment in self.moments(height, width, threads)
+        ]
+        during, values = max(held, key=lambda moment: total(moment[1]))
+        return Peak(bytes=total(values), during=during, values=values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FormulaMethod(Method):
+    """A method without weights.
+
+    Parameters
+    ----------
+    jobs : FormulaJobs
+    """
+
+    jobs: FormulaJobs
+
+    def phases(
+        self, exposures: Sequence[Pixels], out: Pixels, weights: Weights | None, *, engine: Engine, threads: int
+    ) -> Phases:
+        """Return the work of one fusion, phase by phase; `weights` is not looked at."""
+        return self.jobs(exposures, out, engine=engine, threads=threads)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkMethod(Method):
+    """A method whose network has weights.
+
+    Parameters
+    ----------
+    jobs : NetworkJobs
+    inputs : channels of each input of its network, without a thumbnail
+    weights_at : place of the authors' own weights, for those that this package reads; may be empty
+    """
+
+    jobs: NetworkJobs
+    inputs: Mapping[str, int]
+    weights_at: str = ""
+
+    def phases(
+        self, exposures: Sequence[Pixels], out: Pixels, weights: Weights | None, *, engine: Engine, threads: int
+    ) -> Phases:
+        """Return the work of one fusion, phase by phase; ValueError without weights."""
+        if weights is None:
+            raise ValueError(f"{self.title}: weights are missing, expected those of {self.name}")
+        return self.jobs(exposures, out, weights, engine=engine, threads=threads)
 
 
 def as_floats(picture: Pixels) -> NDArray[Any]:
@@ -58,9 +190,9 @@ def as_floats(picture: Pixels) -> NDArray[Any]:
     """
     part = np.asarray(picture)
     white = WHITE[part.dtype]
-    dtype = np.float64 if part.dtype == np.float64 else np.float32
+    dtype = float_dtype(part.dtype)
     floats: NDArray[Any] = part.astype(dtype)
-    return floats if white == 1 else np.divide(floats, dtype(white), out=floats)
+    return floats if white == 1 else np.divide(floats, dtype.type(white), out=floats)
 
 
 def to_levels(values: NDArray[Any], dtype: np.dtype[Any]) -> Pixels:
@@ -86,3 +218,19 @@ def strips(height: int, width: int) -> Iterator[tuple[int, int]]:
     rows = max(1, STRIP_PIXELS // width)
     for start in range(0, height, rows):
         yield start, min(start + rows, height)
+
+
+def strip_planes(height: int, width: int, planes: int) -> Values:
+    """Return the memory of so many float32 planes of one of `strips`."""
+    pixels = min(max(1, STRIP_PIXELS // width), height) * width
+    return ((f"{planes} planes of a strip", pixels * planes * 4),)
+
+
+def times(values: Values, threads: int) -> Values:
+    """Return the memory of every thread together, each holding these values."""
+    return tuple((name, threads * count) for name, count in values)
+
+
+def total(values: Values) -> int:
+    """Return the bytes of all values together."""
+    return sum(count for _, count in values)

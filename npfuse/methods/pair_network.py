@@ -1,17 +1,105 @@
-"""LightFuse, T_CNN and ToneFuse: networks of a pair of RGB exposures that return a picture, run tile by tile."""
+"""ToneFuse, LightFuse and T_CNN: networks that turn a pair of RGB exposures into a picture, part by part.
 
-from collections.abc import Sequence
+Of more than two exposures, they see the darkest and the brightest averaged with all others (`npfuse.stacks`).
+"""
 
-from npfuse.methods.method import Phases
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from npfuse.methods.method import BuildGraph, Moment, NetworkMethod, Phases, times
+from npfuse.models.lightfuse import lightfuse
+from npfuse.models.t_cnn import t_cnn
+from npfuse.models.tonefuse import tonefuse
+from npfuse.padding import GRID, on_grid
 from npfuse.run import Engine
-from npfuse.strips import Pixels, fuse_pair
+from npfuse.stacks import RoundedOutput, merge_bracket, rescaled
+from npfuse.strip_memory import part_values
+from npfuse.strips import Pixels, fuse_pair, thumbnail_size
+from npfuse.survey import Survey, survey
 from npfuse.weights.weights import Weights
 
 
-def pair_phases(
-    exposures: Sequence[Pixels], out: Pixels, weights: Weights | None, *, engine: Engine, threads: int
-) -> Phases:
-    """Return one phase, a job a tile; see `npfuse.strips`."""
-    under, over = exposures
-    assert weights is not None
-    return [list(fuse_pair(under, over, out, weights, engine=engine, threads=threads))]
+def pair_phases(exposures: Sequence[Pixels], out: Pixels, weights: Weights, *, engine: Engine, threads: int) -> Phases:
+    """Return one phase, a job a part; see `npfuse.strips`."""
+    return [list(fuse_bracket(exposures, out, weights, engine=engine, threads=threads))]
+
+
+def fuse_bracket(
+    frames: Sequence[Any],
+    out: Any,
+    weights: Weights,
+    *,
+    engine: Engine,
+    threads: int,
+    surveys: tuple[Survey, Survey] | None = None,
+) -> Iterator[Callable[[], None]]:
+    """Yield the work of a pair or a bracket, part by part: each job fills its part of `out`.
+
+    Parameters
+    ----------
+    frames : two pictures or more, alike, darkest first; ndarrays, or objects that return one for
+        `picture[rows, columns]`
+    out : picture of the same shape and dtype; takes `out[rows, columns] = values`
+    weights, engine, threads : as of `npfuse.strips.fuse_pair`
+    surveys : of the first and the last frame, with the network's thumbnail; made here if None and needed
+    """
+    under, over = frames[0], frames[-1]
+    if len(frames) > 2:
+        size = thumbnail_size(weights.graph(GRID, GRID))
+        surveys = surveys or (survey(under, *size, threads), survey(over, *size, threads))
+        merged = merge_bracket(frames)
+        surveys = rescaled(surveys[0], under.dtype, merged.dtype), rescaled(surveys[1], over.dtype, merged.dtype)
+        under, over, out = merged.under, merged.over, out if out.dtype == merged.dtype else RoundedOutput(out)
+    yield from fuse_pair(under, over, out, weights, engine=engine, threads=threads, surveys=surveys)
+
+
+def pair_moments(graph: BuildGraph) -> Callable[[int, int, int], Iterator[Moment]]:
+    """Return the moments of a network of a pair."""
+
+    def moments(height: int, width: int, threads: int) -> Iterator[Moment]:
+        part = part_values(graph, (height, width, 3), np.dtype(np.uint8), threads=threads)
+        kept = tuple((f"{name}, kept", count) for name, count in part if name == "chain")  # threads work in copies
+        yield Moment(during="parts", written=True, values=kept + times(part, threads))
+
+    return moments
+
+
+TONEFUSE = NetworkMethod(
+    name="tonefuse",
+    title="ToneFuse",
+    graph=tonefuse,
+    grid=on_grid,
+    around="the thumbnail of both pictures (one addition a value), and rounding",
+    most_exposures=None,
+    moments=pair_moments(tonefuse),
+    jobs=pair_phases,
+    inputs={"exposures": 6},
+    parts=True,
+)
+
+LIGHTFUSE = NetworkMethod(
+    name="lightfuse",
+    title="LightFuse",
+    graph=lightfuse,
+    grid=on_grid,
+    around="minimum and maximum of each picture, and rounding",
+    most_exposures=None,
+    moments=pair_moments(lightfuse),
+    jobs=pair_phases,
+    inputs={"exposures": 6},
+    parts=True,
+)
+
+T_CNN = NetworkMethod(
+    name="t_cnn",
+    title="T_CNN",
+    graph=t_cnn,
+    around="minimum and maximum of each picture, and rounding",
+    most_exposures=None,
+    moments=pair_moments(t_cnn),
+    jobs=pair_phases,
+    inputs={"exposures": 6},
+    parts=True,
+)

@@ -1,6 +1,7 @@
 """DeepFuse (Prabhakar et al., ICCV 2017): two branches with shared weights see a luma each; their sum is decoded.
 
-Only luma passes through the network; the chroma of the two exposures is averaged outside, with weights |C - 128|.
+Only luma passes through the network. Outside (`npfuse.methods.deepfuse`), its range is stretched and the chroma of the
+two exposures is averaged with weights |C - 128|.
 """
 
 from npfuse.graph import Graph, GraphBuilder

@@ -16,6 +16,7 @@ from npfuse.ops import (
     Resize,
     Tanh,
 )
+from npfuse.padding import GRID
 
 Decoder = Literal["nearest", "bilinear", "transposed"]
 
@@ -48,7 +49,7 @@ def lightfuse(height: int, width: int, *, hidden: Sequence[int] = (256, 64), dec
     >>> lightfuse(8, 8).parameter_count, lightfuse(8, 8, hidden=(32, 32)).parameter_count
     (18630, 1574)
     """
-    if height < 8 or width < 8 or height % 8 or width % 8:
+    if min(height, width) < GRID or height % GRID or width % GRID:
         raise ValueError(f"lightfuse: size is {height}x{width}, expected positive multiples of 8, height x width")
     if decoder not in get_args(Decoder):
         raise ValueError(f"lightfuse: decoder is {decoder!r}, expected one of {', '.join(get_args(Decoder))}")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from npfuse.ops.operator import Operator, Pair, Shape, check_arrays
 
-Method = Literal["nearest", "bilinear", "antialiased", "area", "pyramid_down", "pyramid_up"]
+Resampling = Literal["nearest", "bilinear", "antialiased", "area", "pyramid_down", "pyramid_up"]
 
 ENDS = 4  # positions beside either end of a span; borders mirror no more than the first and the last two
 
@@ -26,14 +26,14 @@ class Resize(Operator):
 
     height: int
     width: int
-    method: Method
+    method: Resampling
 
     def __post_init__(self) -> None:
         """Check the attributes."""
         if min(self.height, self.width) < 1:
             raise self.error("size", (self.height, self.width), "(height, width) of at least 1 each")
-        if self.method not in get_args(Method):
-            raise self.error("method", repr(self.method), f"one of {', '.join(get_args(Method))}")
+        if self.method not in get_args(Resampling):
+            raise self.error("method", repr(self.method), f"one of {', '.join(get_args(Resampling))}")
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """Return (height, width, C)."""
@@ -68,14 +68,14 @@ def _halved(n: int) -> int:
 
 
 def resize_taps(
-    n: int, out: int, method: Method, *, span: Pair | None = None
+    n: int, out: int, method: Resampling, *, span: Pair | None = None
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Return the input positions behind each output position, and their weights.
 
     Parameters
     ----------
     n, out : input and output length
-    method : one of `Method`
+    method : one of `Resampling`
     span : output positions [start, stop); all of them unless given
 
     Returns
@@ -141,7 +141,7 @@ def _mirrored(positions: NDArray[np.intp], n: int) -> NDArray[np.intp]:
     return np.minimum(folded, period - folded) if n > 1 else np.zeros_like(positions)
 
 
-def resize(x: NDArray[Any], *, height: int, width: int, method: Method) -> NDArray[Any]:
+def resize(x: NDArray[Any], *, height: int, width: int, method: Resampling) -> NDArray[Any]:
     """Resample pictures to a given size.
 
     Parameters
@@ -149,7 +149,7 @@ def resize(x: NDArray[Any], *, height: int, width: int, method: Method) -> NDArr
     x : ndarray (N, H, W, C); float32, float64 or object
     height, width : of the output; for "pyramid_down" half of the input's, rounded up, and for "pyramid_up" of a size
         of which the input's is that half
-    method : one of `Method`
+    method : one of `Resampling`
 
     Returns
     -------
@@ -173,7 +173,7 @@ def resize(x: NDArray[Any], *, height: int, width: int, method: Method) -> NDArr
     return _resample(_resample(x, 1, height, method), 2, width, method)
 
 
-def _resample(x: NDArray[Any], axis: int, out: int, method: Method) -> NDArray[Any]:
+def _resample(x: NDArray[Any], axis: int, out: int, method: Resampling) -> NDArray[Any]:
     """Resample one axis."""
     positions, weights = resize_taps(x.shape[axis], out, method)
     along = [1, 1, 1, 1]

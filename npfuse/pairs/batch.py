@@ -25,6 +25,7 @@ READ_SUFFIXES = frozenset(
 )
 # Words by which the names of a pair are told apart, behind one of these: _ - . space
 WORDS = (("under", "over"), ("dark", "bright"), ("low", "high"))
+WORD_PATTERNS = [(f"{{name}}[-_. ]{under}.*", f"{{name}}[-_. ]{over}.*") for under, over in WORDS]
 ATTEMPTS = 3  # at a pair whose process died
 TIMEOUT_S = 10  # for a scheduler to answer
 
@@ -84,29 +85,9 @@ def find_pairs(
     """
     if not folder.is_dir():
         raise ValueError(f"{folder}: is no folder, expected one with pairs of pictures; check the name")
-    files = sorted(path for path in folder.iterdir() if path.is_file() and _is_picture(path))
-    expressions = (
-        [_expressions(patterns)]
-        if patterns
-        else [_expressions((f"{{name}}[-_. ]{u}.*", f"{{name}}[-_. ]{o}.*")) for u, o in WORDS]
-    )
-    found: dict[str, list[list[Path]]] = {}
-    for file in files:
-        for pair in expressions:
-            for side, expression in enumerate(pair):
-                match = expression.fullmatch(file.name)
-                if match:
-                    found.setdefault(match["name"], [[], []])[side].append(file)
-    pairs = [_pair(name, sides) for name, sides in found.items()]
+    pairs = _side_by_side(folder, [patterns] if patterns else WORD_PATTERNS)
     if patterns is None:
-        for below in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
-            if below.resolve() == out.resolve():
-                continue
-            inside = sorted(path for path in below.iterdir() if path.is_file() and _is_picture(path))
-            if len(inside) == 2:
-                pairs.append(Pair(name=below.name, under=inside[0], over=inside[1]))
-            elif inside:
-                pairs.append(Pair(name=below.name, fault=f"holds {len(inside)} pictures, expected two"))
+        pairs += _by_folder(folder, out)
     if not pairs:
         raise ValueError(
             f"{folder}: holds no pairs, expected folders of two pictures, or names such as a_under.jpg and a_over.jpg;"
@@ -116,6 +97,35 @@ def find_pairs(
         pair if pair.fault else replace(pair, output=out / (pair.name + _suffix(pair.under, suffix))) for pair in pairs
     ]
     return sorted(_told_apart(pairs), key=lambda pair: pair.name)
+
+
+def _side_by_side(folder: Path, patterns: Sequence[tuple[str, str]]) -> list[Pair]:
+    """Return the pairs of files in a folder whose names fit one of the patterns."""
+    found: dict[str, list[list[Path]]] = {}
+    sides = [(i, expression) for pair in patterns for i, expression in enumerate(_expressions(pair))]
+    for file in _pictures(folder):
+        for i, expression in sides:
+            match = expression.fullmatch(file.name)
+            if match:
+                found.setdefault(match["name"], [[], []])[i].append(file)
+    return [_pair(name, files) for name, files in found.items()]
+
+
+def _by_folder(folder: Path, out: Path) -> list[Pair]:
+    """Return the pairs that have a folder of their own in a folder, without the outputs' folder."""
+    pairs = []
+    for below in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
+        inside = [] if below.resolve() == out.resolve() else _pictures(below)
+        if len(inside) == 2:
+            pairs.append(Pair(name=below.name, under=inside[0], over=inside[1]))
+        elif inside:
+            pairs.append(Pair(name=below.name, fault=f"holds {len(inside)} pictures, expected two"))
+    return pairs
+
+
+def _pictures(folder: Path) -> list[Path]:
+    """Return the pictures in a folder, by name."""
+    return sorted(path for path in folder.iterdir() if path.is_file() and _is_picture(path))
 
 
 def _is_picture(path: Path) -> bool:

@@ -1,19 +1,22 @@
-"""Fuses picture files: reads two or more, finds out what is wrong with them, fuses them and writes the result.
+"""Fuses picture files: reads two or more, checks them, fuses them and writes the result.
 
-What the commands `fuse` and `batch` have in common, and what a worker on another machine runs.
+The commands `fuse` and `batch` call it, and so does a worker on another machine.
 """
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
-from npfuse.fusion import check_range, fuse_stack, method_and_weights, under_exposed_first
-from npfuse.methods.pair_network import pair_phases
+from npfuse.contract import check_range
+from npfuse.fusion import Order, fuse_stack, method_and_weights, under_exposed_first
+from npfuse.methods import Method, named
+from npfuse.padding import GRID
 from npfuse.pairs.diagnosis import diagnose, findings, overlap
-from npfuse.pairs.file_options import FileOptions, Progress, Teller
+from npfuse.pairs.file_options import CLIP_HINT, FileOptions, Teller
 from npfuse.pairs.stored_fusion import by_parts, fuse_by_parts, threads_within
 from npfuse.pictures.decoder_noise import unheard
 from npfuse.pictures.picture import shown
@@ -22,9 +25,10 @@ from npfuse.pictures.reading import Picture, read_picture, write_picture
 from npfuse.pictures.stored import ARRAY_SUFFIXES, Part, StoredPicture, opened
 from npfuse.pictures.stored_output import SUFFIXES, check_output
 from npfuse.pictures.writing import KIND_OF_SUFFIX
-from npfuse.strips import GRID, evaluation
+from npfuse.strips import Pixels, evaluation
+from npfuse.weights.weights import Weights
 
-__all__ = ["FileOptions", "Progress", "Teller", "check_alike", "checked_pair", "fuse_files", "read_pair"]
+__all__ = ["FileOptions", "Teller", "check_alike", "checked_pair", "fuse_files", "read_pair"]
 
 Some = TypeVar("Some", Picture, StoredPicture)
 OTHER_COLOURS = "its ICC profile means other colours than that of"
@@ -37,11 +41,11 @@ def fuse_files(
 
     Parameters
     ----------
-    a, b : the exposures; alpha, EXIF and ICC profile of the first go into the output
-    output : its extension says the format
+    a, b : paths of the exposures; alpha, EXIF and ICC profile of the first go into the output
+    output : path; its extension says the format
     options : FileOptions
-    tell : what is told on the way
-    more : further exposures; they are neither checked for what makes a bad result nor aligned
+    tell : Teller
+    more : paths of further exposures; they are neither checked for faults nor aligned
 
     Raises
     ------
@@ -51,65 +55,118 @@ def fuse_files(
     tell = tell or Teller()
     check_output(output, overwrite=options.overwrite)
     method, weights = method_and_weights(options.method, options.weights)
-    if weights is None:
-        tell.say(f"method {method.title}")
-    else:
-        tell.say(f"weights {weights.label}: {method.title}, {weights.parameter_count:,} parameters")
+    tell.say(_chosen(method, weights))
     if more and options.align:
         raise ValueError(f"--align with {2 + len(more)} pictures: expected 2; align them beforehand")
-    pair_network = method.phases is pair_phases and not more
-    if pair_network and weights is not None:
+    paths = a, b, *more
+    if more:
+        tell.say(_used(method, options, len(paths)))
+    if method.parts and weights is not None:
         tell.say(f"evaluated: {evaluation(weights.graph(GRID, GRID), options.engine)}")
-    if options.max_memory is not None and not pair_network:
-        raise ValueError("--max-memory: is known of two pictures and tonefuse, lightfuse or t_cnn; leave it out")
-    if pair_network and weights is not None and output.suffix.lower() in SUFFIXES:
-        with opened(a) as stored_a, opened(b) as stored_b:
-            if by_parts(stored_a, stored_b, output, weights, options):
-                stored = (
-                    stored_a or _as_stored(_read(a, options, tell)),
-                    stored_b or _as_stored(_read(b, options, tell)),
-                )
-                check_alike(b, a, stored[1], stored[0])
-                if not same_colours(*stored):
-                    raise ValueError(f"{b}: {OTHER_COLOURS} {a}, expected the same; convert it elsewhere")
-                if options.check or options.align:
-                    with tell.timed("checked the pair"):
-                        stored = checked_pair(*stored, options, tell)
-                fuse_by_parts(stored, output, weights, options, tell)
-                return
+    stays = method.parts and not (more and options.pair)  # whether the pictures may stay in their files
+    if options.max_memory is not None and not stays:
+        fitting = named(lambda method: method.parts)
+        raise ValueError(f"--max-memory works with {fitting} only, and without --pair; leave it out")
+    array_like = output.suffix.lower() in SUFFIXES
+    if stays and array_like and weights is not None and _fuse_stored(paths, output, weights, options, tell):
+        return
     if output.suffix.lower() not in KIND_OF_SUFFIX:
-        raise ValueError(f"{output}: only a pair of pictures for tonefuse, lightfuse or t_cnn is written as an array")
+        fitting = named(lambda method: method.parts)
+        raise ValueError(f"{output}: arrays are written with {fitting} only, and without --pair; choose another format")
+    fused = _fuse_whole(paths, method, weights, options, tell)
+    with tell.timed(f"wrote {output}"):
+        notes = write_picture(output, fused, overwrite=options.overwrite, quality=options.quality)
+    tell.say(*notes)
+
+
+def _chosen(method: Method, weights: Weights | None) -> str:
+    """Return the line that says which method and weights fuse."""
+    if weights is None:
+        return f"method {method.title}"
+    return f"weights {weights.label}: {method.title}, {weights.parameter_count:,} parameters"
+
+
+def _used(method: Method, options: FileOptions, count: int) -> str:
+    """Return the line that says which of more than two exposures are used, and how."""
+    if options.pair or method.most_exposures == 2:
+        return f"of {count} exposures, {method.title} takes the darkest and the brightest"
+    if method.parts:
+        return (
+            f"all {count} exposures are used: {method.title} fuses the darkest and the brightest, each averaged with "
+            "the others, mapped to its exposure; --pair leaves those out"
+        )
+    return f"{method.title} takes all {count} exposures"
+
+
+def _fuse_stored(paths: Sequence[Path], output: Path, weights: Weights, options: FileOptions, tell: Teller) -> bool:
+    """Fuse pictures part by part if that pays, and tell whether it did."""
+    with ExitStack() as files:
+        stored = [files.enter_context(opened(path)) for path in paths]
+        if not by_parts(stored, output, weights, options):
+            return False
+        pictures = [
+            picture or _as_stored(_read(path, options, tell)) for picture, path in zip(stored, paths, strict=True)
+        ]
+        for path, picture in zip(paths[1:], pictures[1:], strict=True):
+            check_alike(path, paths[0], picture, pictures[0])
+            if not same_colours(pictures[0], picture):
+                raise ValueError(f"{path}: {OTHER_COLOURS} {paths[0]}, expected the same; convert it elsewhere")
+        if len(pictures) == 2:
+            pictures = list(_looked_at(pictures[0], pictures[1], options, tell))
+        fuse_by_parts(pictures, output, weights, options, tell)
+        return True
+
+
+def _fuse_whole(
+    paths: Sequence[Path], method: Method, weights: Weights | None, options: FileOptions, tell: Teller
+) -> Picture:
+    """Read pictures whole and fuse them in memory."""
+    a, b, *more = paths
     first = _ranged(_read(a, options, tell), a, options)
     if options.max_memory is not None and weights is not None:
-        options = replace(options, threads=threads_within(first.pixels, weights, options, tell, held=3))
+        options = replace(
+            options,
+            threads=threads_within(first.pixels, weights, options, tell, held=len(paths) + 1, frames=len(paths)),
+        )
     second = _read_alike(b, a, first, options, tell)
-    if not more and (options.check or options.align):
-        with tell.timed("checked the pair"):
-            first, second = checked_pair(first, second, options, tell)
-    order = options.order
+    if not more:
+        first, second = _looked_at(first, second, options, tell)
     pictures = [first, second, *(_read_alike(path, a, first, options, tell) for path in more)]
-    if more and method.most_exposures == 2:
-        tell.say(f"of {len(pictures)} exposures, {method.title} takes the darkest and the brightest")
-    elif not more and options.order == "auto":
-        in_order = under_exposed_first(first.pixels, second.pixels)
-        order, pictures = "given", pictures if in_order else pictures[::-1]
-        tell.say(f"under-exposed: {a if in_order else b} (the lower mean)")
-    elif not more:
-        tell.say(f"under-exposed: {a} (as given)")
+    pixels, order = _ordered([picture.pixels for picture in pictures], paths, options, tell)
     with tell.timed("fused"), tell.progress() as progress:
-        pixels = fuse_stack(
-            [picture.pixels for picture in pictures],
+        fused = fuse_stack(
+            pixels,
             weights,
             method=method.name,
             order=order,
             threads=options.threads,
             engine=options.engine,
             progress=progress,
+            pair=options.pair,
         )
-    fused = Picture(pixels=pixels, alpha=first.alpha, exif=first.exif, icc_profile=first.icc_profile)
-    with tell.timed(f"wrote {output}"):
-        notes = write_picture(output, fused, overwrite=options.overwrite, quality=options.quality)
-    tell.say(*notes)
+    return Picture(pixels=fused, alpha=first.alpha, exif=first.exif, icc_profile=first.icc_profile)
+
+
+def _ordered(
+    pixels: list[Pixels], paths: Sequence[Path], options: FileOptions, tell: Teller
+) -> tuple[list[Pixels], Order]:
+    """Return a pair darkest first, more pictures as they are, with the order that says so; tell which is dark."""
+    if len(pixels) > 2:
+        return pixels, options.order
+    if options.order == "given":
+        tell.say(f"under-exposed: {paths[0]} (as given)")
+        return pixels, "given"
+    in_order = under_exposed_first(*pixels)
+    tell.say(f"under-exposed: {paths[0] if in_order else paths[1]} (the lower mean)")
+    return (pixels if in_order else pixels[::-1]), "given"
+
+
+def _looked_at(first: Some, second: Some, options: FileOptions, tell: Teller) -> tuple[Some, Some]:
+    """Check and align a pair, as the options ask."""
+    if not (options.check or options.align):
+        return first, second
+    with tell.timed("checked the pair"):
+        return checked_pair(first, second, options, tell)
 
 
 def read_pair(a: Path, b: Path, options: FileOptions, tell: Teller) -> tuple[Picture, Picture]:
@@ -134,7 +191,7 @@ def _read(path: Path, options: FileOptions, tell: Teller) -> Picture:
 
 
 def _read_alike(path: Path, a: Path, first: Picture, options: FileOptions, tell: Teller) -> Picture:
-    """Read a file that is to be fused with the first, of path `a`, and make it fit."""
+    """Read a further file, and make it fit the first, of path `a`."""
     picture = _read(path, options, tell)
     check_alike(path, a, picture, first)
     if not same_colours(first, picture):
@@ -157,20 +214,17 @@ def check_alike(path: Path, a: Path, picture: Some, first: Some) -> None:
 
 
 def _ranged(picture: Picture, path: Path, options: FileOptions) -> Picture:
-    """Clip float values where that is asked for, and refuse those that are none or beyond [0, 1]."""
+    """Clip float values if that is asked for, and refuse NaN and values beyond [0, 1]."""
     if picture.pixels.dtype != np.float32:
         return picture
     if options.clip:
         picture = replace(picture, pixels=np.clip(picture.pixels, 0, 1))
-    try:
-        check_range(shown(path), picture.pixels)
-    except ValueError as error:
-        raise ValueError(f"{error}; scale them, or use --clip for those outside") from None
+    check_range(shown(path), picture.pixels, hint=CLIP_HINT)
     return picture
 
 
 def checked_pair(first: Some, second: Some, options: FileOptions, tell: Teller) -> tuple[Some, Some]:
-    """Warn of what makes a bad result, and align the pair where that is asked for and sure."""
+    """Warn of faults that make a bad result, and align the pair if that is asked for and sure."""
     found = diagnose(first.pixels, second.pixels)
     align = options.align and found.shifted
     if options.check:
@@ -180,7 +234,7 @@ def checked_pair(first: Some, second: Some, options: FileOptions, tell: Teller) 
     if not options.align:
         return first, second
     if not found.shift.sure:
-        tell.warn("how the pictures lie to each other is not sure; they are left as they are")
+        tell.warn("cannot tell reliably how far the pictures are shifted; not aligned")
     elif not found.shifted:
         tell.say(f"aligned already, to {max(abs(found.shift.rows), abs(found.shift.columns)):.1f} pixels")
     else:

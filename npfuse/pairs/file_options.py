@@ -1,30 +1,30 @@
-"""How files are fused, and who is told of it; what the modules that fuse files have in common."""
+"""Options of fusing files, and the listener to its progress; shared by the modules that fuse files."""
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from npfuse.fusion import Order
+from npfuse.fusion import Order, Progress
 from npfuse.run import Engine
 
-Progress = Callable[[int, int], None]
+CLIP_HINT = "scale them, or use --clip for those outside"  # remedy for floats beyond [0, 1]
 
 
 @dataclass(frozen=True, kw_only=True)
 class FileOptions:
-    """How files are fused; plain values, so that they can be sent to another machine.
+    """Options of fusing files: plain values, so that they can be sent to another machine.
 
     Parameters
     ----------
     weights, method, order, engine, threads : as of `npfuse.fuse`, weights by name or path
-    quality : of JPEG and WebP, 1 to 100
+    quality : quality of JPEG and WebP, 1 to 100
     overwrite : whether an existing output may be replaced
     convert_profiles : whether a picture of another ICC profile is converted to the first's
-    align : whether a second picture that is surely shifted is moved by whole pixels; both lose what only one shows
+    align : whether a second picture that is surely shifted is moved by whole pixels; both are cropped to the overlap
     clip : whether float values beyond 0 and 1 are taken as 0 and 1
-    check : whether the pair is looked at for what makes a bad result
-    max_memory : bytes that the process may take, or None; also what a picture may take that is read whole
+    check : whether the pair is searched for faults that make a bad result
+    pair : whether only the darkest and the brightest of more than two exposures are fused
+    max_memory : bytes that the process may take, or None; also the limit of a picture that is read whole
 
     Raises
     ------
@@ -42,27 +42,28 @@ class FileOptions:
     align: bool = False
     clip: bool = False
     check: bool = True
+    pair: bool = False
     max_memory: int | None = None
 
     def __post_init__(self) -> None:
-        """Check what nothing further on checks in time."""
+        """Check the quality, which is used last."""
         if not 1 <= self.quality <= 100:
             raise ValueError(f"--quality is {self.quality}, expected 1 to 100")
 
 
 class Teller:
-    """Is told what is read, decided and done; this one tells nobody."""
+    """Listens to a fusion: lines, warnings, times and progress. This one ignores them all."""
 
     def say(self, *lines: str) -> None:
-        """Take lines for who wants to know everything."""
+        """Take lines of detail, as `-v` prints them."""
 
     def warn(self, line: str) -> None:
-        """Take a line for everybody."""
+        """Take a warning, one line."""
 
     def timed(self, what: str) -> AbstractContextManager[Any]:
-        """Surround what takes its time."""
+        """Return a context manager around a step, which is timed."""
         return nullcontext()
 
     def progress(self) -> AbstractContextManager[Progress | None]:
-        """Surround the fusion, yielding what to call with (done, total)."""
+        """Return a context manager around the fusion; it yields a function of (done, total), or None."""
         return nullcontext()

@@ -1,8 +1,7 @@
-"""How much memory a fusion takes at most, predicted before it begins, and whether that is allowed.
+"""Predicts the peak memory of a fusion, and the number of threads that keep to a limit.
 
-What a thread takes for a part of a picture is counted by the cost model, which describes how a pair is fused. What
-reading and writing take follows from how they are done. The rest, the interpreter with its libraries and compiled
-functions, was measured.
+The memory of a thread is that of one part of the picture (`npfuse.strip_memory`). Reading and writing hold whole
+pictures, or some of their rows. The interpreter with its libraries and compiled functions was measured.
 """
 
 import re
@@ -11,28 +10,28 @@ from typing import Any
 
 import numpy as np
 
-from npfuse.fusion_memory import part_values
 from npfuse.pictures.stored import KEPT_ROWS
 from npfuse.run import Engine
+from npfuse.strip_memory import part_values
 from npfuse.weights.weights import Weights
 
 # The interpreter with NumPy, SciPy, Numba and Pillow: 180 MiB were measured, 264 where code is compiled first; tifffile
 # or zarr add up to 40.
 BASE_BYTES = 330 << 20
 DECODING = 1.4  # of the samples: Pillow keeps four bytes for RGB's three, until they are copied
-HELD = 3  # pictures, where all are whole in memory: two inputs and the output
 UNITS = {"": 1, "k": 10, "m": 20, "g": 30, "t": 40}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Demand:
-    """What a fusion takes.
+    """A fusion whose memory is predicted.
 
     Parameters
     ----------
-    shape, dtype : of a picture
-    weights, engine, threads : that it is fused with
-    held : how many of the two inputs and the output are whole in memory
+    shape, dtype : shape and dtype of a picture
+    weights, engine, threads : Weights, engine and number of threads of the fusion
+    held : number of pictures that are whole in memory, of the inputs and the output
+    frames : number of inputs
     """
 
     shape: tuple[int, ...]
@@ -41,10 +40,11 @@ class Demand:
     engine: Engine
     threads: int
     held: int
+    frames: int = 2
 
     @property
     def picture_bytes(self) -> int:
-        """Of one picture."""
+        """Bytes of one picture."""
         size = self.dtype.itemsize
         for n in self.shape:
             size *= int(n)
@@ -52,24 +52,31 @@ class Demand:
 
     @property
     def bytes(self) -> int:
-        """In all, at most."""
+        """Bytes of the process, at most."""
         values = part_values(
             self.weights.graph,
             self.shape,
             self.dtype,
             engine=self.engine,
             threads=self.threads,
-            copied=self.held < HELD,
+            copied=self.held < self.frames + 1,
+            merged=self.frames > 2,
         )
         part = sum(count for _, count in values)
         row_bytes = self.picture_bytes // self.shape[0]
         kept = min(KEPT_ROWS, self.shape[0]) * row_bytes  # decoded rows of an input, rows of the output to be packed
         extra = int(self.picture_bytes * (DECODING - 1)) if self.held else 0
-        return BASE_BYTES + self.threads * part + self.held * self.picture_bytes + (HELD - self.held) * kept + extra
+        return (
+            BASE_BYTES
+            + self.threads * part
+            + self.held * self.picture_bytes
+            + (self.frames + 1 - self.held) * kept
+            + extra
+        )
 
 
 def parse_size(text: str) -> int:
-    """Return the bytes that a text like "1.5G", "800M" or "123456789" says.
+    """Return the bytes of a size such as "1.5G", "800M" or "123456789".
 
     Examples
     --------
@@ -84,7 +91,7 @@ def parse_size(text: str) -> int:
 
 
 def threads_that_fit(demand: Demand, max_bytes: int) -> int:
-    """Return the most threads, up to those of the demand, that keep to a limit; 0 where none does."""
+    """Return the most threads, up to those of the demand, that keep to a limit; 0 if one is too many."""
     for threads in range(demand.threads, 0, -1):
         if replace(demand, threads=threads).bytes <= max_bytes:
             return threads

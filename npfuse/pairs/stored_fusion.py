@@ -1,60 +1,63 @@
 """Fuses pictures that stay in their files, part by part, so that any size fits into memory.
 
-The result is that of the whole pictures, to the byte: parts are surrounded by all that they depend on, and what the
-network wants of the whole pictures is found in one pass over them beforehand.
+The result is that of the whole pictures, to the byte: parts are surrounded by all pixels that they depend on, and one
+pass over the pictures beforehand finds their statistics and thumbnails.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from npfuse.fusion import Order, run_all, thread_count
-from npfuse.pairs.file_options import FileOptions, Teller
+from npfuse.contract import check_survey
+from npfuse.fusion import Order, Progress, run_all, thread_count
+from npfuse.methods.pair_network import fuse_bracket
+from npfuse.padding import GRID
+from npfuse.pairs.file_options import CLIP_HINT, FileOptions, Teller
 from npfuse.pairs.memory_plan import Demand, threads_that_fit
 from npfuse.pictures.stored import ARRAY_SUFFIXES, Clipped, StoredPicture
 from npfuse.pictures.stored_output import stored_output
 from npfuse.run import Engine
-from npfuse.strips import GRID, fuse_pair, thumbnail_size
-from npfuse.survey import Survey, survey
+from npfuse.strips import thumbnail_size
+from npfuse.survey import survey
 from npfuse.weights.weights import Weights
 
 STORED_BYTES = 1 << 28  # of one picture: from this size on, one that can be read part by part is
 
 
-def by_parts(
-    a: StoredPicture | None, b: StoredPicture | None, output: Path, weights: Weights, options: FileOptions
-) -> bool:
-    """Tell whether a pair is fused part by part: arrays always are, TIFFs where they are large or memory is short.
+def by_parts(opened: Sequence[StoredPicture | None], output: Path, weights: Weights, options: FileOptions) -> bool:
+    """Tell whether pictures are fused part by part: arrays always, TIFFs if they are large or memory is short.
 
     Parameters
     ----------
-    a, b : as opened, None for what has to be read whole
-    output : in a format that can be written part by part
+    opened : pictures; None for a file that must be read whole
+    output : path, of a format that can be written part by part
+    weights, options : Weights and FileOptions of the fusion
     """
-    there = [picture for picture in (a, b) if picture is not None]
+    there = [picture for picture in opened if picture is not None]
     if output.suffix.lower() in ARRAY_SUFFIXES or any(picture.pixels.dtype == np.float64 for picture in there):
         return True
-    if len(there) < 2:
+    if len(there) < len(opened):
         return False
     if any(picture.nbytes > STORED_BYTES for picture in there):
         return True
     if options.max_memory is None:
         return False
-    return _demand(there[0].pixels, weights, options, held=3).bytes > options.max_memory
+    whole = len(opened) + 1
+    return _demand(there[0].pixels, weights, options, held=whole, frames=len(opened)).bytes > options.max_memory
 
 
 def fuse_by_parts(
-    pair: tuple[StoredPicture, StoredPicture], output: Path, weights: Weights, options: FileOptions, tell: Teller
+    pictures: Sequence[StoredPicture], output: Path, weights: Weights, options: FileOptions, tell: Teller
 ) -> None:
-    """Fuse two pictures into a file, part by part.
+    """Fuse two pictures or more into a file, part by part.
 
     Parameters
     ----------
-    pair : alike, and checked
-    output : in a format that can be written part by part
+    pictures : alike, and checked; alpha, EXIF and ICC profile of the first go into the output
+    output : path, of a format that can be written part by part
     weights, options, tell : as of `npfuse.pairs.file_fusion.fuse_files`
 
     Raises
@@ -63,17 +66,17 @@ def fuse_by_parts(
     ValueError : values are NaN or outside [0, 1], or more memory is needed than is allowed
     OSError : an input cannot be read to its end
     """
-    first, second = pair
+    first = pictures[0]
+    pixels = [picture.pixels for picture in pictures]
     if options.clip and np.dtype(first.pixels.dtype).kind == "f":
-        first, second = (replace(picture, pixels=Clipped(picture.pixels)) for picture in pair)
-    held = sum(isinstance(picture.pixels, np.ndarray) for picture in pair)
-    threads = threads_within(first.pixels, weights, options, tell, held=held)
+        pixels = [Clipped(picture) for picture in pixels]
+    held = sum(isinstance(picture.pixels, np.ndarray) for picture in pictures)
+    threads = threads_within(first.pixels, weights, options, tell, held=held, frames=len(pixels))
     notes: list[str] = []
     with stored_output(output, first, first.pixels.shape, overwrite=options.overwrite, notes=notes) as out:
         with tell.timed("fused and written, part by part"), tell.progress() as progress:
-            in_order = fuse_into(
-                first.pixels,
-                second.pixels,
+            ranks = fuse_into(
+                pixels,
                 out,
                 weights,
                 order=options.order,
@@ -81,34 +84,34 @@ def fuse_by_parts(
                 threads=threads,
                 progress=progress,
             )
-        tell.say(f"under-exposed: the {'first' if in_order else 'second'} picture")
+        if len(pixels) == 2:
+            tell.say(f"under-exposed: the {'first' if ranks[0] == 0 else 'second'} picture")
     tell.say(*notes)
 
 
 def fuse_into(
-    a: Any,
-    b: Any,
+    pictures: Sequence[Any],
     out: Any,
     weights: Weights,
     *,
     order: Order = "auto",
     engine: Engine = "fast",
     threads: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> bool:
-    """Fuse two pictures that need not be in memory into one that need not be either.
+    progress: Progress | None = None,
+) -> list[int]:
+    """Fuse pictures into another; each may be in memory or in a file.
 
     Parameters
     ----------
-    a, b : (H, W) or (H, W, 3), alike; ndarrays, or anything with `shape`, `dtype` and `ndim` that gives an ndarray for
-        `picture[rows, columns]`, from any thread
-    out : of the same shape and dtype; takes `out[rows, columns] = values`, from any thread
-    weights : of a network of a pair
-    order, engine, threads, progress : as of `npfuse.fuse`
+    pictures : two or more (H, W) or (H, W, 3), alike; ndarrays, or objects with `shape`, `dtype` and `ndim` that return
+        an ndarray for `picture[rows, columns]`, in any thread
+    out : picture of the same shape and dtype; takes `out[rows, columns] = values`, in any thread
+    weights : Weights of a network of a pair
+    order, engine, threads, progress : as of `npfuse.fuse_stack`
 
     Returns
     -------
-    bool : whether a was taken as the under-exposed one
+    list of int : indices of the pictures, darkest first
 
     Raises
     ------
@@ -119,44 +122,48 @@ def fuse_into(
     >>> from npfuse import fuse, load_weights
     >>> a, b = np.full((70, 90, 3), 20, np.uint8), np.full((70, 90, 3), 200, np.uint8)
     >>> out = np.empty_like(a)
-    >>> fuse_into(a, b, out, load_weights()), bool((out == fuse(a, b)).all())
-    (True, True)
+    >>> fuse_into([b, a], out, load_weights()), bool((out == fuse(a, b)).all())
+    ([1, 0], True)
     """
     size = thumbnail_size(weights.graph(GRID, GRID))
-    surveys = survey(a, *size), survey(b, *size)
-    for name, picture, found in (("the first picture", a, surveys[0]), ("the second picture", b, surveys[1])):
-        check_survey(name, picture, found)
-    in_order = order == "given" or surveys[0].mean <= surveys[1].mean
-    if not in_order:
-        a, b, surveys = b, a, surveys[::-1]
+    surveys = [survey(picture, *size) for picture in pictures]
+    for name, picture, found in zip(_names(len(pictures)), pictures, surveys, strict=True):
+        check_survey(name, found, tuple(picture.shape), hint=CLIP_HINT)
+    ranks = list(range(len(pictures)))
+    if order == "auto":
+        ranks.sort(key=lambda k: surveys[k].mean)
+    frames, extremes = [pictures[k] for k in ranks], (surveys[ranks[0]], surveys[ranks[-1]])
     count = thread_count(threads)
-    jobs = list(fuse_pair(a, b, out, weights, engine=engine, threads=count, surveys=surveys))
+    jobs = list(fuse_bracket(frames, out, weights, engine=engine, threads=count, surveys=extremes))
     for done, _ in enumerate(run_all(jobs, count), 1):
         if progress:
             progress(done, len(jobs))
-    return in_order
+    return ranks
 
 
-def check_survey(name: str, picture: Any, found: Survey) -> None:
-    """Raise ValueError where values of a picture of floats are NaN or outside [0, 1]."""
-    if found.outside:
-        raise ValueError(
-            f"fuse: {found.outside} values of {name} are NaN or outside [0, 1], expected none; the first is at"
-            f" {found.at}; shape {tuple(picture.shape)}; scale them, or use --clip for those outside"
-        )
+def _names(count: int) -> list[str]:
+    """Return the names of pictures in messages."""
+    return ["the first picture", "the second picture", *(f"picture {k}" for k in range(3, count + 1))]
 
 
-def threads_within(pixels: Any, weights: Weights, options: FileOptions, tell: Teller, *, held: int) -> int:
-    """Return as many threads as keep to the memory that is allowed; ValueError, with what would fit, where none do.
+def threads_within(
+    pixels: Any, weights: Weights, options: FileOptions, tell: Teller, *, held: int, frames: int = 2
+) -> int:
+    """Return the most threads that keep to the allowed memory.
 
     Parameters
     ----------
-    pixels : of one picture
-    weights, options : that it is fused with
-    tell : is told what is predicted
-    held : how many of the two inputs and the output are whole in memory
+    pixels : one of the pictures
+    weights, options : Weights and FileOptions of the fusion
+    tell : receives the prediction
+    held : number of pictures that are whole in memory, of the inputs and the output
+    frames : number of inputs
+
+    Raises
+    ------
+    ValueError : one thread needs more than is allowed; the message gives the size that would fit
     """
-    demand = _demand(pixels, weights, options, held=held)
+    demand = _demand(pixels, weights, options, held=held, frames=frames)
     if options.max_memory is None:
         return demand.threads
     threads = threads_that_fit(demand, options.max_memory)
@@ -174,7 +181,7 @@ def threads_within(pixels: Any, weights: Weights, options: FileOptions, tell: Te
     )
 
 
-def _demand(pixels: Any, weights: Weights, options: FileOptions, *, held: int) -> Demand:
+def _demand(pixels: Any, weights: Weights, options: FileOptions, *, held: int, frames: int) -> Demand:
     return Demand(
         shape=tuple(pixels.shape),
         dtype=np.dtype(pixels.dtype),
@@ -182,4 +189,5 @@ def _demand(pixels: Any, weights: Weights, options: FileOptions, *, held: int) -
         engine=options.engine,
         threads=thread_count(options.threads),
         held=held,
+        frames=frames,
     )

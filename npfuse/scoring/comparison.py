@@ -1,8 +1,7 @@
 """Methods side by side on one sheet, whole and zoomed in; and the paper's figures 3, 5 and 6 on the example pictures.
 
 A sheet is for looking (`npfuse.pictures.contact_sheet`): pictures are shrunk to it, and zoomed parts enlarged by
-repeating their pixels, which stay what they are. Each part has a frame, in the colour in which the exposures show where
-it lies.
+repeating their pixels. Each part has a frame, whose colour marks its place in the exposures.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfuse.examples import SCENES, example_pair
-from npfuse.fusion import fuse_stack
+from npfuse.fusion import Progress, fuse_stack
 from npfuse.pictures.contact_sheet import contact_sheet
 from npfuse.pictures.reading import read_picture
 from npfuse.run import run
@@ -24,7 +23,6 @@ from npfuse.weights.weights import Weights
 
 Picture = NDArray[np.uint8]
 Zoom = tuple[int, int, int, int]
-Progress = Callable[[int, int], None]
 
 CELL_HEIGHT = 320
 FRAMES = ((240, 80, 60), (70, 190, 240), (250, 200, 60), (120, 220, 110))  # red, blue, yellow, green, and again
@@ -47,9 +45,9 @@ def compare(
     exposures : ndarrays (H, W, 3) or (H, W), uint8, two or more, in any order
     scored : the methods
     zooms : parts (row, column, height, width) that get a row of their own
-    cell_height : of the pictures in the sheet
+    cell_height : height of the pictures in the sheet, in pixels
     threads : as of `npfuse.fuse`
-    progress : called with how many methods are done and how many there are
+    progress : called with the number of methods done and of all
 
     Returns
     -------
@@ -57,7 +55,7 @@ def compare(
 
     Raises
     ------
-    ValueError : a part that is not inside the pictures, or what `npfuse.fuse_stack` refuses
+    ValueError : a part outside the pictures, or pictures that `npfuse.fuse_stack` refuses
     """
     check_zooms(zooms, exposures[0].shape)
     in_order = darkest_first(exposures)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from npfuse.fusion import fuse_stack, method_and_weights
-from npfuse.methods import METHODS, Method
+from npfuse.methods import METHODS, Method, NetworkMethod, titled
 from npfuse.pictures.atomic import written_in_place
 from npfuse.scoring.metrics import mef_ssim, psnr, ssim
 from npfuse.scoring.scenes import RESAMPLING, Scene, SceneFiles
@@ -58,7 +58,7 @@ class Candidate:
         return self.folds.get(scene, self.weights)
 
     def digest(self, scene: str) -> str:
-        """Return what tells the weights of a scene from others."""
+        """Return a hash of the method and of the weights of a scene."""
         found = hashlib.sha256(self.method.name.encode())
         weights = self.weights_of(scene)
         if weights is not None:
@@ -70,13 +70,13 @@ class Candidate:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What is done to every scene.
+    """Options of an evaluation, the same for every scene.
 
     Parameters
     ----------
-    long_side : pictures are shrunk to it where they are larger; None leaves them
-    all_exposures : whether the methods that can take all of a scene's exposures, or only the pair
-    threads : as of `npfuse.fuse`; the results do not depend on it, the seconds do
+    long_side : length to which larger pictures are shrunk, in pixels; None leaves them
+    all_exposures : whether methods for stacks get all of a scene's exposures; otherwise every method gets the pair
+    threads : as of `npfuse.fuse`; the seconds depend on it, the results do not
     """
 
     long_side: int | None = None
@@ -87,7 +87,7 @@ class Settings:
         """Return the settings in words."""
         pairing = "the darkest and the brightest exposure by mean"
         if self.all_exposures:
-            pairing += "; Mertens 2009 and MEF-Net: all exposures"
+            pairing += f"; {titled(lambda method: method.most_exposures is None)}: all exposures"
         threads = "on as many threads as cores" if self.threads is None else f"on {self.threads} thread(s)"
         size = "as in the files, nothing resampled"
         if self.long_side is not None:
@@ -101,14 +101,14 @@ class Settings:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What one method got on one scene; None where there is no label.
+    """The scores of one method on one scene; None for those that need a label and have none.
 
     Parameters
     ----------
-    psnr : in dB
-    ssim, mef_ssim : at most 1
-    seconds : of the fusion
-    height, width : of the pictures
+    psnr : PSNR in dB
+    ssim, mef_ssim : SSIM and MEF-SSIM, at most 1
+    seconds : time of the fusion
+    height, width : size of the pictures
     """
 
     psnr: float | None
@@ -120,12 +120,12 @@ class Result:
 
 
 def printable(text: str) -> str:
-    """Return a file's text without what a terminal would obey."""
+    """Return a file's text without a terminal's control characters."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def candidates(sources: Sequence[str], methods: Sequence[str] | None = None) -> list[Candidate]:
-    """Return what there is to score: methods that need no weights, those whose weights ship, and weights files.
+    """Return the candidates: methods without weights, methods with bundled weights, and weights files.
 
     Parameters
     ----------
@@ -139,14 +139,14 @@ def candidates(sources: Sequence[str], methods: Sequence[str] | None = None) -> 
     found = [
         Candidate(method=method, weights=method_and_weights(name, None)[1])
         for name, method in METHODS.items()
-        if (not method.inputs or name in bundled_names()) and (methods is None or name in methods)
+        if (not isinstance(method, NetworkMethod) or name in bundled_names()) and (methods is None or name in methods)
     ]
     for source in sources:
         method, weights = method_and_weights(None, source)
         found.append(Candidate(method=method, weights=weights))
     for name in methods or ():
         if name not in {candidate.method.name for candidate in found}:
-            method_and_weights(name, None)  # says what is wrong with it
+            method_and_weights(name, None)  # raises, with the reason
     return found
 
 
@@ -192,9 +192,9 @@ def not_available(scored: Sequence[Candidate]) -> list[str]:
     """Return a line for each method whose weights neither ship nor were given, with where they are."""
     names = {candidate.method.name for candidate in scored}
     return [
-        f"{method.title} is left out: no weights ship; {method.where or 'give a file of them'}"
+        f"{method.title} is left out: no weights ship; {method.weights_at or 'give a file of them'}"
         for name, method in METHODS.items()
-        if name not in {*names, *bundled_names()} and method.inputs
+        if isinstance(method, NetworkMethod) and name not in {*names, *bundled_names()}
     ]
 
 
@@ -246,7 +246,7 @@ def keep(path: Path, result: Result, settings: Settings, files: SceneFiles) -> N
 
 
 def kept(path: Path, settings: Settings, files: SceneFiles) -> Result | None:
-    """Return a result that was kept, or None where there is none, or one of something else, or a damaged one."""
+    """Return a kept result; None if there is none, if it is of other inputs, or damaged."""
     try:
         if path.stat().st_size > 1 << 16:
             return None
@@ -257,14 +257,14 @@ def kept(path: Path, settings: Settings, files: SceneFiles) -> Result | None:
 
 
 def _what(settings: Settings, files: SceneFiles) -> dict[str, Any]:
-    """Return what a result depends on beside the weights: a picture that changed has another time or size."""
+    """Return all that a result depends on beside the weights; a changed picture has another time or size."""
     states = [(path.name, path.stat()) for path in (*files.exposures, *filter(None, [files.label]))]
     pictures = [[name, state.st_size, state.st_mtime_ns] for name, state in states]
     return {"kept": KEPT, "npfuse": version("npfuse"), **asdict(settings), "pictures": pictures}
 
 
 def scenes_seen(weights: Weights | None, folder: str, scenes: Sequence[str]) -> set[str] | None:
-    """Return which scenes of a folder weights were trained on, by what their source says.
+    """Return the scenes of a folder that weights were trained on, as their source states.
 
     Parameters
     ----------
@@ -274,7 +274,7 @@ def scenes_seen(weights: Weights | None, folder: str, scenes: Sequence[str]) -> 
 
     Returns
     -------
-    set of str, or None where the source does not say, or names another folder, whose scenes may be the same
+    set of str; None if the source does not state them, or names another folder, whose scenes may be the same
 
     Examples
     --------
@@ -291,7 +291,7 @@ def scenes_seen(weights: Weights | None, folder: str, scenes: Sequence[str]) -> 
 
 
 def trained_on(candidate: Candidate, folder: str, scenes: Sequence[str]) -> set[str] | None:
-    """Return the scenes of which the weights that fuse them were trained on, or None where that is not known."""
+    """Return the scenes that were in the training of the weights that fuse them; None if that is unknown."""
     found = set()
     for scene in scenes:
         seen = scenes_seen(candidate.weights_of(scene), folder, scenes)

@@ -1,7 +1,7 @@
 """The table of an evaluation, like the paper's Table II: a row a method, in text, Markdown, CSV or JSON.
 
 Scores of weights on scenes that they were trained on are marked and counted, and the scenes that they were not trained
-on have a row of their own; where that is not known, a question mark says so.
+on have a row of their own; a question mark stands for weights that do not say.
 """
 
 import csv
@@ -43,15 +43,15 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """Everything that a table tells.
+    """The contents of a table.
 
     Parameters
     ----------
     folder : name of the folder of scenes
-    scenes : names, in order
-    scored : the candidates
-    results : by (index of the candidate, scene)
-    failures : by scene, or "scene, method"
+    scenes : names of the scenes, in order
+    scored : candidates
+    results : Result by (index of the candidate, scene)
+    failures : message by scene, or by "scene, method"
     settings : Settings
     """
 
@@ -167,7 +167,7 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 
 def notes(evaluation: Evaluation) -> list[str]:
-    """Return the lines below the table: what was scored, and how. CSV has no place for them."""
+    """Return the notes below the table: pictures, settings and failures. CSV has no place for them."""
     sizes = {(result.height, result.width) for result in evaluation.results.values()}
     told = ", ".join(f"{height}x{width}" for height, width in sorted(sizes)) or "none"
     lines = [*evaluation.settings.told(), f"pictures (height x width): {told}"]
@@ -193,7 +193,7 @@ def notes(evaluation: Evaluation) -> list[str]:
     ]
     lines += sorted({f"elsewhere: {quality.where}" for quality in QUALITY})
     lines += not_available(evaluation.scored)
-    lines += [f"failed: {what}: {why}" for what, why in evaluation.failures.items()]
+    lines += [f"failed: {name}: {reason}" for name, reason in evaluation.failures.items()]
     return lines
 
 

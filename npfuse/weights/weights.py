@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from npfuse import models
 from npfuse.graph import Graph, check_weights
+from npfuse.padding import GRID, on_grid
 from npfuse.pictures.picture import one_line
 
 Normalization = Literal["full_range", "min_max"]
@@ -69,7 +70,7 @@ class Weights:
         if self.margin not in MARGINS:
             known = ", ".join(map(str, MARGINS))
             raise WeightsError(f"{self.label}: margin is {self.margin!r}, expected one of {known}")
-        _check_size(self.label, self.graph(8, 8).weight_shapes)
+        _check_size(self.label, self.graph(GRID, GRID).weight_shapes)
         arrays = {}
         for key, array in self.arrays.items():
             if not np.issubdtype(array.dtype, np.floating):
@@ -83,7 +84,7 @@ class Weights:
             arrays[key] = frozen
         object.__setattr__(self, "arrays", arrays)
         try:
-            check_weights(self.graph(8, 8), arrays)
+            check_weights(self.graph(GRID, GRID), arrays)
         except ValueError as error:
             raise WeightsError(f"{self.label}: {error}") from None
 
@@ -105,7 +106,8 @@ class Weights:
         >>> load_weights("tonefuse").padded_size(15, 16)
         (32, 32)
         """
-        return -(-height // 8) * 8 + self.margin, -(-width // 8) * 8 + self.margin
+        rows, columns = on_grid(height, width)
+        return rows + self.margin, columns + self.margin
 
     def graph(self, height: int, width: int) -> Graph:
         """Build the model's graph for one picture size."""

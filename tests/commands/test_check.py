@@ -39,7 +39,7 @@ def test_two_scenes_are_not_called_a_good_pair(folder, capsys):
     write_picture("over.png", Picture(pixels=over[:height, :width]))
     assert main(["check", "under.png", "over.png"]) == 1
     told = capsys.readouterr().out
-    assert "warning: whether both show the same scene from the same place cannot be told; look at them" in told
+    assert "warning: cannot tell whether both show one scene from one place; look at them" in told
     assert "nothing wrong" not in told
 
 

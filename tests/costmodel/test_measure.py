@@ -11,7 +11,7 @@ from costmodel.executed import count_executed
 from costmodel.machine import Machine
 from costmodel.measured_tables import time_table
 from costmodel.report import model_subject
-from npfuse.fusion_memory import fusion_peak
+from npfuse.methods import METHODS
 from npfuse.models import build
 from npfuse.weights.loading import load_weights
 
@@ -81,7 +81,7 @@ def test_report_measures_and_predicts(capsys, monkeypatch):
     ratios = [row[f"{time}_ratio"] for time in ("predicted", "measured", "fuse", "published")]
     assert ratios == [1, 1, 1, None]
     (row,) = memory["rows"]
-    assert row["predicted_bytes"] == fusion_peak("tonefuse", 16, 24).bytes
+    assert row["predicted_bytes"] == METHODS["tonefuse"].peak(16, 24).bytes
     assert row["error"] == row["predicted_bytes"] / 50_000 - 1
 
 

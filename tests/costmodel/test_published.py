@@ -5,12 +5,12 @@ from decimal import Decimal
 import pytest
 
 from costmodel import CONVENTIONS, count
-from costmodel.methods import METHODS
-from costmodel.published import FLOPS_CONVENTION, RATIOS
-from costmodel.published import METHODS as PUBLISHED
+from costmodel.published import FLOPS_CONVENTION, NOT_PUBLISHED, RATIOS, TABLE_3
+from costmodel.report import all_subjects
+from npfuse.methods import METHODS
 from npfuse.models import build
 
-PRINTED = [method for method in PUBLISHED if method.flops_per_pixel]
+PRINTED = [method for method in TABLE_3 if method.flops_per_pixel]
 
 
 @pytest.mark.parametrize("method", PRINTED, ids=lambda method: method.name)
@@ -37,7 +37,7 @@ def test_published_ratios_are_the_counted_ones_rounded(ratio):
 
 def test_what_really_runs_has_the_parameters_of_the_released_networks():
     # 316,976: the arrays in DeepFuse's released .npz; 26,461: those in MEF-Net's released state dict.
-    counted = {method.name: count(method.graph(896, 1344)).parameters for method in METHODS}
+    counted = {subject.name: subject.cost.parameters for subject in all_subjects(896, 1344)}
     assert counted == {
         "LightFuse": 18_630,
         "DeepFuse": 316_976,
@@ -48,9 +48,12 @@ def test_what_really_runs_has_the_parameters_of_the_released_networks():
     }
 
 
-def test_every_published_method_says_what_runs():
-    own = {"ToneFuse"}
-    assert [(m.name, m.model) for m in METHODS if m.name not in own] == [(m.name, m.model) for m in PUBLISHED]
+def test_every_published_method_is_one_of_npfuse_and_the_others_follow():
+    subjects = all_subjects(64, 96)
+    assert [(s.name, s.model) for s in subjects[: len(TABLE_3)]] == [(m.name, m.model) for m in TABLE_3]
+    assert {s.model for s in subjects} == set(METHODS)
+    for subject in subjects[len(TABLE_3) :]:
+        assert subject.notes[0].startswith(f"{METHODS[subject.model].title}: {NOT_PUBLISHED}. Not counted: ")
 
 
 def test_published_parameters_that_differ_from_what_runs_name_their_network():

@@ -14,8 +14,8 @@ import pytest
 from costmodel.__main__ import main
 from costmodel.conventions import CONVENTIONS, Work
 from costmodel.machine import MACHINES
-from costmodel.methods import METHODS, method_of
 from costmodel.tables import FORMATS
+from npfuse.methods import METHODS
 
 
 def tables(capsys, *arguments):
@@ -78,14 +78,14 @@ def test_lightfuse_runs_at_a_multiple_of_8_and_is_paid_for_by_the_pixel_asked_fo
 
 
 def test_mefnet_runs_on_a_copy_whose_short_side_is_128(capsys):
-    assert method_of("mefnet").grid(1000, 2000) == (128, 256)
-    assert method_of("mefnet").grid(1599, 100) == (2046, 128)
+    assert METHODS["mefnet"].grid(1000, 2000) == (128, 256)
+    assert METHODS["mefnet"].grid(1599, 100) == (2046, 128)
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)
 def test_totals_of_the_layers_add_up(capsys, convention):
-    for method in METHODS:
-        arguments = ("--model", method.model, "--convention", convention, "--size", "64x48", "--machine", "pi4")
+    for method in METHODS.values():
+        arguments = ("--model", method.name, "--convention", convention, "--size", "64x48", "--machine", "pi4")
         layers = tables(capsys, *arguments, "--layers")["layers"]
         for key in ("parameters", "macs", "additions", "other", "read_bytes", "written_bytes", "amount"):
             assert sum(row[key] for row in layers["rows"]) == layers["total"][key], key
@@ -220,7 +220,7 @@ def test_columns_say_what_they_mean(capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--model", "vgg"], "model is 'vgg', expected one of lightfuse, deepfuse, mefnet, t_cnn"),
+        (["--model", "vgg"], "model is 'vgg', expected one of tonefuse, lightfuse, t_cnn"),
         (["--size", "0x8"], "size is '0x8', expected WxH, whole numbers from 1 to 999999, such as 1344x896"),
         (["--size", "8x-8"], "size is '8x-8', expected WxH"),
         (["--size", "8"], "size is '8', expected WxH"),

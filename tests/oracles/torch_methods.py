@@ -27,13 +27,18 @@ def deepfuse(torch, under, over, weights):
     for name in ("conv3", "conv4", "conv5", "conv6"):
         x = layer(x, name)
     luma = np.round((x - x.min()).numpy()[0, 0] * 255 / float(x.max() - x.min()))
-    luma = luma / 255 * 235 + (1 - luma / 255) * 16
+    # Sorted: the first level with more than a hundredth of all up to it, and the first with all but a hundredth.
+    ranked = np.sort(luma, axis=None)
+    low, high = ranked[luma.size // 100], ranked[-(-luma.size * 99 // 100) - 1]
+    luma = np.clip((luma - low) / (high - low), 0, 1)
+    luma = luma * 235 + (1 - luma) * 16
     chromas = []
     for channel in (1, 2):
-        planes = np.stack([picture[..., channel] for picture in pair])
+        planes = np.floor(np.stack([picture[..., channel] for picture in pair]) + 0.5)
         shares = np.abs(planes - 128)
-        chromas.append((planes * shares).sum(axis=0) / shares.sum(axis=0))
-    ycbcr = np.stack([luma, *chromas], axis=-1)
+        total = shares.sum(axis=0)
+        chromas.append(np.where(total > 0, (planes * shares).sum(axis=0) / np.maximum(total, 1), 128))
+    ycbcr = np.floor(np.stack([luma, *chromas], axis=-1) + 0.5)
     return np.clip((ycbcr - [16, 128, 128]) @ np.linalg.inv(matrix).T, 0, 1)
 
 

@@ -71,4 +71,4 @@ def test_align_leaves_alone_what_is_not_sure_and_says_so(shifted):
         write_picture(name, Picture(pixels=rng.integers(low, low + 100, (60, 80), np.uint8)), overwrite=True)
     told = Told()
     assert fuse(told, align=True).pixels.shape == (60, 80)
-    assert told.warned == ["how the pictures lie to each other is not sure; they are left as they are"]
+    assert told.warned == ["cannot tell reliably how far the pictures are shifted; not aligned"]

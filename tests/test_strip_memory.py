@@ -1,4 +1,4 @@
-"""What npfuse.fuse takes: by hand, against the compiled code's own layout, and against processes that fuse."""
+"""Memory of parts of pictures and of whole fusions: by hand, by the compiled code's layout, and by processes."""
 
 from pathlib import Path
 
@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from costmodel.measured_memory import measured_peak
-from npfuse import fusion_memory
+from npfuse import strip_memory
 from npfuse.engine.chains import chain_of
-from npfuse.fusion_memory import fusion_peak, part_values
-from npfuse.models import MODELS, lightfuse, t_cnn
+from npfuse.methods import METHODS
+from npfuse.models import lightfuse, t_cnn
 from npfuse.run import chain_layers
 from npfuse.strip_form import match_form
+from npfuse.strip_memory import part_values
 from npfuse.weights.loading import load_weights
 
 BYTES = np.dtype(np.uint8)
@@ -22,7 +23,7 @@ def test_room_of_a_chain_is_what_the_compiled_code_lays_out():
     graph = weights.graph(64, 64)
     form = match_form(graph)
     laid_out = chain_of(chain_layers(form.chain, {}, weights.arrays, 0)).memory.size
-    assert fusion_memory._chain_numbers(graph, form) == pytest.approx(laid_out, rel=0.1)
+    assert strip_memory._chain_numbers(graph, form) == pytest.approx(laid_out, rel=0.1)
 
 
 def test_a_strip_holds_rows_and_halved_planes():
@@ -60,28 +61,28 @@ def test_a_tile_holds_its_window_mapped_and_what_the_graph_makes_of_it():
 
 
 def test_more_threads_take_more_and_the_largest_pictures_mostly_themselves():
-    for model in MODELS:
-        one, two = (fusion_peak(model, 4000, 6000, threads=threads).bytes for threads in (1, 2))
-        assert (one == two) if model == "mertens" else (one < two)
+    for name, method in METHODS.items():
+        one, two = (method.peak(4000, 6000, threads=threads).bytes for threads in (1, 2))
+        assert (one == two) if name == "mertens" else (one < two)
     pictures = 3 * 4000 * 6000 * 3
-    assert fusion_peak("lightfuse", 4000, 6000).bytes < 1.1 * pictures
+    assert METHODS["lightfuse"].peak(4000, 6000).bytes < 1.1 * pictures
+
+
+MEASURED = (
+    ("lightfuse", 2000, 3000, 1),
+    ("tonefuse", 2000, 3000, 1),
+    ("tonefuse", 2000, 3000, 2),
+    ("t_cnn", 384, 512, 1),
+    ("deepfuse", 448, 672, 1),
+    ("mefnet", 896, 1344, 1),
+    ("mertens", 896, 1344, 1),
+)
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process is read from /proc")
-@pytest.mark.parametrize(
-    ("model", "height", "width", "threads"),
-    [
-        ("lightfuse", 2000, 3000, 1),
-        ("tonefuse", 2000, 3000, 1),
-        ("tonefuse", 2000, 3000, 2),
-        ("t_cnn", 384, 512, 1),
-        ("deepfuse", 448, 672, 1),
-        ("mefnet", 896, 1344, 1),
-        ("mertens", 896, 1344, 1),
-    ],
-)
+@pytest.mark.parametrize(("model", "height", "width", "threads"), MEASURED)
 def test_peak_is_within_20_percent_of_what_a_process_takes(model, height, width, threads):
-    predicted = fusion_peak(model, height, width, threads=threads).bytes
+    predicted = METHODS[model].peak(height, width, threads=threads).bytes
     measured = measured_peak(model, height, width, threads=threads)
     print(f"predicted {predicted / 2**20:.1f} MiB, measured {measured / 2**20:.1f} MiB")
     assert predicted == pytest.approx(measured, rel=0.2)
