@@ -1,23 +1,6 @@
-"""Random weights for DeepFuse and MEF-Net, and pictures for them."""
+"""Pictures for the tests of methods."""
 
 import numpy as np
-
-from npfuse.models import MODELS
-from npfuse.weights.weights import Weights
-
-
-def random_weights(model: str, seed: int = 0) -> Weights:
-    """Draw weights scaled so that values neither vanish nor blow up from layer to layer."""
-    rng = np.random.default_rng(seed)
-    arrays = {}
-    for name, shape in MODELS[model](8, 8).weight_shapes.items():
-        terms = int(np.prod(shape[:-1])) if name.endswith("kernel") else 1
-        arrays[name] = (rng.normal(size=shape) / np.sqrt(terms)).astype(np.float32)
-    if model == "mefnet":
-        arrays["weight_map/bias"] = np.array([3.0], np.float32)  # weights change sign nowhere
-    return Weights(
-        model=model, build={}, arrays=arrays, normalization="full_range", source="drawn at random", name="random"
-    )
 
 
 def exposures(count: int, height: int, width: int, seed: int = 0) -> list[np.ndarray]:

@@ -8,7 +8,8 @@ from npfuse.color import STUDIO, luma_of
 from npfuse.methods.deepfuse import stretch_limits
 from npfuse.run import run
 from tests.arrays import assert_close
-from tests.methods.networks import exposures, random_weights
+from tests.methods.networks import exposures
+from tests.networks import random_weights
 from tests.oracles import tensorflow_methods, torch_methods
 
 WEIGHTS = random_weights("deepfuse")

@@ -8,7 +8,8 @@ import npfuse
 from npfuse.methods.guided_filter import guided_coefficients
 from npfuse.run import run
 from tests.arrays import assert_close
-from tests.methods.networks import exposures, random_weights
+from tests.methods.networks import exposures
+from tests.networks import random_weights
 from tests.oracles import tensorflow_methods, torch_methods
 
 WEIGHTS = random_weights("mefnet")

@@ -8,11 +8,7 @@ from npfuse.ops import PointwiseConv2D, ReLU, Resize
 from npfuse.run import plan, run
 from tests.arrays import assert_close
 from tests.checks import check_rejects
-
-
-def random_weights(graph, seed=1):
-    rng = np.random.default_rng(seed)
-    return {name: rng.normal(size=shape) / 3 for name, shape in graph.weight_shapes.items()}
+from tests.networks import random_arrays
 
 
 def test_tonefuse_has_2326_parameters_500_of_them_for_the_thumbnail():
@@ -42,7 +38,7 @@ def test_tonefuse_has_no_relu_after_detailnets_last_layer(hidden, layers):
 
 def test_tonefuse_equals_its_formula_written_in_numpy():
     graph = tonefuse(16, 24, hidden=(5, 4), coarse=6, tones=7)
-    w = random_weights(graph)
+    w = random_arrays(graph)
     rng = np.random.default_rng(2)
     x, small = rng.uniform(-1, 1, (16, 24, 6)), rng.uniform(-1, 1, (16, 24, 6))
 
@@ -90,7 +86,7 @@ def test_a_tile_needs_the_whole_thumbnail_and_a_cell_more_on_each_side(axis):
 
 def test_the_thumbnail_changes_the_result_everywhere():
     graph = tonefuse(16, 16)
-    w = random_weights(graph)
+    w = random_arrays(graph)
     x = np.zeros((1, 16, 16, 6))
     dark, light = (
         run(graph, {"exposures": x, "thumbnail": np.full((1, 16, 24, 6), v, float)}, w)["fused"] for v in (-1, 1)
@@ -100,7 +96,7 @@ def test_the_thumbnail_changes_the_result_everywhere():
 
 def test_each_picture_of_a_batch_has_its_own_thumbnail():
     graph = tonefuse(8, 16, hidden=(6,))
-    w = random_weights(graph)
+    w = random_arrays(graph)
     rng = np.random.default_rng(3)
     inputs = {name: rng.uniform(-1, 1, (3, *shape)) for name, shape in graph.inputs}
     batch = run(graph, inputs, w)["fused"]

@@ -13,7 +13,7 @@ from npfuse.weights.lasagne_files import load_lasagne_file
 from npfuse.weights.loading import load_weights
 from npfuse.weights.weights import WeightsError
 from tests.arrays import assert_close
-from tests.methods.networks import random_weights
+from tests.networks import random_weights
 
 SHAPES = [(32, 1, 3, 3), (64, 32, 5, 5), (64, 64, 7, 7), (32, 64, 5, 5), (16, 32, 5, 5), (1, 16, 7, 7)]
 

@@ -13,7 +13,7 @@ from npfuse.weights.loading import load_weights
 from npfuse.weights.torch_files import MAX_PICKLE_BYTES, STREAM_MAGIC, load_torch_file, read_tensors
 from npfuse.weights.weights import WeightsError
 from tests.arrays import assert_close
-from tests.methods.networks import random_weights
+from tests.networks import random_weights
 
 WEIGHTS = random_weights("mefnet")
 
