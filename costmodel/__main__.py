@@ -22,6 +22,8 @@ from costmodel.report import (
     table_3,
     work_table,
 )
+from costmodel.streaming import streaming
+from costmodel.streaming_table import REUSE, hardware_table, streaming_table
 from costmodel.tables import FORMATS, Table
 from costmodel.this_machine import one_core, this_machine
 from npfuse.methods import METHODS
@@ -75,9 +77,24 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--size", metavar="WxH", default=DEFAULT_SIZE, help="of the pictures (default: %(default)s)")
     report.add_argument("--convention", default="paper", help=f"one of {', '.join(CONVENTIONS)} (default: %(default)s)")
     report.add_argument("--format", default="text", help=f"one of {', '.join(FORMATS)} (default: %(default)s)")
-    report.add_argument("--machine", help=f"predict the time on: here (measured once), {', '.join(MACHINES)}")
+    report.add_argument(
+        "--machine",
+        help=f"predict the time on: here (measured once), {', '.join(MACHINES)}, or the machine of a .toml file",
+    )
     report.add_argument(
         "--measure", action="store_true", help="run every method here, on one core, and compare with the prediction"
+    )
+    report.add_argument(
+        "--streaming",
+        action="store_true",
+        help=f"needs of hardware that works row by row: line buffers, weights, time (of {DEFAULT_MODEL} unless named)",
+    )
+    report.add_argument(
+        "--reuse",
+        type=int,
+        default=REUSE,
+        metavar="N",
+        help="with --streaming: multiply-adds for each operand that is fetched from SRAM (default: %(default)s)",
     )
     report.add_argument(
         "--plot",
@@ -145,6 +162,8 @@ def _report(arguments: argparse.Namespace) -> str:
         )
     if arguments.measure:
         tables = _measured(subject, height, width)
+    elif arguments.streaming:
+        tables = _streaming(subject or model_subject(DEFAULT_MODEL, height, width), machine, arguments.reuse)
     elif arguments.layers:
         tables = [_layers(subject or model_subject(DEFAULT_MODEL, height, width), convention, machine)]
     elif subject:
@@ -170,6 +189,15 @@ def _layers(subject: Subject, convention: Convention, machine: Machine | None) -
     return layer_table(
         subject.cost, convention, machine, f"{subject.name} at {width}x{height}: one run, layer by layer"
     )
+
+
+def _streaming(subject: Subject, machine: Machine | None, reuse: int) -> list[Table]:
+    found = streaming(subject.graph)
+    size = f"{found.width}x{found.height}"
+    return [
+        streaming_table(found, f"{subject.name} at {size}, row by row"),
+        hardware_table(found, machine, reuse, f"{subject.name} at {size}, row by row: memory, accesses and energy"),
+    ]
 
 
 def _one(subject: Subject, convention: Convention, machine: Machine | None) -> list[Table]:

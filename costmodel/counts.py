@@ -254,7 +254,7 @@ class LayerCost:
     shares : weight key of that other layer, or None
     work : arithmetic by kind
     bytes_read, bytes_written : in execution operator by operator
-    receptive_field : (rows, columns) of the network's inputs that one position of the output depends on
+    receptive_field : (rows, columns) of each of the network's inputs that one position of the output depends on
     """
 
     name: str
@@ -269,7 +269,7 @@ class LayerCost:
     work: Work
     bytes_read: int
     bytes_written: int
-    receptive_field: Pair
+    receptive_field: Mapping[str, Pair]
 
     @property
     def bytes_moved(self) -> int:
@@ -366,7 +366,7 @@ def count(graph: Graph, *, element_bytes: int = FLOAT32_BYTES) -> GraphCost:
     return GraphCost(name=graph.name, layers=tuple(layers), pixels=height * width, element_bytes=element_bytes)
 
 
-def _layer(graph: Graph, node: Node, field: Pair, counted: set[str], element_bytes: int) -> LayerCost:
+def _layer(graph: Graph, node: Node, field: Mapping[str, Pair], counted: set[str], element_bytes: int) -> LayerCost:
     """Return a node's row; its parameters are counted unless an earlier node has the same weight key."""
     inputs = graph.input_shapes(node)
     cost = operator_cost(node.op, *inputs)

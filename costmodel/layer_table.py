@@ -1,10 +1,13 @@
 """One row a layer: what it is, what it costs, its share of the total and, on a machine, its time."""
 
+from collections.abc import Mapping
+
 from costmodel.conventions import Convention
 from costmodel.counts import GraphCost, LayerCost
 from costmodel.machine import Machine, StepTime, step_time
 from costmodel.report import machine_notes
 from costmodel.tables import Column, Table, Value
+from npfuse.ops.operator import Pair
 
 
 def layer_table(cost: GraphCost, convention: Convention, machine: Machine | None, title: str) -> Table:
@@ -33,7 +36,7 @@ def layer_table(cost: GraphCost, convention: Convention, machine: Machine | None
             key="receptive_field",
             header="field",
             group="receptive",
-            meaning="height x width of the input that one position depends on",
+            meaning="height x width of the inputs that one position depends on; where they differ, input by input",
         ),
         Column(key="parameters", header="parameters", meaning="number of parameters, shared ones once", kind="integer"),
         Column(key="macs", header="MACs", meaning="multiply-adds", kind="integer"),
@@ -99,7 +102,7 @@ def _row(layer: LayerCost, convention: Convention, total: int, time: StepTime | 
         _by(layer.output),
         kernel,
         _by(layer.stride),
-        _by(layer.receptive_field),
+        _field(layer.receptive_field),
         layer.parameters,
         layer.work.macs,
         layer.work.additions,
@@ -130,6 +133,19 @@ def _total(cost: GraphCost, amount: int, times: list[StepTime]) -> tuple[Value, 
         1.0 if amount else 0.0,
         *((1e3 * sum(time.total_s for time in times), None) if times else ()),
     )
+
+
+def _field(fields: Mapping[str, Pair]) -> str:
+    """Return a receptive field as printed: that of all inputs together where they agree.
+
+    Examples
+    --------
+    >>> _field({"under": (7, 7), "over": (7, 7)}), _field({"exposures": (1, 1), "thumbnail": (16, 24)})
+    ('7x7', '1x1 exposures, 16x24 thumbnail')
+    """
+    if len(set(fields.values())) == 1:
+        return f"{next(iter(fields.values()))[0]}x{next(iter(fields.values()))[1]}"
+    return ", ".join(f"{rows}x{columns} {name}" for name, (rows, columns) in fields.items())
 
 
 def _by(lengths: tuple[int, ...] | None) -> str | None:

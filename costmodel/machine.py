@@ -7,10 +7,13 @@ named machines are those of float32 and of all cores at base clock, from data sh
 this one.
 """
 
+import math
+import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from costmodel.execution import StepCost
 
@@ -28,6 +31,8 @@ class Machine:
     peak_gmacs : float32 multiply-adds a second, in 1e9
     bandwidth_gb_s : of memory, in 1e9 bytes a second
     sources : where the numbers come from
+    int16_gmacs, int8_gmacs : multiply-adds a second of 16-bit and 8-bit integers, in 1e9; None where not known
+    ram_bytes, flash_bytes : of a machine without other memory, a microcontroller; None for others
     """
 
     name: str
@@ -35,6 +40,10 @@ class Machine:
     peak_gmacs: float
     bandwidth_gb_s: float
     sources: tuple[str, ...]
+    int16_gmacs: float | None = None
+    int8_gmacs: float | None = None
+    ram_bytes: int | None = None
+    flash_bytes: int | None = None
 
     @property
     def balance(self) -> float:
@@ -52,8 +61,12 @@ def _named(
     mega_transfers: int,
     bus_bytes: int,
     sources: tuple[str, ...],
+    integer_macs_per_cycle: int | None = None,
+    ram_bytes: int | None = None,
+    flash_bytes: int | None = None,
 ) -> Machine:
     """Return a machine from its data sheet; bus_bytes is that of all channels together."""
+    integer_gmacs = None if integer_macs_per_cycle is None else cores * clock_ghz * integer_macs_per_cycle
     return Machine(
         name=name,
         description=f"{description}: {cores} x {clock_ghz} GHz x {macs_per_cycle} multiply-adds a cycle, "
@@ -61,6 +74,10 @@ def _named(
         peak_gmacs=cores * clock_ghz * macs_per_cycle,
         bandwidth_gb_s=mega_transfers * bus_bytes / 1000,
         sources=sources,
+        int16_gmacs=integer_gmacs,
+        int8_gmacs=integer_gmacs,
+        ram_bytes=ram_bytes,
+        flash_bytes=flash_bytes,
     )
 
 
@@ -104,7 +121,13 @@ _ALL = (
         sources=(
             "clock, and AXI memory, 64 bits at half the clock: ST data sheet DS12110",
             "one scalar VFMA a cycle is assumed; Arm publishes no timings of this FPU",
+            "integers: SMLAD, two 16-bit multiply-adds an instruction, one a cycle is assumed (Armv7-M Architecture "
+            "Reference Manual); 8-bit numbers are widened to 16 bits for it",
+            "2 MB of flash, 1 MB of RAM in all: ST data sheet DS12110",
         ),
+        integer_macs_per_cycle=2,
+        ram_bytes=1 << 20,
+        flash_bytes=2 << 20,
     ),
     _named(
         "ryzen-7840u",
@@ -181,7 +204,48 @@ def predicted_s(steps: Sequence[StepCost], machine: Machine) -> float:
 
 
 def machine_named(name: str) -> Machine:
-    """Return a machine by name; ValueError names the machines there are."""
+    """Return a machine by name, or from a TOML file; ValueError names the machines there are."""
+    if name.endswith(".toml"):
+        return machine_from_file(Path(name))
     if name not in MACHINES:
-        raise ValueError(f"machine is {name!r}, expected one of here, {', '.join(MACHINES)}")
+        raise ValueError(f"machine is {name!r}, expected one of here, {', '.join(MACHINES)}, or a .toml file")
     return MACHINES[name]
+
+
+def machine_from_file(path: Path) -> Machine:
+    """Read a machine from a TOML file whose keys are the fields of `Machine`.
+
+    Parameters
+    ----------
+    path : of a file with peak_gmacs and bandwidth_gb_s; the other fields are optional
+
+    Returns
+    -------
+    Machine
+
+    Raises
+    ------
+    ValueError : no TOML, a key that is no field, or a value that is no positive number (text for name and description,
+        a list of texts for sources)
+    OSError : the file cannot be read
+    """
+    try:
+        with path.open("rb") as file:
+            found = tomllib.load(file)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: {error}; expected a TOML file with peak_gmacs and bandwidth_gb_s") from None
+    known = {field.name for field in fields(Machine)}
+    if unknown := sorted(found.keys() - known):
+        raise ValueError(f"{path}: unknown keys {', '.join(unknown)}, expected some of {', '.join(sorted(known))}")
+    values: dict[str, Any] = {"name": path.stem, "description": f"as {path.name} says", "sources": [], **found}
+    for key, value in values.items():
+        texts = value if key == "sources" and isinstance(value, list) else [value]
+        if key in ("name", "description", "sources"):
+            if not all(isinstance(text, str) for text in texts):
+                raise ValueError(f"{path}: {key} is {value!r}, expected text")
+        elif isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+            raise ValueError(f"{path}: {key} is {value!r}, expected a positive number")
+    for key in ("peak_gmacs", "bandwidth_gb_s"):
+        if key not in values:
+            raise ValueError(f"{path}: {key} is missing, expected a positive number")
+    return Machine(**{**values, "sources": tuple(values["sources"])})

@@ -1,9 +1,15 @@
-"""How much of a network's inputs one position of a layer depends on, along rows and columns.
+"""How much of each of a network's inputs one position of a layer depends on, along rows and columns.
 
-Walked backwards through the graph, from what every operator says about its own reading (`input_span`), so that
-resizing, branches of different depth and normalisation over the whole picture need no rules of their own. Positions
-whose window reaches beyond the picture see less; the answer is the most that any of the middle positions sees.
+Walked forwards through the graph, from the span that every operator reads (`input_span`), so that resizing, branches of
+different depth and normalisation over the whole picture need no rules of their own. Positions whose window reaches
+beyond the picture see less; the answer is the most that any of the middle positions sees.
 """
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from npfuse.graph import Graph
 from npfuse.ops.operator import Pair
@@ -11,8 +17,67 @@ from npfuse.ops.operator import Pair
 PHASES = 16  # positions tried; strides and resizing of up to this factor shift the window between neighbours
 
 
-def receptive_fields(graph: Graph) -> dict[str, Pair]:
-    """Return (rows, columns) of the inputs that one position of each node depends on.
+@dataclass(frozen=True, eq=False)
+class Reach:
+    """The positions of one input that each position of a value depends on, along one axis.
+
+    Parameters
+    ----------
+    first : ndarray (n,), int64, first position of the input
+    stop : ndarray (n,), int64, one past the last position
+    """
+
+    first: NDArray[np.int64]
+    stop: NDArray[np.int64]
+
+
+def reaches(graph: Graph, axis: int) -> dict[str, dict[str, Reach]]:
+    """Return what the positions of every value depend on.
+
+    Parameters
+    ----------
+    graph : Graph
+    axis : 0 for rows, 1 for columns
+
+    Returns
+    -------
+    dict by value name, of dicts by the names of the inputs that the value depends on
+
+    Examples
+    --------
+    >>> from npfuse.models import lightfuse
+    >>> found = reaches(lightfuse(32, 32, hidden=(4,)), 0)["fused"]["exposures"]
+    >>> found.first[8:16].tolist() == [8] * 8, found.stop[8:16].tolist()
+    (True, [23, 23, 23, 23, 23, 23, 23, 23])
+    """
+    found: dict[str, dict[str, Reach]] = {}
+    for name, shape in graph.inputs:
+        positions = np.arange(shape[axis])
+        found[name] = {name: Reach(positions, positions + 1)}
+    for node in graph.nodes:
+        length = graph.shapes[node.name][axis]
+        parts: dict[str, list[Reach]] = {}
+        for name in dict.fromkeys(node.inputs):
+            n = graph.shapes[name][axis]
+            spans = np.array([node.op.input_span(axis, i, i + 1, n) for i in range(length)])
+            first, stop = spans[:, 0].clip(0, n), spans[:, 1].clip(0, n)
+            empty = first >= stop  # between the stamps of a transposed convolution
+            first = np.where(empty, 0, first)
+            stop = np.where(empty, 1, stop)
+            for source, reach in found[name].items():
+                least, most = reach.first[first], reach.stop[stop - 1]
+                parts.setdefault(source, []).append(Reach(np.where(empty, n, least), np.where(empty, 0, most)))
+        found[node.name] = {
+            source: Reach(
+                np.min([reach.first for reach in reads], axis=0), np.max([reach.stop for reach in reads], axis=0)
+            )
+            for source, reads in parts.items()
+        }
+    return found
+
+
+def receptive_fields(graph: Graph) -> dict[str, Mapping[str, Pair]]:
+    """Return how much of each input one position of each node depends on.
 
     Parameters
     ----------
@@ -20,31 +85,27 @@ def receptive_fields(graph: Graph) -> dict[str, Pair]:
 
     Returns
     -------
-    (rows, columns) by node name, at most the inputs' own (H, W)
+    dict by node name, of (rows, columns) by the names of the inputs that the node depends on, at most the inputs' own
 
     Examples
     --------
     >>> from npfuse.models import lightfuse
     >>> fields = receptive_fields(lightfuse(64, 64, hidden=(4,)))
     >>> fields["detail2"], fields["global1"], fields["global3_depthwise"]
-    ((1, 1), (3, 3), (15, 15))
+    ({'exposures': (1, 1)}, {'exposures': (3, 3)}, {'exposures': (15, 15)})
     """
-    inputs = tuple(name for name, _ in graph.inputs)
-    fields = {}
-    for i, node in enumerate(graph.nodes):
-        part = Graph(name=graph.name, inputs=graph.inputs, nodes=graph.nodes[: i + 1], outputs=(node.name,))
-        rows, columns = (_field(part, axis, inputs) for axis in (0, 1))
-        fields[node.name] = rows, columns
-    return fields
+    rows, columns = (reaches(graph, axis) for axis in (0, 1))
+    return {
+        node.name: {
+            source: (_widest(rows[node.name][source]), _widest(columns[node.name][source]))
+            for source in rows[node.name]
+        }
+        for node in graph.nodes
+    }
 
 
-def _field(part: Graph, axis: int, inputs: tuple[str, ...]) -> int:
-    """Return the widest span of the inputs that one of the middle positions of the only output needs."""
-    n = part.shapes[part.outputs[0]][axis]
-    first = max((n - PHASES) // 2, 0)
-    widest = 0
-    for position in range(first, min(first + PHASES, n)):
-        spans = part.input_spans(axis, position, position + 1)
-        read = [spans[name] for name in inputs if name in spans]
-        widest = max(widest, max(stop for _, stop in read) - min(start for start, _ in read))
-    return widest
+def _widest(reach: Reach) -> int:
+    """Return the widest span that one of the middle positions depends on."""
+    n = len(reach.first)
+    middle = slice(max((n - PHASES) // 2, 0), max((n - PHASES) // 2, 0) + PHASES)
+    return max(0, int(np.max(reach.stop[middle] - reach.first[middle])))

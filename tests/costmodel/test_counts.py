@@ -269,17 +269,27 @@ def test_bytes_scale_with_the_size_of_a_number() -> None:
 
 def test_receptive_fields_equal_the_hand_count() -> None:
     fields = {layer.name: layer.receptive_field for layer in count(deepfuse(64, 80)).layers}
-    assert fields["under_conv1"] == (3, 3)
-    assert fields["over_conv2"] == (7, 7)
-    assert fields["fused"] == (27, 27)  # 1 + 2 + 4 + 6 + 4 + 4 + 6
+    assert fields["under_conv1"] == {"under": (3, 3)}
+    assert fields["over_conv2"] == {"over": (7, 7)}
+    assert fields["fused"] == {"under": (27, 27), "over": (27, 27)}  # 1 + 2 + 4 + 6 + 4 + 4 + 6
     fields = {layer.name: layer.receptive_field for layer in count(MODELS["mefnet"](64, 80, normalise=False)).layers}
-    assert fields["conv4"] == (31, 31)  # 1 + 2 * (1 + 2 + 4 + 8)
-    assert fields["conv5"] == (63, 63)
-    assert fields["weight_map"] == (64, 65)  # 65 where the picture has as many
+    assert fields["conv4"] == {"luma": (31, 31)}  # 1 + 2 * (1 + 2 + 4 + 8)
+    assert fields["conv5"] == {"luma": (63, 63)}
+    assert fields["weight_map"] == {"luma": (64, 65)}  # 65 where the picture has as many
 
 
 def test_receptive_field_of_a_normalised_layer_is_the_whole_picture() -> None:
-    assert {layer.receptive_field for layer in count(MODELS["mefnet"](33, 47)).layers[1:]} == {(33, 47)}
+    layers = count(MODELS["mefnet"](33, 47)).layers[1:]
+    assert all(layer.receptive_field == {"luma": (33, 47)} for layer in layers)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (640, 400)])
+def test_the_receptive_field_is_told_input_by_input_whatever_the_size(size) -> None:
+    """By hand: three halvings see 15 rows, bilinear enlarging by 8 mixes the neighbour's 8 more in."""
+    fields = {layer.name: layer.receptive_field for layer in count(MODELS["tonefuse"](*size)).layers}
+    assert fields["detail1_tone"] == {"exposures": (1, 1), "thumbnail": (16, 24)}
+    assert fields["fused"]["thumbnail"] == (16, 24)
+    assert fields["global3_depthwise"] == {"exposures": (15, 15)}
 
 
 class Unheard(ReLU):

@@ -40,6 +40,8 @@ def documents(tmp_path_factory):
         ["report", "--machine", "pi4", "--size", "64x48"],
         ["report", "--model", "lightfuse", "--size", "64x48"],
         ["report", "--layers", "--machine", "pi4", "--size", "64x48"],
+        ["report", "--streaming", "--machine", "cortex-m7", "--size", "64x48"],
+        ["report", "--streaming", "--size", "64x48"],
         ["report", "--measure", "--model", "tonefuse", "--size", "24x16"],
         ["executed", *pair],
     ]
