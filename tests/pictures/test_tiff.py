@@ -194,7 +194,7 @@ def test_without_rawpy_what_may_be_camera_raw_is_named_with_the_extra(tmp_path, 
     tifffile = pytest.importorskip("tifffile")
     monkeypatch.setitem(sys.modules, "rawpy", None)
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((4, 5, 3), np.uint8), **options)
-    message = r'or begins with a thumbnail; .* pip install "npfuse\[raw\]"; another is to be exported'
+    message = r'pip install "npfuse\[raw\]"; or it begins with a thumbnail: export it as a 16-bit TIFF'
     with pytest.raises(PictureError, match=message) as error:
         read_picture(tmp_path / "a.tif")
     assert_one_line(error)
