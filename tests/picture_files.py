@@ -92,7 +92,7 @@ def matrix_profile(gamma, swap=False):
 WHITE_LEVEL = 16383  # of `write_dng`
 
 
-def write_dng(tifffile, file, sensor):
+def write_dng(tifffile, file, sensor, extratags=()):
     """A DNG (1.4) of an RGGB sensor whose colours are those of sRGB, 14 bits, no camera curve."""
     xyz_to_srgb = [32406, 10000, -15372, 10000, -4986, 10000, -9689, 10000, 18758, 10000, 415, 10000, 557, 10000]
     xyz_to_srgb += [-2040, 10000, 10570, 10000]  # IEC 61966-2-1
@@ -105,6 +105,7 @@ def write_dng(tifffile, file, sensor):
         (50721, 10, 9, tuple(xyz_to_srgb), True),  # ColorMatrix1
         (50728, 5, 3, (1, 1, 1, 1, 1, 1), True),  # AsShotNeutral
         (50778, 3, 1, 21, True),  # CalibrationIlluminant1: D65
+        *extratags,
     ]
     tifffile.imwrite(file, sensor, photometric=32803, extratags=extratags, metadata=None, software=False)
 

@@ -8,7 +8,7 @@ from npfuse.commands.console import Commands, ConsoleTeller, add_fusion_options,
 from npfuse.fusion import Order
 from npfuse.pairs.file_fusion import FileOptions, fuse_files
 from npfuse.pairs.memory_plan import parse_size
-from npfuse.pictures.formats import WRITTEN, WRITTEN_BY_PARTS, WRITTEN_PICTURES, names, suffixes
+from npfuse.pictures.formats import WRITTEN, WRITTEN_BY_PARTS, WRITTEN_PICTURES, listed, suffixes
 
 
 def add(commands: Commands) -> None:
@@ -55,7 +55,7 @@ def add_file_options(command: argparse.ArgumentParser) -> None:
         "--quality",
         type=int,
         default=95,
-        help=f"of {names((f for f in WRITTEN_PICTURES if not f.lossless), 'and')}, 1 to 100 (default 95)",
+        help=f"of {listed((f.name for f in WRITTEN_PICTURES if not f.lossless), 'and')}, 1 to 100 (default 95)",
     )
 
 

@@ -142,7 +142,7 @@ def _fuse_whole(
             progress=progress,
             pair=options.pair,
         )
-    return Picture(pixels=fused, alpha=first.alpha, exif=first.exif, icc_profile=first.icc_profile)
+    return replace(first, pixels=fused, notes=())
 
 
 def _ordered(
@@ -249,7 +249,7 @@ def checked_pair(first: Some, second: Some, options: FileOptions, tell: Teller) 
 
 def _as_stored(picture: Picture) -> StoredPicture:
     """Return a picture that is in memory as one that might be in a file."""
-    return StoredPicture(pixels=picture.pixels, alpha=picture.alpha, exif=picture.exif, icc_profile=picture.icc_profile)
+    return StoredPicture(**vars(picture))
 
 
 def _cropped(picture: Some, part: tuple[slice, slice]) -> Some:

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 
-from npfuse.pictures import tiff
+from npfuse.pictures import iptc, tiff
 from npfuse.pictures.arrays import npy_output, open_npy, open_zarr, zarr_output
 from npfuse.pictures.exif import EXIF_START
 from npfuse.pictures.exr import read_exr, write_exr
@@ -26,7 +26,7 @@ from npfuse.pictures.tiff_output import tiff_output, write_tiff
 from npfuse.pictures.tiff_parts import open_tiff
 
 ANY_LENGTH = 2**31 - 1
-ALL = {"exif": ANY_LENGTH, "icc_profile": ANY_LENGTH}
+ALL = dict.fromkeys(("exif", "icc_profile", "xmp", "iptc", "resolution"), ANY_LENGTH)
 START_BYTES = 32  # of a file; they tell its format
 # Formats that are not read, by their first bytes.
 OTHER_STARTS = {
@@ -102,7 +102,7 @@ JPEG = Format(
     longest_side=65500,  # of libjpeg
     lossless=False,
     alpha=False,
-    holds=ALL | {"exif": 65533 - len(EXIF_START)},  # one APP1 segment
+    holds=ALL | {"exif": 65533 - len(EXIF_START), "xmp": 65504, "iptc": iptc.JPEG_BYTES},  # one segment each
 )
 PNG = Format(
     name="PNG",
@@ -111,7 +111,7 @@ PNG = Format(
     read=read_png,
     write=write_png,
     depths=(np.uint8, np.uint16),
-    holds=ALL,
+    holds={part: most for part, most in ALL.items() if part != "iptc"},
 )
 WEBP = Format(
     name="WebP",
@@ -122,7 +122,7 @@ WEBP = Format(
     longest_side=16383,
     lossless=False,
     grey=False,
-    holds=ALL,
+    holds={part: most for part, most in ALL.items() if part not in ("iptc", "resolution")},
 )
 TIFF = Format(
     name="TIFF",
@@ -234,16 +234,16 @@ def other_kind(start: bytes) -> str:
     return next((name for given, name in OTHER_STARTS.items() if start.startswith(given)), "not a picture known here")
 
 
-def names(formats: Iterable[Format], word: str = "or") -> str:
-    """Return the names of formats as an enumeration.
+def listed(words: Iterable[str], link: str = "or") -> str:
+    """Return words as an enumeration.
 
     Examples
     --------
-    >>> names([JPEG, PNG, TIFF])
+    >>> listed(["JPEG", "PNG", "TIFF"])
     'JPEG, PNG or TIFF'
     """
-    *first, last = (format.name for format in formats)
-    return f"{', '.join(first)} {word} {last}" if first else last
+    *first, last = words
+    return f"{', '.join(first)} {link} {last}" if first else last
 
 
 def lossless_for(dtype: Any, side: int = 0) -> str:

@@ -33,13 +33,21 @@ class Description:
     exif : bytes or None
         EXIF block: a TIFF structure, without the six bytes "Exif" and two zeros before it. From `read_picture`: its
         Orientation is 1, because it was applied, and its thumbnail is unlinked, because it shows the old picture.
-    icc_profile : bytes or None
+    icc_profile, xmp : bytes or None
+        From `read_picture`: the XMP packet's orientation is 1, and it has no thumbnails.
+    iptc : bytes or None
+        IPTC-IIM block, without the image resource around it.
+    resolution : (float, float) or None
+        Rows and columns of pixels an inch.
     notes : tuple of str
         Conversions made on reading.
     """
 
     exif: bytes | None = None
     icc_profile: bytes | None = None
+    xmp: bytes | None = None
+    iptc: bytes | None = None
+    resolution: tuple[float, float] | None = None
     notes: tuple[str, ...] = ()
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from npfuse.pictures.exif import EXIF_START, quiet
+from npfuse.pictures.iptc import IPTC_RESOURCE, jpeg_segment
 from npfuse.pictures.picture import CheckSize, Decoded, Picture
 
 # What Pillow's modes of 8 bits and less become.
@@ -80,7 +81,35 @@ def decoded(image: Image.Image) -> Decoded:
         if image.has_transparency_data and not mode.endswith("A"):
             mode += "A"
         samples = _converted(image, mode)
-    return Decoded(samples=samples, exif=image.info.get("exif"), icc_profile=image.info.get("icc_profile"), notes=notes)
+    return Decoded(samples=samples, notes=notes, **description(image))
+
+
+def description(image: Image.Image) -> dict[str, Any]:
+    """Return the parts of a `Description` that an opened Pillow image has, but for notes."""
+    told = image.info
+    return {
+        "exif": told.get("exif"),
+        "icc_profile": told.get("icc_profile"),
+        "xmp": _bytes_or_none(told.get("xmp")),
+        "iptc": _bytes_or_none(told.get("photoshop", {}).get(IPTC_RESOURCE)),
+        "resolution": _resolution(image),
+    }
+
+
+def _bytes_or_none(value: Any) -> bytes | None:
+    return value if isinstance(value, bytes) else None
+
+
+def _resolution(image: Image.Image) -> tuple[float, float] | None:
+    """Return rows and columns of pixels an inch, or None."""
+    scale = 1.0
+    density = image.info.get("dpi")  # columns, rows
+    if image.format == "JPEG":  # whose "dpi" Pillow makes up where it is not known
+        scale = {1: 1.0, 2: 2.54}.get(image.info.get("jfif_unit", 0), 0.0)  # an inch, a centimetre
+        density = image.info.get("jfif_density")
+    if not density or not scale or min(density) <= 0:
+        return None
+    return float(density[1]) * scale, float(density[0]) * scale
 
 
 def _converted(image: Image.Image, mode: str) -> NDArray[np.uint8]:
@@ -98,16 +127,22 @@ def _converted(image: Image.Image, mode: str) -> NDArray[np.uint8]:
 
 def write_jpeg(stream: BinaryIO, picture: Picture, quality: int, notes: list[str]) -> None:
     """Write a JPEG without chroma subsampling (4:4:4)."""
-    save_with_pillow(stream, picture, "JPEG", quality=quality, subsampling=0)
+    options: dict[str, Any] = {"xmp": picture.xmp} if picture.xmp else {}
+    if picture.iptc:
+        options["extra"] = jpeg_segment(picture.iptc)
+    if picture.resolution:
+        options["dpi"] = tuple(min(65535, max(1, round(n))) for n in picture.resolution[::-1])
+    save_with_pillow(stream, picture, "JPEG", quality=quality, subsampling=0, **options)
 
 
 def write_webp(stream: BinaryIO, picture: Picture, quality: int, notes: list[str]) -> None:
     """Write a lossy WebP."""
-    save_with_pillow(stream, picture, "WEBP", quality=quality)
+    options: dict[str, Any] = {"xmp": picture.xmp} if picture.xmp else {}
+    save_with_pillow(stream, picture, "WEBP", quality=quality, **options)
 
 
 def save_with_pillow(stream: BinaryIO, picture: Picture, kind: str, **options: Any) -> None:
-    """Write samples of 8 bits with their description."""
+    """Write samples of 8 bits with EXIF and ICC profile, and what the options name."""
     if picture.exif:
         options["exif"] = EXIF_START + picture.exif
     if picture.icc_profile:

@@ -12,15 +12,16 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL.PngImagePlugin import PngImageFile, putchunk
+from PIL.PngImagePlugin import PngImageFile, PngInfo, putchunk
 
 from npfuse.pictures.picture import CheckSize, Decoded, Picture
-from npfuse.pictures.pillow_files import decoded, first_of_several, opened_by_pillow, save_with_pillow
+from npfuse.pictures.pillow_files import decoded, description, first_of_several, opened_by_pillow, save_with_pillow
 from npfuse.pictures.tiff_output import DEFLATE_LEVEL, strips
 
 # Pillow's raw modes, and which byte of a stored sample each returns; 0 is the high one.
 DEEP_RGB = {"RGB;16B": 0, "RGB;16L": 1}
 DEEP_RGBA = {"RGBA;16B": 0, "RGBA;16L": 1}
+XMP_START = b"XML:com.adobe.xmp" + bytes(5)  # of an iTXt chunk: not compressed, of no language
 
 
 def read_png(stream: BinaryIO, check_size: CheckSize) -> Decoded:
@@ -31,12 +32,7 @@ def read_png(stream: BinaryIO, check_size: CheckSize) -> Decoded:
         if depth < 16 or colour_type == 0:
             return decoded(image)
         check_size(image.height, image.width, 2 * len(image.getbands()))
-        return Decoded(
-            samples=_deep_samples(stream),
-            exif=image.info.get("exif"),
-            icc_profile=image.info.get("icc_profile"),
-            notes=first_of_several(image),
-        )
+        return Decoded(samples=_deep_samples(stream), notes=first_of_several(image), **description(image))
 
 
 def _deep_samples(stream: BinaryIO) -> NDArray[Any]:
@@ -82,7 +78,11 @@ def _decoded(stream: BinaryIO, mode: str, raw_mode: str) -> NDArray[Any]:
 def write_png(stream: BinaryIO, picture: Picture, quality: int, notes: list[str]) -> None:
     """Write a PNG of 8 or 16 bits; rows of 16 bits are filtered by Sub."""
     if picture.pixels.dtype == np.uint8:
-        save_with_pillow(stream, picture, "PNG")
+        options: dict[str, Any] = {"dpi": picture.resolution[::-1]} if picture.resolution else {}
+        if picture.xmp:
+            options["pnginfo"] = PngInfo()
+            options["pnginfo"].add(b"iTXt", XMP_START + picture.xmp)
+        save_with_pillow(stream, picture, "PNG", **options)
         return
     samples = picture.samples
     rows, columns = samples.shape[:2]
@@ -93,6 +93,11 @@ def write_png(stream: BinaryIO, picture: Picture, quality: int, notes: list[str]
         putchunk(stream, b"iCCP", b"ICC Profile\0\0" + zlib.compress(picture.icc_profile))
     if picture.exif:
         putchunk(stream, b"eXIf", picture.exif)
+    if picture.xmp:
+        putchunk(stream, b"iTXt", XMP_START + picture.xmp)
+    if picture.resolution:
+        rows, columns = (min(2**31 - 1, max(1, round(n / 0.0254))) for n in picture.resolution)  # a metre
+        putchunk(stream, b"pHYs", struct.pack(">IIB", columns, rows, 1))
     compressor = zlib.compressobj(DEFLATE_LEVEL)
     for strip in strips(samples):
         plain = strip.astype(">u2", order="C").view(np.uint8).reshape(len(strip), -1)  # (rows, bytes)

@@ -10,6 +10,7 @@ import numpy as np
 
 from npfuse.pictures.picture import CheckSize, Decoded
 from npfuse.pictures.profiles import SRGB
+from npfuse.pictures.raw_exif import raw_exif
 
 SRGB_CURVE = (2.4, 12.92)  # power and slope of the linear part, IEC 61966-2-1
 
@@ -31,5 +32,11 @@ def read_raw(stream: BinaryIO, check_size: CheckSize) -> Decoded:
         developed = raw.postprocess(
             use_camera_wb=True, no_auto_bright=True, output_bps=16, gamma=SRGB_CURVE, output_color=rawpy.ColorSpace.sRGB
         )
-    note = "camera raw file developed to 16-bit sRGB, without automatic brightness"
-    return Decoded(samples=developed.astype(np.uint16, copy=False), icc_profile=SRGB, orientation=1, notes=(note,))
+        exif, notes = raw_exif(stream, raw)
+    return Decoded(
+        samples=developed.astype(np.uint16, copy=False),
+        exif=exif,
+        icc_profile=SRGB,
+        orientation=1,  # LibRaw has turned the picture
+        notes=("camera raw file developed to 16-bit sRGB, without automatic brightness", *notes),
+    )

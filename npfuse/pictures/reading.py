@@ -2,7 +2,7 @@
 
 Everything in the file is kept: all of its bits, turned the way its EXIF orientation says, without a warning on the
 user's terminal. Conversions are listed in `Picture.notes`. A file that cannot be read is a `PictureError` of one line.
-Left out: animations beyond their first frame, and XMP. Profiles are carried here and converted in
+Left out: animations beyond their first frame. Profiles are carried here and converted in
 `npfuse/pictures/profiles.py`.
 """
 
@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from npfuse.pictures.exif import turned, upright
-from npfuse.pictures.formats import FORMATS, START_BYTES, Format, format_of_start, names, other_kind
+from npfuse.pictures.exif import resolution_of_block, turned, upright
+from npfuse.pictures.formats import FORMATS, START_BYTES, Format, format_of_start, listed, other_kind
 from npfuse.pictures.picture import (
     Decoded,
     Picture,
@@ -30,6 +30,7 @@ from npfuse.pictures.picture import (
     shown,
 )
 from npfuse.pictures.writing import check_writable, write_picture
+from npfuse.pictures.xmp import upright_xmp
 
 __all__ = ["Picture", "PictureError", "check_writable", "read_picture", "write_picture"]  # for most callers
 
@@ -81,7 +82,8 @@ def read_picture(path: str | os.PathLike[str], *, max_bytes: int | None = None) 
         start = stream.read(START_BYTES)
         format = format_of_start(start)
         if format is None or format.read is None:
-            raise PictureError(f"{name}: is {other_kind(start)}, expected a {names(READ)}; convert it to one")
+            known = listed(format.name for format in READ)
+            raise PictureError(f"{name}: is {other_kind(start)}, expected a {known}; convert it to one")
         try:
             return _picture(format.read(stream, Limit(max_bytes)))
         except Exception as error:  # decoders raise almost anything on damaged bytes
@@ -143,6 +145,9 @@ def _picture(decoded: Decoded) -> Picture:
         alpha=_frozen(samples[..., -1]) if channels in (2, 4) else None,
         exif=exif,
         icc_profile=icc_profile,
+        xmp=upright_xmp(decoded.xmp) if decoded.xmp else None,
+        iptc=decoded.iptc,
+        resolution=decoded.resolution or (resolution_of_block(exif) if exif else None),
         notes=tuple(notes),
     )
 

@@ -5,6 +5,7 @@ their tags and read with the packages of the extra `tiff` (tifffile and imagecod
 writes. Left out: pages beyond the first, XMP.
 """
 
+import struct
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
@@ -12,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.ExifTags import Base
 
-from npfuse.pictures.exif import TIFF_START, directory_bytes, quiet, read_directory, telling_tags
-from npfuse.pictures.picture import CheckSize, Decoded, RefusedError, TooLargeError, needs_package
+from npfuse.pictures.exif import TIFF_START, directory_bytes, quiet, read_directory, resolution_of, telling_tags
+from npfuse.pictures.iptc import iptc_of_resources
+from npfuse.pictures.picture import CheckSize, Decoded, Description, RefusedError, TooLargeError, needs_package
 from npfuse.pictures.pillow_files import decoded, opened_by_pillow
 from npfuse.pictures.raw import read_raw
 
@@ -43,13 +45,11 @@ class TiffSummary:
     Parameters
     ----------
     deep : whether samples have 16 bits or are floats, which Pillow does not read
-    exif : EXIF block of the descriptive tags, or None
-    notes : tags that are left out
+    about : Description, without the ICC profile
     """
 
     deep: bool
-    exif: bytes | None
-    notes: tuple[str, ...]
+    about: Description
 
 
 def read_tiff(stream: BinaryIO, check_size: CheckSize) -> Decoded:
@@ -72,7 +72,15 @@ def read_tiff(stream: BinaryIO, check_size: CheckSize) -> Decoded:
             page = decoded(image)
             # Pillow turns a TIFF while loading it, and then no longer has the tag.
             page = replace(page, orientation=image.getexif().get(Base.Orientation, 1))
-    return replace(page, exif=summary.exif, notes=summary.notes + page.notes)
+    about = summary.about
+    return replace(
+        page,
+        exif=about.exif,
+        xmp=about.xmp,
+        iptc=about.iptc,
+        resolution=about.resolution,
+        notes=about.notes + page.notes,
+    )
 
 
 def inspect_tiff(stream: BinaryIO, check_size: CheckSize) -> TiffSummary:
@@ -95,12 +103,40 @@ def inspect_tiff(stream: BinaryIO, check_size: CheckSize) -> TiffSummary:
         if stream.read(2) == b"CR" or Base.DNGVersion in tags or tags.get(Base.NewSubfileType, 0) & 1:
             raise CameraRawError("is a camera raw file or begins with a thumbnail; export it as a 16-bit TIFF")
         deep = _is_deep(depths, numbers, channels)
-        notes = ("several pages: the first is used",) if tags.next else ()
-        try:
-            told = telling_tags(stream)
-        except Exception:  # Pillow raises almost anything on damaged tags
-            return TiffSummary(deep=deep, exif=None, notes=(*notes, "EXIF dropped: it is broken"))
-        return TiffSummary(deep=deep, exif=TIFF_START + directory_bytes(told) if told else None, notes=notes)
+        return TiffSummary(deep=deep, about=_about(stream, tags))
+
+
+def _about(stream: BinaryIO, tags: Any) -> Description:
+    """Return the description in a file's tags, without the ICC profile."""
+    notes = ["several pages: the first is used"] if tags.next else []
+    exif = None
+    try:
+        told = telling_tags(stream)
+        exif = TIFF_START + directory_bytes(told) if told else None
+        if Base.ImageDescription in tags and Base.ImageDescription not in told:
+            notes.append("description dropped: it is of the structure of the old file")
+    except Exception:  # Pillow raises almost anything on damaged tags
+        notes.append("EXIF dropped: it is broken")
+    stream.seek(0)
+    byteorder = ">" if stream.read(2) == b"MM" else "<"
+    resources = _bytes_of(tags.get(Base.ImageResources), byteorder)
+    return Description(
+        exif=exif,
+        xmp=_bytes_of(tags.get(Base.XMLPacket), byteorder),
+        iptc=_bytes_of(tags.get(Base.IPTCNAA), byteorder) or (iptc_of_resources(resources) if resources else None),
+        resolution=resolution_of(tags),
+        notes=tuple(notes),
+    )
+
+
+def _bytes_of(value: Any, byteorder: str) -> bytes | None:
+    """Return the bytes of a tag, which some programs store as numbers of four bytes; None where it is neither."""
+    if isinstance(value, bytes):
+        return value or None
+    numbers = value if isinstance(value, tuple) else (value,)
+    if not all(isinstance(number, int) and 0 <= number < 2**32 for number in numbers):
+        return None
+    return struct.pack(f"{byteorder}{len(numbers)}I", *numbers)
 
 
 def _check_numbers(tags: Any) -> None:

@@ -68,7 +68,7 @@ class TiffWriter:
         self.strip_rows = max(1, STRIP_BYTES // row_bytes)
         self.start = BIG_TIFF_START if shape[0] * row_bytes > CLASSIC_BYTES else TIFF_START
         self.lengths: list[int] = []
-        self.tags = self._tags(about.icc_profile)
+        self.tags = self._tags(about)
         if about.exif:
             try:
                 with quiet():
@@ -125,7 +125,7 @@ class TiffWriter:
             coded[:, 1:] -= samples[:, :-1]  # predictor 2, modulo 2**8 or 2**16
         return zlib.compress(coded.tobytes(), DEFLATE_LEVEL)
 
-    def _tags(self, icc_profile: bytes | None) -> dict[int, Any]:
+    def _tags(self, about: Description) -> dict[int, Any]:
         """Return all but where the strips are."""
         channels, kind = self.channels, 3 if self.dtype.kind == "f" else 1
         tags: dict[int, Any] = {
@@ -143,8 +143,11 @@ class TiffWriter:
         }
         if channels in (2, 4):
             tags[Base.ExtraSamples] = 2  # alpha, not multiplied into the colours
-        if icc_profile:
-            tags[Base.InterColorProfile] = icc_profile
+        blocks = {Base.InterColorProfile: about.icc_profile, Base.XMLPacket: about.xmp, Base.IPTCNAA: about.iptc}
+        tags |= {tag: block for tag, block in blocks.items() if block}
+        if about.resolution:
+            rows, columns = about.resolution
+            tags |= {Base.XResolution: columns, Base.YResolution: rows, Base.ResolutionUnit: 2}  # an inch
         return tags
 
     def _directory(self, tags: dict[int, Any]) -> bytes:

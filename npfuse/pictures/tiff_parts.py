@@ -15,6 +15,7 @@ from npfuse.pictures.arrays import FilePixels
 from npfuse.pictures.picture import PictureError, StoredPicture, one_line, profile_fits
 from npfuse.pictures.tiff import UNASSOCIATED, inspect_tiff
 from npfuse.pictures.views import Channels
+from npfuse.pictures.xmp import upright_xmp
 
 KEPT_ROWS = 1024  # of decoded TIFF; the segments read for a row of parts stay decoded until the next row
 SEGMENT_BYTES = 1 << 28  # decoded; a file of larger segments is read whole
@@ -123,7 +124,8 @@ def open_tiff(stack: ExitStack, path: Path, name: str) -> StoredPicture | None:
         has_alpha = bool(page.extrasamples) and int(page.extrasamples[0]) == UNASSOCIATED
     except Exception:  # damaged tags: reading it whole tells which
         return None
-    notes = summary.notes
+    about = summary.about
+    notes = about.notes
     if pixels.shape[2] > colours + has_alpha:
         notes += ("channels beyond colour and alpha dropped",)
     view = Channels(pixels, 0 if colours == 1 else slice(0, 3))
@@ -131,7 +133,16 @@ def open_tiff(stack: ExitStack, path: Path, name: str) -> StoredPicture | None:
         notes += ("ICC profile dropped: it is not one for such pixels",)
         profile = None
     alpha = Channels(pixels, colours) if has_alpha else None
-    return StoredPicture(pixels=view, alpha=alpha, exif=summary.exif, icc_profile=profile or None, notes=notes)
+    return StoredPicture(
+        pixels=view,
+        alpha=alpha,
+        exif=about.exif,
+        icc_profile=profile or None,
+        xmp=upright_xmp(about.xmp) if about.xmp else None,
+        iptc=about.iptc,
+        resolution=about.resolution,
+        notes=notes,
+    )
 
 
 def _samples(stack: ExitStack, path: Path, name: str, page: Any) -> FilePixels | TiffPixels | None:

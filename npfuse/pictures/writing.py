@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfuse.pictures.atomic import TAKEN, written_in_place
-from npfuse.pictures.formats import WRITTEN_PICTURES, Format, format_of_suffix, lossless_for, suffixes
+from npfuse.pictures.exif import resized
+from npfuse.pictures.formats import WRITTEN_PICTURES, Format, format_of_suffix, listed, lossless_for, suffixes
 from npfuse.pictures.picture import (
     Picture,
     PictureError,
@@ -25,9 +26,16 @@ from npfuse.pictures.picture import (
     profile_fits,
     shown,
 )
+from npfuse.pictures.xmp import resized_xmp
 
 Some = TypeVar("Some", Picture, StoredPicture)
-NAMES = {"exif": "EXIF", "icc_profile": "ICC profile"}  # of the parts of a description, in messages
+NAMES = {
+    "exif": "EXIF",
+    "icc_profile": "ICC profile",
+    "xmp": "XMP",
+    "iptc": "IPTC",
+    "resolution": "resolution",
+}  # of the parts of a description, in messages
 
 
 def check_writable(
@@ -82,8 +90,8 @@ def write_picture(
 ) -> tuple[str, ...]:
     """Write a picture in the format of the path's extension, all of it or nothing.
 
-    JPEG is written without chroma subsampling; PNG and TIFF are lossless (TIFF: deflate). EXIF and ICC profile are
-    carried along.
+    JPEG is written without chroma subsampling; PNG and TIFF are lossless (TIFF: deflate). The description is carried
+    along, with the sizes of the pixels.
 
     Parameters
     ----------
@@ -155,7 +163,7 @@ def _fitted(picture: Picture, format: Format, name: str, notes: list[str]) -> Pi
 
 
 def fitted_description(picture: Some, format: Format, notes: list[str]) -> Some:
-    """Drop the parts of a description that a format cannot hold, and note them.
+    """Set the sizes in a description to those of the pixels, and drop and note the parts that a format cannot hold.
 
     Parameters
     ----------
@@ -166,6 +174,12 @@ def fitted_description(picture: Some, format: Format, notes: list[str]) -> Some:
     if picture.icc_profile and not profile_fits(picture.icc_profile, picture.pixels):
         picture = replace(picture, icc_profile=None)
         notes.append("ICC profile dropped: it is not one for such pixels")
+    height, width = picture.pixels.shape[:2]
+    picture = replace(
+        picture,
+        exif=resized(picture.exif, height, width) if picture.exif else None,
+        xmp=resized_xmp(picture.xmp, height, width) if picture.xmp else None,
+    )
     dropped: dict[str, Any] = {}
     lost = []
     for part, title in NAMES.items():
@@ -177,7 +191,7 @@ def fitted_description(picture: Some, format: Format, notes: list[str]) -> Some:
         elif block and len(block) > most:
             notes.append(f"{title} dropped: it is {len(block)} bytes and {format.name} holds {most}")
     if lost:
-        notes.append(f"{' and '.join(lost)} dropped: {format.name} holds none")
+        notes.append(f"{listed(lost, 'and')} dropped: {format.name} holds none")
     return replace(picture, **dropped)
 
 

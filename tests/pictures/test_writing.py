@@ -186,7 +186,7 @@ def test_quality_beyond_its_range_is_refused(tmp_path, quality):
     ],
 )
 def test_a_failed_writing_is_named_and_keeps_the_old_picture(tmp_path, monkeypatch, error, expected):
-    def fail(image, stream, *rest):
+    def fail(image, stream, *rest, **options):
         stream.write(b"half of a picture")
         raise error
 
@@ -204,7 +204,7 @@ def test_a_failed_writing_is_named_and_keeps_the_old_picture(tmp_path, monkeypat
 
 def test_a_file_that_appears_meanwhile_is_not_overwritten(tmp_path, monkeypatch):
     file = tmp_path / "a.png"
-    monkeypatch.setattr(Image.Image, "save", lambda *rest: file.write_bytes(b"somebody else's"))
+    monkeypatch.setattr(Image.Image, "save", lambda *rest, **options: file.write_bytes(b"somebody else's"))
     with pytest.raises(PictureError, match="exists already"):
         write_picture(file, Picture(pixels=smooth_rgb()))
     assert file.read_bytes() == b"somebody else's"
