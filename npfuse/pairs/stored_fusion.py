@@ -20,7 +20,7 @@ from npfuse.pairs.memory_plan import Demand, threads_that_fit
 from npfuse.pictures.formats import WRITTEN_BY_PARTS
 from npfuse.pictures.picture import StoredPicture
 from npfuse.pictures.stored import is_array, stored_output
-from npfuse.pictures.views import Clipped
+from npfuse.pictures.views import clipped
 from npfuse.run import Engine
 from npfuse.strips import thumbnail_size
 from npfuse.survey import survey
@@ -71,7 +71,7 @@ def fuse_by_parts(
     first = pictures[0]
     pixels = [picture.pixels for picture in pictures]
     if options.clip and np.dtype(first.pixels.dtype).kind == "f":
-        pixels = [Clipped(picture) for picture in pixels]
+        pixels = [clipped(picture) for picture in pixels]
     held = sum(isinstance(picture.pixels, np.ndarray) for picture in pictures)
     threads = threads_within(first.pixels, weights, options, tell, held=held, frames=len(pixels))
     notes: list[str] = []

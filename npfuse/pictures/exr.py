@@ -1,46 +1,17 @@
 """OpenEXR files, with the package of the extra `exr` (OpenEXR, the format's own library).
 
-A file holds linear light (OpenEXR technical introduction, "Linear scene-referred"); the networks were trained on
-display values, so light is encoded with sRGB's curve (IEC 61966-2-1) on reading and decoded on writing. Values beyond
-1 stay beyond 1, negative ones negative. Left out: parts beyond the first, deep pixels, subsampled or luma/chroma
-channels, and the primaries of `chromaticities`.
+A file holds linear light (OpenEXR technical introduction, "Linear scene-referred"), which is encoded with sRGB's curve
+(`npfuse.pictures.light`) on reading and decoded on writing. Values beyond 1 stay beyond 1, negative ones negative.
+Left out: parts beyond the first, deep pixels, subsampled or luma/chroma channels, and the primaries of
+`chromaticities`.
 """
 
 from typing import BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
+from npfuse.pictures.light import LIGHT_ENCODED, decode_light, encode_light
 from npfuse.pictures.picture import CheckSize, Decoded, Picture, RefusedError
-
-
-def encode_light(light: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Encode linear light with sRGB's curve, continued beyond 1 and, mirrored, below 0; float32, any shape.
-
-    Examples
-    --------
-    >>> encode_light(np.array([-0.001, 0, 0.0031308, 1], np.float32)).round(5).tolist()
-    [-0.012919999659061432, 0.0, 0.040449999272823334, 1.0]
-    """
-    size = np.abs(light)
-    with np.errstate(invalid="ignore", over="ignore"):
-        curved = np.float32(1.055) * size ** np.float32(1 / 2.4) - np.float32(0.055)
-        return np.copysign(np.where(size <= 0.0031308, np.float32(12.92) * size, curved), light)
-
-
-def decode_light(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Undo `encode_light`.
-
-    Examples
-    --------
-    >>> light = np.array([-0.5, 0.001, 0.18, 7], np.float32)
-    >>> bool(np.allclose(decode_light(encode_light(light)), light, rtol=1e-5))
-    True
-    """
-    size = np.abs(values)
-    with np.errstate(invalid="ignore", over="ignore"):
-        curved = ((size + np.float32(0.055)) / np.float32(1.055)) ** np.float32(2.4)
-        return np.copysign(np.where(size <= 0.04045, size / np.float32(12.92), curved), values)
 
 
 def read_exr(stream: BinaryIO, check_size: CheckSize) -> Decoded:
@@ -67,7 +38,7 @@ def read_exr(stream: BinaryIO, check_size: CheckSize) -> Decoded:
     if dropped:
         notes.append(f"{len(dropped)} channels beyond colour and alpha dropped")
     planes = [encode_light(channels[name].astype(np.float32)) for name in colours]
-    notes.append("linear light encoded with sRGB's curve")
+    notes.append(LIGHT_ENCODED)
     if "A" in channels:
         planes.append(channels["A"].astype(np.float32))
     return Decoded(samples=planes[0] if len(planes) == 1 else np.dstack(planes), notes=tuple(notes))

@@ -63,10 +63,13 @@ class Decoded(Description):
         EXIF block as in the file, with or without "Exif" and two zeros before it.
     orientation : int or None
         EXIF orientation (1 to 8) still to be applied; None for that of the EXIF block.
+    power : float or None
+        Power of light that the samples are, as PNG's gAMA says it; None where the profile, or sRGB, holds.
     """
 
     samples: NDArray[Any]
     orientation: int | None = None
+    power: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

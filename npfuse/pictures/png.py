@@ -8,6 +8,7 @@ little-endian the low ones.
 import struct
 import sys
 import zlib
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -29,10 +30,13 @@ def read_png(stream: BinaryIO, check_size: CheckSize) -> Decoded:
     stream.seek(24)
     depth, colour_type = stream.read(2)  # 0 is grey
     with opened_by_pillow(stream, "PNG", check_size) as image:
+        # The profile and the sRGB chunk count for more than gAMA (W3C, 11.3.2).
+        power = None if {"icc_profile", "srgb"} & image.info.keys() else image.info.get("gamma")
         if depth < 16 or colour_type == 0:
-            return decoded(image)
+            return replace(decoded(image), power=power)
         check_size(image.height, image.width, 2 * len(image.getbands()))
-        return Decoded(samples=_deep_samples(stream), notes=first_of_several(image), **description(image))
+        samples, notes = _deep_samples(stream), first_of_several(image)
+        return Decoded(samples=samples, power=power, notes=notes, **description(image))
 
 
 def _deep_samples(stream: BinaryIO) -> NDArray[Any]:

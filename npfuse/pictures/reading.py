@@ -18,6 +18,7 @@ from PIL import Image, UnidentifiedImageError
 
 from npfuse.pictures.exif import resolution_of_block, turned, upright
 from npfuse.pictures.formats import FORMATS, START_BYTES, Format, format_of_start, listed, other_kind
+from npfuse.pictures.light import LIGHT_ENCODED, display_profile, encode_samples, is_display_power
 from npfuse.pictures.picture import (
     Decoded,
     Picture,
@@ -140,6 +141,13 @@ def _picture(decoded: Decoded) -> Picture:
     if icc_profile and not profile_fits(icc_profile, pixels):
         notes.append("ICC profile dropped: it is not one for such pixels")
         icc_profile = None
+    display = display_profile(icc_profile) if icc_profile else None
+    if display:
+        pixels, icc_profile = encode_samples(pixels), display
+        notes.append(LIGHT_ENCODED)
+    elif decoded.power and not icc_profile and not is_display_power(decoded.power):
+        pixels = encode_samples(pixels, decoded.power)
+        notes.append(f"samples of gamma {decoded.power:.3g} encoded with sRGB's curve")
     return Picture(
         pixels=_frozen(pixels),
         alpha=_frozen(samples[..., -1]) if channels in (2, 4) else None,

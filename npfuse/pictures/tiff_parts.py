@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from PIL.ExifTags import Base
 
 from npfuse.pictures.arrays import FilePixels
+from npfuse.pictures.light import LIGHT_ENCODED, display_profile, encode_samples
 from npfuse.pictures.picture import PictureError, StoredPicture, one_line, profile_fits
 from npfuse.pictures.tiff import UNASSOCIATED, inspect_tiff
-from npfuse.pictures.views import Channels
+from npfuse.pictures.views import Channels, Mapped
 from npfuse.pictures.xmp import upright_xmp
 
 KEPT_ROWS = 1024  # of decoded TIFF; the segments read for a row of parts stay decoded until the next row
@@ -128,10 +129,14 @@ def open_tiff(stack: ExitStack, path: Path, name: str) -> StoredPicture | None:
     notes = about.notes
     if pixels.shape[2] > colours + has_alpha:
         notes += ("channels beyond colour and alpha dropped",)
-    view = Channels(pixels, 0 if colours == 1 else slice(0, 3))
+    view: Any = Channels(pixels, 0 if colours == 1 else slice(0, 3))
     if profile and not profile_fits(profile, view):
         notes += ("ICC profile dropped: it is not one for such pixels",)
         profile = None
+    display = display_profile(profile) if profile else None
+    if display:
+        view, profile = Mapped(view, encode_samples), display
+        notes += (LIGHT_ENCODED,)
     alpha = Channels(pixels, colours) if has_alpha else None
     return StoredPicture(
         pixels=view,

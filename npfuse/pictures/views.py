@@ -1,5 +1,6 @@
 """Parts and channels of a picture that stays where it is: views with `view[rows, columns]` for an ndarray."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -28,17 +29,27 @@ class Channels:
         return part
 
 
-class Clipped:
-    """A picture of floats with values beyond 0 and 1 as 0 and 1."""
+class Mapped:
+    """A picture whose samples are changed one by one.
 
-    def __init__(self, picture: Any) -> None:
-        self.picture = picture
+    Parameters
+    ----------
+    picture : (H, W) or (H, W, C)
+    function : takes and returns an ndarray of a part, of the same shape and dtype
+    """
+
+    def __init__(self, picture: Any, function: Callable[[NDArray[Any]], NDArray[Any]]) -> None:
+        self.picture, self.function = picture, function
         self.shape, self.dtype, self.ndim = picture.shape, picture.dtype, picture.ndim
 
     def __getitem__(self, place: tuple[slice, slice]) -> NDArray[Any]:
         """Return a part as an array."""
-        part: NDArray[Any] = np.clip(self.picture[place], 0, 1)
-        return part
+        return self.function(self.picture[place])
+
+
+def clipped(picture: Any) -> Mapped:
+    """Return a picture of floats with values beyond 0 and 1 as 0 and 1."""
+    return Mapped(picture, lambda part: np.clip(part, 0, 1))
 
 
 class Part:

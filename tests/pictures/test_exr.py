@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from npfuse.pictures.exr import decode_light, encode_light
+from npfuse.pictures.light import decode_light, encode_light
 from npfuse.pictures.reading import Picture, PictureError, read_picture, write_picture
 from tests.picture_files import HEIGHT, WIDTH, assert_one_line, assert_same_samples, random_samples
 

@@ -11,7 +11,7 @@ from npfuse.pictures import tiff_parts
 from npfuse.pictures.picture import PictureError
 from npfuse.pictures.reading import Picture, read_picture, write_picture
 from npfuse.pictures.stored import opened
-from npfuse.pictures.views import Channels, Clipped, Part
+from npfuse.pictures.views import Channels, Part, clipped
 from tests.picture_files import (
     HEIGHT,
     RGB_PROFILE,
@@ -135,7 +135,7 @@ def test_views_of_views_are_what_numpy_makes_of_them():
     assert (view.shape, view.ndim) == (expected.shape, 3)
     for place in ((slice(0, 3), slice(2, 99)), (slice(None), slice(None))):
         assert_same_samples(view[place], expected[place])
-        assert_same_samples(Clipped(view)[place], np.clip(expected[place], 0, 1))
+        assert_same_samples(clipped(view)[place], np.clip(expected[place], 0, 1))
     assert_same_samples(Channels(samples, 3)[1:4, :], samples[1:4, :, 3])
 
 
