@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfuse.pairs.memory_plan import parse_size
-from npfuse.pictures.exr import encode_light
+from npfuse.pictures.light import encode_light
 from npfuse.pictures.stored import opened
 
 TILE, WIDTH = 256, 4096

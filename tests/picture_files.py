@@ -89,6 +89,27 @@ def matrix_profile(gamma, swap=False):
     return head.ljust(128, b"\0") + table + body
 
 
+WHITE_LEVEL = 16383  # of `write_dng`
+
+
+def write_dng(tifffile, file, sensor, extratags=()):
+    """A DNG (1.4) of an RGGB sensor whose colours are those of sRGB, 14 bits, no camera curve."""
+    xyz_to_srgb = [32406, 10000, -15372, 10000, -4986, 10000, -9689, 10000, 18758, 10000, 415, 10000, 557, 10000]
+    xyz_to_srgb += [-2040, 10000, 10570, 10000]  # IEC 61966-2-1
+    extratags = [
+        (50706, 1, 4, (1, 4, 0, 0), True),  # DNGVersion
+        (50708, 2, None, "Camera", True),  # UniqueCameraModel
+        (33421, 3, 2, (2, 2), True),  # CFARepeatPatternDim
+        (33422, 1, 4, (0, 1, 1, 2), True),  # CFAPattern
+        (50717, 4, 1, WHITE_LEVEL, True),  # WhiteLevel
+        (50721, 10, 9, tuple(xyz_to_srgb), True),  # ColorMatrix1
+        (50728, 5, 3, (1, 1, 1, 1, 1, 1), True),  # AsShotNeutral
+        (50778, 3, 1, 21, True),  # CalibrationIlluminant1: D65
+        *extratags,
+    ]
+    tifffile.imwrite(file, sensor, photometric=32803, extratags=extratags, metadata=None, software=False)
+
+
 def encoded(image, kind, **options):
     stream = io.BytesIO()
     image.save(stream, kind, **options)

@@ -153,7 +153,7 @@ def test_fuse_takes_the_given_order_where_told(folder, capsys):
 def test_fuse_refuses_to_overwrite_unless_forced(folder, capsys):
     (folder / "fused.png").write_bytes(b"precious")
     assert fuse("-o", "fused.png") == 2
-    assert "fused.png: exists already; choose another name, or replace it with --force" in one_error(capsys)
+    assert "fused.png: exists already; choose another name, or allow overwriting" in one_error(capsys)
     assert (folder / "fused.png").read_bytes() == b"precious"
     assert fuse("-o", "fused.png", "--force") == 0
     assert read_picture("fused.png").pixels.shape == (21, 34, 3)

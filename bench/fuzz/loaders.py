@@ -1,7 +1,7 @@
 """Fuzzes what reads files: pictures and weights. Anything but a picture, weights or a one-line error is a crash.
 
     pip install atheris
-    python bench/fuzz/loaders.py pictures CORPUS -max_total_time=300 -rss_limit_mb=2048
+    python -m bench.fuzz.loaders pictures CORPUS -max_total_time=300 -rss_limit_mb=2048
 
 The first argument is `pictures`, `weights` or `keras`; CORPUS is a folder, which is filled with a small file of every
 kind where it is empty, and grows. The rest are libFuzzer's options; it prints how many inputs it tried.
@@ -20,10 +20,11 @@ with atheris.instrument_imports(include=["npfuse", "PIL", "tifffile", "zipfile",
     import numpy as np
     from PIL import Image
 
-    from npfuse.pictures.reading import Picture, PictureError, read_picture, write_picture
+    from npfuse.pictures.reading import Picture, PictureError, read_picture
     from npfuse.weights.loading import load_weights
     from npfuse.weights.npz_files import save_weights
     from npfuse.weights.weights import Weights, WeightsError
+    from tests.pictures.examples import all_examples
 
 FOLDER = Path(tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
 
@@ -62,35 +63,18 @@ def check_message(text: str) -> None:
 
 
 def picture_seeds() -> dict[str, bytes]:
-    """Return a small file of every kind."""
+    """Return a small file of every format and depth, and of what Pillow converts."""
     rng = np.random.default_rng(0)
-    seeds = {}
-    rgb = rng.integers(0, 256, (6, 7, 4), np.uint8)
-    for kind, options in (
-        ("JPEG", {}),
-        ("PNG", {}),
-        ("WEBP", {"lossless": True}),
-        ("TIFF", {"compression": "tiff_lzw"}),
+    image = Image.fromarray(rng.integers(0, 256, (6, 7, 3), np.uint8))
+    seeds = all_examples()
+    for name, kind, mode, options in (
+        ("palette.png", "PNG", "P", {}),
+        ("lossless.webp", "WEBP", "RGB", {"lossless": True}),
+        ("lzw.tif", "TIFF", "RGB", {"compression": "tiff_lzw"}),
     ):
         stream = io.BytesIO()
-        image = Image.fromarray(rgb[..., :3])
-        image.save(stream, kind, **options)
-        seeds[kind.lower()] = stream.getvalue()
-    stream = io.BytesIO()
-    Image.fromarray(rgb[..., :3]).convert("P").save(stream, "PNG")
-    seeds["palette"] = stream.getvalue()
-    for suffix, dtype in ((".png", np.uint16), (".tif", np.uint16), (".tif", np.float32), (".exr", np.float32)):
-        pixels = rng.random((6, 7, 3)).astype(np.float32) if dtype == np.float32 else rgb[..., :3].astype(dtype) * 257
-        file = FOLDER / f"seed{suffix}"
-        write_picture(file, Picture(pixels=pixels), overwrite=True)
-        seeds[f"{np.dtype(dtype).name}{suffix}"] = file.read_bytes()
-    try:
-        import pillow_heif
-    except ImportError:
-        return seeds
-    stream = io.BytesIO()
-    pillow_heif.from_pillow(Image.fromarray(rgb[..., :3]).resize((32, 32))).save(stream)
-    seeds["heic"] = stream.getvalue()
+        image.convert(mode).save(stream, kind, **options)
+        seeds[name] = stream.getvalue()
     return seeds
 
 

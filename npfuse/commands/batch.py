@@ -8,7 +8,7 @@ from pathlib import Path
 from npfuse.commands.console import Commands, add_fusion_options
 from npfuse.commands.fuse import add_file_options, file_options
 from npfuse.pairs.batch import Outcome, find_pairs, run_batch
-from npfuse.pictures.writing import KIND_OF_SUFFIX
+from npfuse.pictures.formats import WRITTEN_PICTURES, suffixes
 from npfuse.weights.loading import load_weights
 
 SOME_FAILED = 1
@@ -31,7 +31,7 @@ def add(commands: Commands) -> None:
     )
     command.add_argument(
         "--format",
-        choices=sorted({suffix[1:] for suffix in KIND_OF_SUFFIX}),
+        choices=sorted(suffix[1:] for suffix in suffixes(WRITTEN_PICTURES)),
         help="of the outputs (the first picture's)",
     )
     command.add_argument(

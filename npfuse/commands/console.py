@@ -12,6 +12,8 @@ from typing import TypeAlias, get_args
 from npfuse.fusion import Progress
 from npfuse.methods import METHODS
 from npfuse.pairs.file_options import Teller
+from npfuse.pictures.atomic import TAKEN
+from npfuse.pictures.stored import is_array
 from npfuse.run import Engine
 from npfuse.weights.loading import bundled_names
 
@@ -37,9 +39,11 @@ def add_fusion_options(command: argparse.ArgumentParser) -> None:
 
 
 def check_free(path: Path, force: bool) -> None:
-    """Raise ValueError where an output exists and may not be replaced."""
+    """Raise ValueError where an output exists and may not be replaced, or is a folder."""
+    if path.is_dir() and not is_array(path):
+        raise ValueError(f"{path}: is a folder, expected the name of a file; add one")
     if os.path.lexists(path) and not force:
-        raise ValueError(f"{path}: exists already; choose another name, or replace it with --force")
+        raise ValueError(f"{path}: {TAKEN}")
 
 
 class ConsoleTeller(Teller):

@@ -8,6 +8,7 @@ from npfuse.commands.console import Commands, ConsoleTeller, add_fusion_options,
 from npfuse.fusion import Order
 from npfuse.pairs.file_fusion import FileOptions, fuse_files
 from npfuse.pairs.memory_plan import parse_size
+from npfuse.pictures.formats import WRITTEN, WRITTEN_BY_PARTS, WRITTEN_PICTURES, listed, suffixes
 
 
 def add(commands: Commands) -> None:
@@ -18,9 +19,7 @@ def add(commands: Commands) -> None:
     command.add_argument(
         "more", type=Path, nargs="*", metavar="MORE", help="further exposures; without --order given, in any order"
     )
-    command.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="OUT", help=".jpg, .png, .webp, .tif, .exr, .npy or .zarr"
-    )
+    command.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help=", ".join(suffixes(WRITTEN)))
     add_fusion_options(command)
     add_file_options(command)
     command.add_argument("-v", "--verbose", action="store_true", help="print each step and its time")
@@ -50,9 +49,14 @@ def add_file_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--max-memory",
         metavar="SIZE",
-        help="memory limit of the process, as 1.5G; .tif, .npy and .zarr are then read and written part by part",
+        help=f"memory limit of the process, as 1.5G; {', '.join(suffixes(WRITTEN_BY_PARTS))} then go part by part",
     )
-    command.add_argument("--quality", type=int, default=95, help="of JPEG and WebP, 1 to 100 (default 95)")
+    command.add_argument(
+        "--quality",
+        type=int,
+        default=95,
+        help=f"of {listed((f.name for f in WRITTEN_PICTURES if not f.lossless), 'and')}, 1 to 100 (default 95)",
+    )
 
 
 def file_options(arguments: argparse.Namespace) -> FileOptions:

@@ -18,11 +18,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from npfuse.pairs.file_fusion import FileOptions, Teller, fuse_files
-from npfuse.pictures.writing import KIND_OF_SUFFIX
+from npfuse.pictures.formats import PICTURE_SUFFIXES, WRITTEN_PICTURES, suffixes
+from npfuse.pictures.picture import needs_package
 
-READ_SUFFIXES = frozenset(
-    [*KIND_OF_SUFFIX, ".heic", ".heif", ".dng", ".nef", ".cr2", ".cr3", ".arw", ".orf", ".raf", ".rw2", ".pef"]
-)
 # Words by which the names of a pair are told apart, behind one of these: _ - . space
 WORDS = (("under", "over"), ("dark", "bright"), ("low", "high"))
 WORD_PATTERNS = [(f"{{name}}[-_. ]{under}.*", f"{{name}}[-_. ]{over}.*") for under, over in WORDS]
@@ -129,7 +127,7 @@ def _pictures(folder: Path) -> list[Path]:
 
 
 def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in READ_SUFFIXES and not path.name.startswith(".")
+    return path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".")
 
 
 def _expressions(patterns: tuple[str, str]) -> tuple[re.Pattern[str], re.Pattern[str]]:
@@ -158,7 +156,7 @@ def _pair(name: str, sides: list[list[Path]]) -> Pair:
 
 def _suffix(first: Path, suffix: str | None) -> str:
     own = first.suffix.lower()
-    return suffix or (own if own in KIND_OF_SUFFIX else ".tif")
+    return suffix or (own if own in suffixes(WRITTEN_PICTURES) else ".tif")
 
 
 def _told_apart(pairs: list[Pair]) -> Iterator[Pair]:
@@ -251,9 +249,7 @@ def run_on_cluster(pairs: Sequence[Pair], options: FileOptions, address: str) ->
     try:
         import distributed
     except ImportError as error:
-        raise ValueError(
-            f'--scheduler needs the package {error.name}; install it with: pip install "npfuse[dask]"'
-        ) from None
+        raise ValueError(f"--scheduler {needs_package(error.name, 'dask')}") from None
     absolute = [
         replace(pair, under=pair.under.resolve(), over=pair.over.resolve(), output=pair.output.absolute())
         for pair in pairs

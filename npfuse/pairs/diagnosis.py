@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfuse.pairs.alignment import Shift, find_shift, luma_of, reduction
-from npfuse.pictures.exr import decode_light
+from npfuse.pictures.light import decode_light
 from npfuse.strips import WHITE
 
 BLACK, WHITE_SHARE = 5 / 255, 250 / 255  # of white: beyond these, a pixel tells nothing of the scene

@@ -19,12 +19,13 @@ from npfuse.pairs.diagnosis import diagnose, findings, overlap
 from npfuse.pairs.file_options import CLIP_HINT, FileOptions, Teller
 from npfuse.pairs.stored_fusion import by_parts, fuse_by_parts, threads_within
 from npfuse.pictures.decoder_noise import unheard
-from npfuse.pictures.picture import shown
+from npfuse.pictures.formats import WRITTEN_BY_PARTS, format_of_suffix
+from npfuse.pictures.picture import Picture, StoredPicture, shown
 from npfuse.pictures.profiles import same_colours, with_profile_of
-from npfuse.pictures.reading import Picture, read_picture, write_picture
-from npfuse.pictures.stored import ARRAY_SUFFIXES, Part, StoredPicture, opened
-from npfuse.pictures.stored_output import SUFFIXES, check_output
-from npfuse.pictures.writing import KIND_OF_SUFFIX
+from npfuse.pictures.reading import read_picture
+from npfuse.pictures.stored import check_output, is_array, opened
+from npfuse.pictures.views import Part
+from npfuse.pictures.writing import write_picture
 from npfuse.strips import Pixels, evaluation
 from npfuse.weights.weights import Weights
 
@@ -67,10 +68,10 @@ def fuse_files(
     if options.max_memory is not None and not stays:
         fitting = named(lambda method: method.parts)
         raise ValueError(f"--max-memory works with {fitting} only, and without --pair; leave it out")
-    array_like = output.suffix.lower() in SUFFIXES
-    if stays and array_like and weights is not None and _fuse_stored(paths, output, weights, options, tell):
+    in_parts = format_of_suffix(output.suffix, WRITTEN_BY_PARTS)
+    if stays and in_parts and weights is not None and _fuse_stored(paths, output, weights, options, tell):
         return
-    if output.suffix.lower() not in KIND_OF_SUFFIX:
+    if is_array(output):
         fitting = named(lambda method: method.parts)
         raise ValueError(f"{output}: arrays are written with {fitting} only, and without --pair; choose another format")
     fused = _fuse_whole(paths, method, weights, options, tell)
@@ -144,7 +145,7 @@ def _fuse_whole(
             progress=progress,
             pair=options.pair,
         )
-    return Picture(pixels=fused, alpha=first.alpha, exif=first.exif, icc_profile=first.icc_profile)
+    return replace(first, pixels=fused, notes=())
 
 
 def _ordered(
@@ -177,7 +178,7 @@ def read_pair(a: Path, b: Path, options: FileOptions, tell: Teller) -> tuple[Pic
 
 def _read(path: Path, options: FileOptions, tell: Teller) -> Picture:
     with tell.timed(f"read {path}"):
-        if path.suffix in ARRAY_SUFFIXES:
+        if is_array(path):
             with opened(path) as stored:
                 assert stored is not None
                 pixels = stored.pixels[:, :]
@@ -251,7 +252,7 @@ def checked_pair(first: Some, second: Some, options: FileOptions, tell: Teller) 
 
 def _as_stored(picture: Picture) -> StoredPicture:
     """Return a picture that is in memory as one that might be in a file."""
-    return StoredPicture(pixels=picture.pixels, alpha=picture.alpha, exif=picture.exif, icc_profile=picture.icc_profile)
+    return StoredPicture(**vars(picture))
 
 
 def _cropped(picture: Some, part: tuple[slice, slice]) -> Some:

@@ -17,8 +17,10 @@ from npfuse.methods.pair_network import fuse_bracket
 from npfuse.padding import GRID
 from npfuse.pairs.file_options import CLIP_HINT, FileOptions, Teller
 from npfuse.pairs.memory_plan import Demand, threads_that_fit
-from npfuse.pictures.stored import ARRAY_SUFFIXES, Clipped, StoredPicture
-from npfuse.pictures.stored_output import stored_output
+from npfuse.pictures.formats import WRITTEN_BY_PARTS
+from npfuse.pictures.picture import StoredPicture
+from npfuse.pictures.stored import is_array, stored_output
+from npfuse.pictures.views import clipped
 from npfuse.run import Engine
 from npfuse.strips import thumbnail_size
 from npfuse.survey import survey
@@ -37,7 +39,7 @@ def by_parts(opened: Sequence[StoredPicture | None], output: Path, weights: Weig
     weights, options : Weights and FileOptions of the fusion
     """
     there = [picture for picture in opened if picture is not None]
-    if output.suffix.lower() in ARRAY_SUFFIXES or any(picture.pixels.dtype == np.float64 for picture in there):
+    if is_array(output) or any(picture.pixels.dtype == np.float64 for picture in there):
         return True
     if len(there) < len(opened):
         return False
@@ -69,7 +71,7 @@ def fuse_by_parts(
     first = pictures[0]
     pixels = [picture.pixels for picture in pictures]
     if options.clip and np.dtype(first.pixels.dtype).kind == "f":
-        pixels = [Clipped(picture) for picture in pixels]
+        pixels = [clipped(picture) for picture in pixels]
     held = sum(isinstance(picture.pixels, np.ndarray) for picture in pictures)
     threads = threads_within(first.pixels, weights, options, tell, held=held, frames=len(pixels))
     notes: list[str] = []
@@ -174,7 +176,8 @@ def threads_within(
         return threads
     least = replace(demand, threads=1)
     apart = replace(least, held=0)
-    hint = f"; from .tif or .npy to .tif or .npy it needs {apart.bytes >> 20:,} MiB" if held else ""
+    *kinds, last = (format.suffixes[0] for format in WRITTEN_BY_PARTS)
+    hint = f"; between {', '.join(kinds)} and {last} files it needs {apart.bytes >> 20:,} MiB" if held else ""
     raise ValueError(
         f"fuse: pictures of {pixels.shape[0]}x{pixels.shape[1]} need about {least.bytes >> 20:,} MiB, expected at most"
         f" {options.max_memory >> 20:,} MiB as --max-memory says{hint}"

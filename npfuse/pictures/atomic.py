@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 NO_LINKS = (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK, errno.EINVAL, errno.EXDEV)
+TAKEN = "exists already; choose another name, or allow overwriting (--force)"  # end of the message, everywhere
 
 
 @contextmanager

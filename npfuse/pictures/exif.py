@@ -5,6 +5,8 @@ patched in place, so that maker notes, whose offsets nobody knows, stay whole; o
 a TIFF is laid out anew, by Pillow.
 """
 
+import io
+import re
 import struct
 import threading
 import warnings
@@ -24,6 +26,17 @@ BIG_TIFF_START = b"II+\0\x08\0\0\0\x10\0\0\0\0\0\0\0"  # the same of a BigTIFF
 DESCRIPTIVE_TAGS = (
     Base.ImageDescription, Base.Make, Base.Model, Base.Software, Base.DateTime, Base.Artist, Base.Copyright,
 )  # fmt: skip
+# Of a directory and those below it: whether the tag is the height, or the width.
+SIZE_TAGS = {
+    int(Base.ImageWidth): False, int(Base.ImageLength): True,
+    int(Base.ExifImageWidth): False, int(Base.ExifImageHeight): True, 0x1001: False, 0x1002: True,
+}  # fmt: skip
+# How descriptions begin, or words in them, that tell readers where planes, pages and tiles are: ImageJ, tifffile, OME,
+# Aperio, Micro-Manager, ScanImage, NIH Image, GDAL, MetaMorph, FluoView.
+STRUCTURE = re.compile(
+    r'^\s*(?:ImageJ=|SCIFIO=|\{?"?shape"?\s?[=:]|Aperio |<GDALMetadata|<MetaData|NIHImage|MMSTACK)'
+    r'|<OME[ >]|openmicroscopy\.org|"axes"\s?:|SI\.hChannels|\[Version=|<PlaneInfo'
+)
 QUIET = threading.Lock()
 
 
@@ -62,8 +75,101 @@ def upright(block: bytes) -> tuple[bytes, int]:
             (orientation,) = struct.unpack_from(value, patched, entry + 8)
             struct.pack_into(value, patched, entry + 8, 1)
     if end + 4 <= len(patched):
+        cut = _thumbnail_start(patched, endian, end)
         struct.pack_into(endian + "I", patched, end, 0)
+        del patched[cut:]
     return bytes(patched), orientation
+
+
+def _thumbnail_start(block: bytes | bytearray, endian: str, link: int) -> int:
+    """Return the place of the thumbnail where it is the end of a block, or the block's length."""
+    try:
+        (start,) = struct.unpack_from(endian + "I", block, link)
+        found = {tag: place for place, tag, _, _ in _entries(block, endian, start)} if start else {}
+        if not found.keys() >= {Base.JpegIFOffset, Base.JpegIFByteCount}:
+            return len(block)
+        first, length = (
+            struct.unpack_from(endian + "I", block, found[tag] + 8)[0]
+            for tag in (Base.JpegIFOffset, Base.JpegIFByteCount)
+        )
+    except struct.error:
+        return len(block)
+    behind = max(start + 2 + 12 * len(found), link) + 4
+    return first if first >= behind and first + length >= len(block) - 1 else len(block)
+
+
+def _entries(block: bytes | bytearray, endian: str, start: int) -> Iterator[tuple[int, int, int, int]]:
+    """Yield place, tag, type and count of a directory's entries; struct.error where it ends too early."""
+    (count,) = struct.unpack_from(endian + "H", block, start)
+    for place in range(start + 2, start + 2 + 12 * count, 12):
+        tag, form, number = struct.unpack_from(endian + "HHI", block, place)
+        yield place, tag, form, number
+
+
+def resized(block: bytes, height: int, width: int) -> bytes:
+    """Set the sizes of the picture where a block names them; a broken block stays as it is.
+
+    Parameters
+    ----------
+    block : EXIF block, without `EXIF_START`
+    height, width : of the result, pixels
+    """
+    patched = bytearray(block)
+    endian = {b"II*\0": "<", b"MM\0*": ">"}.get(bytes(patched[:4]))
+    if endian is None:
+        return block
+    try:
+        (start,) = struct.unpack_from(endian + "I", patched, 4)
+        for directory in _with_those_below(patched, endian, start):
+            for place, tag, form, number in list(_entries(patched, endian, directory)):
+                if tag in SIZE_TAGS and form in (3, 4) and number == 1:
+                    size = height if SIZE_TAGS[tag] else width
+                    struct.pack_into(endian + "HII", patched, place + 2, 4, 1, size)  # a long
+    except struct.error:
+        return block
+    return bytes(patched)
+
+
+def _with_those_below(block: bytes | bytearray, endian: str, start: int) -> list[int]:
+    """Return the places of a directory, of its EXIF directory, and of the interoperability directory of that."""
+    places = [start]
+    for pointer in (IFD.Exif, IFD.Interop):
+        below = [place for place, tag, _, _ in _entries(block, endian, places[-1]) if tag == pointer]
+        if not below:
+            break
+        places.append(struct.unpack_from(endian + "I", block, below[0] + 8)[0])
+    return places
+
+
+def resolution_of(tags: Mapping[int, Any]) -> tuple[float, float] | None:
+    """Return rows and columns of pixels an inch from the tags of a directory, or None."""
+    try:
+        columns, rows = float(tags[Base.XResolution]), float(tags[Base.YResolution])
+        unit = {2: 1.0, 3: 2.54}[tags.get(Base.ResolutionUnit, 2)]  # an inch, a centimetre
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        return None
+    return (rows * unit, columns * unit) if 0 < rows < 1e6 and 0 < columns < 1e6 else None
+
+
+def resolution_of_block(block: bytes) -> tuple[float, float] | None:
+    """Return rows and columns of pixels an inch from an EXIF block, or None."""
+    try:
+        with quiet():
+            return resolution_of(read_directory(io.BytesIO(block)))
+    except Exception:  # Pillow raises almost anything on damaged tags
+        return None
+
+
+def describes_structure(text: Any) -> bool:
+    """Return whether a TIFF's description is of its file's structure (ImageJ, OME, tifffile, ...), not of the picture.
+
+    Examples
+    --------
+    >>> describes_structure("ImageJ=1.11a"), describes_structure("The old harbour, at dusk")
+    (True, False)
+    """
+    text = text.decode("latin-1") if isinstance(text, bytes) else str(text)
+    return bool(STRUCTURE.search(text[:4000]))
 
 
 def turned(array: NDArray[Any], orientation: int) -> NDArray[Any]:
@@ -90,9 +196,14 @@ def read_directory(stream: BinaryIO, offset: int | None = None, group: int | Non
 
 
 def telling_tags(stream: BinaryIO) -> dict[int, Any]:
-    """Take the descriptive tags and the EXIF and GPS directories; Pillow raises almost anything on damaged ones."""
+    """Take the descriptive tags and the EXIF and GPS directories; Pillow raises almost anything on damaged ones.
+
+    A description of the file's structure is left out.
+    """
     directory = read_directory(stream)
     tags: dict[int, Any] = {tag: directory[tag] for tag in DESCRIPTIVE_TAGS if tag in directory}
+    if describes_structure(tags.get(Base.ImageDescription, "")):
+        del tags[Base.ImageDescription]
     for group in (IFD.Exif, IFD.GPSInfo):
         if group in directory:
             below = dict(read_directory(stream, directory[group], group))

@@ -1,103 +1,73 @@
 """OpenEXR files, with the package of the extra `exr` (OpenEXR, the format's own library).
 
-A file holds linear light (OpenEXR technical introduction, "Linear scene-referred"); the networks were trained on
-display values, so light is encoded with sRGB's curve (IEC 61966-2-1) on reading and decoded on writing. Values beyond
-1 stay beyond 1, negative ones negative. Left out: parts beyond the first, deep pixels, subsampled or luma/chroma
-channels, and the primaries of `chromaticities`.
+A file holds linear light (OpenEXR technical introduction, "Linear scene-referred"), which is encoded with sRGB's curve
+(`npfuse.pictures.light`) on reading and decoded on writing. Values beyond 1 stay beyond 1, negative ones negative.
+Left out: parts beyond the first, deep pixels, subsampled or luma/chroma channels, and the primaries of
+`chromaticities`.
 """
 
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
+
+from npfuse.pictures.light import LIGHT_ENCODED, decode_light, encode_light
+from npfuse.pictures.picture import CheckSize, Decoded, Picture, RefusedError
 
 
-class RefusedExrError(ValueError):
-    """An OpenEXR file of a kind that is not read or written: what it is, what was expected, and what to do."""
-
-
-def encode_light(light: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Encode linear light with sRGB's curve, continued beyond 1 and, mirrored, below 0; float32, any shape.
-
-    Examples
-    --------
-    >>> encode_light(np.array([-0.001, 0, 0.0031308, 1], np.float32)).round(5).tolist()
-    [-0.012919999659061432, 0.0, 0.040449999272823334, 1.0]
-    """
-    size = np.abs(light)
-    with np.errstate(invalid="ignore", over="ignore"):
-        curved = np.float32(1.055) * size ** np.float32(1 / 2.4) - np.float32(0.055)
-        return np.copysign(np.where(size <= 0.0031308, np.float32(12.92) * size, curved), light)
-
-
-def decode_light(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Undo `encode_light`.
-
-    Examples
-    --------
-    >>> light = np.array([-0.5, 0.001, 0.18, 7], np.float32)
-    >>> bool(np.allclose(decode_light(encode_light(light)), light, rtol=1e-5))
-    True
-    """
-    size = np.abs(values)
-    with np.errstate(invalid="ignore", over="ignore"):
-        curved = ((size + np.float32(0.055)) / np.float32(1.055)) ** np.float32(2.4)
-        return np.copysign(np.where(size <= 0.04045, size / np.float32(12.92), curved), values)
-
-
-def inspect_exr(stream: BinaryIO) -> tuple[int, int, int]:
-    """Return height, width and number of channels of the first part, reading the header only.
+def read_exr(stream: BinaryIO, check_size: CheckSize) -> Decoded:
+    """Read the first part as float32 display values.
 
     Raises
     ------
-    RefusedExrError : another kind
+    RefusedError : another kind of OpenEXR file
     ImportError : OpenEXR is missing
     """
+    import OpenEXR
+
+    check_size(*_inspected(stream))
+    stream.seek(0)
+    file = OpenEXR.File(stream, separate_channels=True)
+    if not file.parts or not file.parts[0].channels:
+        raise ValueError("its pixels cannot be decoded")
+    notes = ["several parts: the first is used"] if len(file.parts) > 1 else []
+    channels = {name: channel.pixels for name, channel in file.parts[0].channels.items()}
+    if any(plane.dtype.kind != "f" for name, plane in channels.items() if name in "RGBYA"):
+        raise RefusedError("is an OpenEXR file of whole numbers, expected half or float; export it anew")
+    colours = ("R", "G", "B") if {"R", "G", "B"} <= channels.keys() else ("Y",)
+    dropped = sorted(channels.keys() - {*colours, "A"})
+    if dropped:
+        notes.append(f"{len(dropped)} channels beyond colour and alpha dropped")
+    planes = [encode_light(channels[name].astype(np.float32)) for name in colours]
+    notes.append(LIGHT_ENCODED)
+    if "A" in channels:
+        planes.append(channels["A"].astype(np.float32))
+    return Decoded(samples=planes[0] if len(planes) == 1 else np.dstack(planes), notes=tuple(notes))
+
+
+def _inspected(stream: BinaryIO) -> tuple[int, int, int]:
+    """Return height, width and bytes a pixel of the first part, reading the header only."""
     import OpenEXR
 
     stream.seek(0)
     part = OpenEXR.File(stream, header_only=True).parts[0]
     header = part.header
     if part.type() not in (OpenEXR.scanlineimage, OpenEXR.tiledimage):
-        raise RefusedExrError("is an OpenEXR file of deep pixels, expected flat ones; flatten and export it anew")
+        raise RefusedError("is an OpenEXR file of deep pixels, expected flat ones; flatten and export it anew")
     low, high = (np.asarray(corner, np.int64) for corner in header["dataWindow"])
     names = {channel.name for channel in header["channels"]}
     if not ({"R", "G", "B"} <= names or "Y" in names) or {"RY", "BY"} & names:
-        raise RefusedExrError("is an OpenEXR file without the channels R, G and B, or Y alone; export it as RGB")
+        raise RefusedError("is an OpenEXR file without the channels R, G and B, or Y alone; export it as RGB")
     width, height = (int(n) for n in high - low + 1)
-    return height, width, len(names)
+    return height, width, 4 * len(names)
 
 
-def read_exr(stream: BinaryIO, notes: list[str]) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """Read the pixels and alpha of a file that `inspect_exr` accepted, as float32 display values."""
+def write_exr(stream: BinaryIO, picture: Picture, quality: int, notes: list[str]) -> None:
+    """Write float32 display values as float32 linear light, losslessly packed."""
     import OpenEXR
 
-    stream.seek(0)
-    file = OpenEXR.File(stream, separate_channels=True)
-    if not file.parts or not file.parts[0].channels:
-        raise ValueError("its pixels cannot be decoded")
-    if len(file.parts) > 1:
-        notes.append("several parts: the first is used")
-    channels = {name: channel.pixels for name, channel in file.parts[0].channels.items()}
-    if any(plane.dtype.kind != "f" for name, plane in channels.items() if name in "RGBYA"):
-        raise RefusedExrError("is an OpenEXR file of whole numbers, expected half or float; export it anew")
-    colours = ("R", "G", "B") if {"R", "G", "B"} <= channels.keys() else ("Y",)
-    dropped = sorted(channels.keys() - {*colours, "A"})
-    if dropped:
-        notes.append(f"{len(dropped)} channels beyond colour and alpha dropped")
-    planes = [encode_light(channels[name].astype(np.float32)) for name in colours]
-    notes.append("linear light encoded with sRGB's curve")
-    alpha = channels["A"].astype(np.float32) if "A" in channels else None
-    return planes[0] if len(planes) == 1 else np.dstack(planes), alpha
-
-
-def write_exr(stream: BinaryIO, pixels: NDArray[Any], alpha: NDArray[Any] | None) -> None:
-    """Write float32 display values (H, W) or (H, W, 3), and alpha, as float32 linear light, losslessly packed."""
-    import OpenEXR
-
-    light = decode_light(pixels)
+    light = decode_light(picture.pixels)
     planes = {"Y": light} if light.ndim == 2 else {name: light[..., i] for i, name in enumerate("RGB")}
-    if alpha is not None:
-        planes["A"] = alpha
+    if picture.alpha is not None:
+        planes["A"] = picture.alpha
     header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
     OpenEXR.File(header, {name: np.ascontiguousarray(plane) for name, plane in planes.items()}).write(stream)

@@ -3,37 +3,28 @@
 The library turns pictures the way the file says. Samples of 10 and 12 bits become 16, scaled so that white stays white.
 """
 
-from collections.abc import Callable
 from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
+
+from npfuse.pictures.picture import CheckSize, Decoded
 
 BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")  # of still pictures in HEVC
 
 
-def read_heif(
-    stream: BinaryIO, notes: list[str], check_size: Callable[[int, int, int], None]
-) -> tuple[NDArray[Any], bytes | None, bytes | None]:
-    """Read samples (H, W) or (H, W, 2 to 4), EXIF block and ICC profile.
-
-    Parameters
-    ----------
-    stream : binary file
-    notes : gains what was converted
-    check_size : called with height, width and bytes a pixel before anything is decoded
+def read_heif(stream: BinaryIO, check_size: CheckSize) -> Decoded:
+    """Read the primary picture.
 
     Raises
     ------
     ImportError : pillow-heif is missing
-    Exception : what the library raises on damaged bytes
+    Exception : errors of the library on damaged bytes
     """
     import pillow_heif
 
     stream.seek(0)
     file = pillow_heif.open_heif(stream, convert_hdr_to_8bit=False)
-    if len(file) > 1:
-        notes.append("several pictures: the primary one is used")
+    notes = ["several pictures: the primary one is used"] if len(file) > 1 else []
     image = file[file.primary_index]
     told: dict[str, Any] = dict(image.info)
     width, height = image.size
@@ -45,4 +36,11 @@ def read_heif(
         scaled = (samples >> np.uint16(16 - depth)) * np.float32(65535 / float(levels))
         samples = np.rint(scaled).astype(np.uint16)
         notes.append(f"{depth} bits scaled to 16")
-    return samples, told.get("exif") or None, told.get("icc_profile") or None
+    return Decoded(
+        samples=samples,
+        exif=told.get("exif"),
+        icc_profile=told.get("icc_profile"),
+        xmp=told.get("xmp"),
+        orientation=1,  # the library has turned the picture
+        notes=tuple(notes),
+    )

@@ -1,20 +1,80 @@
-"""A picture in memory: its pixels and what travels with them; and the one error of pictures, said in one line."""
+"""Pictures: in memory, in a file, or just decoded, each with its description; and their one-line errors."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+CheckSize: TypeAlias = Callable[[int, int, int], None]
+"""Called with height, width and bytes a pixel before anything is decoded; raises an error for too large a picture."""
 
 
 class PictureError(ValueError):
     """A picture that cannot be read or written, said in one line: the file, what it is, and what to do."""
 
 
+class RefusedError(ValueError):
+    """A file of a kind that is not read: what it is, what was expected, and what to do; without the file's name."""
+
+
+class TooLargeError(ValueError):
+    """A file that declares more than may be decoded; the message says how much."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Picture:
-    """The pixels of a picture file and what travels with them.
+class Description:
+    """Everything in a picture file besides the pixels.
+
+    Parameters
+    ----------
+    exif : bytes or None
+        EXIF block: a TIFF structure, without the six bytes "Exif" and two zeros before it. From `read_picture`: its
+        Orientation is 1, because it was applied, and its thumbnail is unlinked, because it shows the old picture.
+    icc_profile, xmp : bytes or None
+        From `read_picture`: the XMP packet's orientation is 1, and it has no thumbnails.
+    iptc : bytes or None
+        IPTC-IIM block, without the image resource around it.
+    resolution : (float, float) or None
+        Rows and columns of pixels an inch.
+    notes : tuple of str
+        Conversions made on reading.
+    """
+
+    exif: bytes | None = None
+    icc_profile: bytes | None = None
+    xmp: bytes | None = None
+    iptc: bytes | None = None
+    resolution: tuple[float, float] | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Decoded(Description):
+    """The result of every format's reader.
+
+    Parameters
+    ----------
+    samples : ndarray (H, W) or (H, W, 1 to 4), uint8, uint16 or float32
+        Grey or RGB; the last of 2 or 4 channels is alpha, not multiplied into the colours.
+    exif : bytes or None
+        EXIF block as in the file, with or without "Exif" and two zeros before it.
+    orientation : int or None
+        EXIF orientation (1 to 8) still to be applied; None for that of the EXIF block.
+    power : float or None
+        Power of light that the samples are, as PNG's gAMA says it; None where the profile, or sRGB, holds.
+    """
+
+    samples: NDArray[Any]
+    orientation: int | None = None
+    power: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Picture(Description):
+    """A picture in memory: its pixels and their description.
 
     Parameters
     ----------
@@ -22,12 +82,6 @@ class Picture:
         Orientation already applied. Read-only if it comes from `read_picture`.
     alpha : ndarray (H, W), dtype of pixels, or None
         Not multiplied into the pixels.
-    exif : bytes or None
-        EXIF block: a TIFF structure, without the six bytes "Exif" and two zeros before it. From `read_picture`: its
-        Orientation is 1, because it was applied, and its thumbnail is unlinked, because it shows the old picture.
-    icc_profile : bytes or None
-    notes : tuple of str
-        Conversions made on reading.
 
     Raises
     ------
@@ -37,9 +91,11 @@ class Picture:
 
     pixels: NDArray[Any]
     alpha: NDArray[Any] | None = None
-    exif: bytes | None = None
-    icc_profile: bytes | None = None
-    notes: tuple[str, ...] = ()
+
+    @property
+    def samples(self) -> NDArray[Any]:
+        """Pixels and alpha in one array: (H, W) or (H, W, 2 to 4)."""
+        return self.pixels if self.alpha is None else np.dstack([self.pixels, self.alpha])
 
     def __post_init__(self) -> None:
         shape = self.pixels.shape
@@ -59,9 +115,41 @@ class Picture:
             raise ValueError(f"picture: shape of alpha is {self.alpha.shape}, expected {shape[:2]}, that of the pixels")
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StoredPicture(Description):
+    """A picture in a file, read part by part.
+
+    Parameters
+    ----------
+    pixels : (H, W, 3) or (H, W), with `shape`, `dtype`, `ndim`, and `pixels[rows, columns]` for an ndarray
+    alpha : (H, W) likewise, or None
+    """
+
+    pixels: Any
+    alpha: Any = None
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that the pixels and the alpha would take, in bytes."""
+        shape, size = self.pixels.shape, np.dtype(self.pixels.dtype).itemsize
+        channels = (shape[2] if len(shape) == 3 else 1) + (self.alpha is not None)
+        return int(shape[0]) * int(shape[1]) * int(channels) * int(size)
+
+
 def profile_fits(icc_profile: bytes, pixels: Any) -> bool:
     """Tell whether an ICC profile describes such pixels: bytes 16 to 19 name its colour space."""
     return icc_profile[16:20] == (b"GRAY" if pixels.ndim == 2 else b"RGB ")
+
+
+def needs_package(package: str | None, extra: str) -> str:
+    """Return the end of a message about a missing package.
+
+    Examples
+    --------
+    >>> needs_package("rawpy", "raw")
+    'needs the package rawpy; install it with: pip install "npfuse[raw]"'
+    """
+    return f'needs the package {package}; install it with: pip install "npfuse[{extra}]"'
 
 
 def shown(path: str | os.PathLike[str]) -> str:

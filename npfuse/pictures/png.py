@@ -1,26 +1,45 @@
-"""PNG files of 16-bit colour (W3C, third edition), which Pillow makes 8-bit colour of and does not write.
+"""PNG files (W3C, third edition): 8 bits by Pillow, 16-bit colour with Pillow's help.
 
-Its decoder does undo compression, filters and interlacing of such files, and is asked here for each byte of a sample:
-read as big-endian it returns the high ones, read as little-endian the low ones.
+Pillow reduces 16-bit colour to 8 bits, and writes none. Its decoder does undo compression, filters and interlacing of
+such files, and is asked here for each byte of a sample: read as big-endian it returns the high bytes, read as
+little-endian the low ones.
 """
 
 import struct
 import sys
 import zlib
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL.PngImagePlugin import PngImageFile, putchunk
+from PIL.PngImagePlugin import PngImageFile, PngInfo, putchunk
 
+from npfuse.pictures.picture import CheckSize, Decoded, Picture
+from npfuse.pictures.pillow_files import decoded, description, first_of_several, opened_by_pillow, save_with_pillow
 from npfuse.pictures.tiff_output import DEFLATE_LEVEL, strips
 
 # Pillow's raw modes, and which byte of a stored sample each returns; 0 is the high one.
 DEEP_RGB = {"RGB;16B": 0, "RGB;16L": 1}
 DEEP_RGBA = {"RGBA;16B": 0, "RGBA;16L": 1}
+XMP_START = b"XML:com.adobe.xmp" + bytes(5)  # of an iTXt chunk: not compressed, of no language
 
 
-def read_deep_png(stream: BinaryIO) -> NDArray[Any]:
+def read_png(stream: BinaryIO, check_size: CheckSize) -> Decoded:
+    """Read a PNG of any depth."""
+    stream.seek(24)
+    depth, colour_type = stream.read(2)  # 0 is grey
+    with opened_by_pillow(stream, "PNG", check_size) as image:
+        # The profile and the sRGB chunk count for more than gAMA (W3C, 11.3.2).
+        power = None if {"icc_profile", "srgb"} & image.info.keys() else image.info.get("gamma")
+        if depth < 16 or colour_type == 0:
+            return replace(decoded(image), power=power)
+        check_size(image.height, image.width, 2 * len(image.getbands()))
+        samples, notes = _deep_samples(stream), first_of_several(image)
+        return Decoded(samples=samples, power=power, notes=notes, **description(image))
+
+
+def _deep_samples(stream: BinaryIO) -> NDArray[Any]:
     """Read 16-bit samples (H, W, 2 to 4), the last of 2 or 4 being alpha, of a colour or a grey and alpha PNG."""
     stream.seek(0)
     with _opened(stream) as image:
@@ -60,16 +79,29 @@ def _decoded(stream: BinaryIO, mode: str, raw_mode: str) -> NDArray[Any]:
         return np.asarray(image)
 
 
-def write_deep_png(stream: BinaryIO, samples: NDArray[Any], exif: bytes | None, icc_profile: bytes | None) -> None:
-    """Write uint16 samples (H, W) or (H, W, 2 to 4), every row filtered by Sub."""
+def write_png(stream: BinaryIO, picture: Picture, quality: int, notes: list[str]) -> None:
+    """Write a PNG of 8 or 16 bits; rows of 16 bits are filtered by Sub."""
+    if picture.pixels.dtype == np.uint8:
+        options: dict[str, Any] = {"dpi": picture.resolution[::-1]} if picture.resolution else {}
+        if picture.xmp:
+            options["pnginfo"] = PngInfo()
+            options["pnginfo"].add(b"iTXt", XMP_START + picture.xmp)
+        save_with_pillow(stream, picture, "PNG", **options)
+        return
+    samples = picture.samples
     rows, columns = samples.shape[:2]
     channels = 1 if samples.ndim == 2 else samples.shape[2]
     stream.write(b"\x89PNG\r\n\x1a\n")
     putchunk(stream, b"IHDR", struct.pack(">IIBBBBB", columns, rows, 16, {1: 0, 2: 4, 3: 2, 4: 6}[channels], 0, 0, 0))
-    if icc_profile:
-        putchunk(stream, b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc_profile))
-    if exif:
-        putchunk(stream, b"eXIf", exif)
+    if picture.icc_profile:
+        putchunk(stream, b"iCCP", b"ICC Profile\0\0" + zlib.compress(picture.icc_profile))
+    if picture.exif:
+        putchunk(stream, b"eXIf", picture.exif)
+    if picture.xmp:
+        putchunk(stream, b"iTXt", XMP_START + picture.xmp)
+    if picture.resolution:
+        rows, columns = (min(2**31 - 1, max(1, round(n / 0.0254))) for n in picture.resolution)  # a metre
+        putchunk(stream, b"pHYs", struct.pack(">IIB", columns, rows, 1))
     compressor = zlib.compressobj(DEFLATE_LEVEL)
     for strip in strips(samples):
         plain = strip.astype(">u2", order="C").view(np.uint8).reshape(len(strip), -1)  # (rows, bytes)

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from npfuse.pictures.picture import Picture, PictureError
-from npfuse.pictures.stored import StoredPicture
+from npfuse.pictures.picture import Picture, PictureError, StoredPicture, needs_package
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 ALIKE = 2  # levels of 255: bytes are coarse near black, where curves are steep
@@ -64,8 +63,7 @@ def with_profile_of(picture: Picture, other: Picture, name: str) -> Picture:
         pixels = _converted(picture.pixels, picture.icc_profile, other.icc_profile)
     except ImportError as error:
         raise PictureError(
-            f"{name}: has {picture.pixels.dtype} samples, whose profile is converted with the package {error.name};"
-            ' install it with: pip install "npfuse[tiff]"'
+            f"{name}: converting the profile of {picture.pixels.dtype} samples {needs_package(error.name, 'tiff')}"
         ) from error
     except Exception as error:  # the libraries raise almost anything on damaged profiles
         raise PictureError(

@@ -4,36 +4,39 @@ Developed alike whatever the picture: the camera's white balance, no automatic b
 that the fusion is about), sRGB with its curve, 16 bits, turned the way the camera was held.
 """
 
-from collections.abc import Callable
 from typing import BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
+
+from npfuse.pictures.picture import CheckSize, Decoded
+from npfuse.pictures.profiles import SRGB
+from npfuse.pictures.raw_exif import raw_exif
 
 SRGB_CURVE = (2.4, 12.92)  # power and slope of the linear part, IEC 61966-2-1
 
 
-def read_raw(stream: BinaryIO, check_size: Callable[[int, int, int], None]) -> NDArray[np.uint16]:
-    """Develop a raw file to uint16 sRGB (H, W, 3).
-
-    Parameters
-    ----------
-    stream : binary file
-    check_size : called with height, width and bytes a pixel before anything is decoded
+def read_raw(stream: BinaryIO, check_size: CheckSize) -> Decoded:
+    """Develop a raw file to 16-bit sRGB.
 
     Raises
     ------
     ImportError : rawpy is missing
-    rawpy.LibRawError : the file is none that LibRaw knows, or is damaged
+    rawpy.LibRawError : LibRaw does not know the file, or it is damaged
     """
     import rawpy
 
     stream.seek(0)
     with rawpy.imread(stream) as raw:
-        check_size(
-            raw.sizes.raw_height, raw.sizes.raw_width, 12
-        )  # the sensor's, four colours inside LibRaw, the result
+        # 12 bytes a pixel: the sensor's, four colours inside LibRaw, the result.
+        check_size(raw.sizes.raw_height, raw.sizes.raw_width, 12)
         developed = raw.postprocess(
             use_camera_wb=True, no_auto_bright=True, output_bps=16, gamma=SRGB_CURVE, output_color=rawpy.ColorSpace.sRGB
         )
-    return developed.astype(np.uint16, copy=False)
+        exif, notes = raw_exif(stream, raw)
+    return Decoded(
+        samples=developed.astype(np.uint16, copy=False),
+        exif=exif,
+        icc_profile=SRGB,
+        orientation=1,  # LibRaw has turned the picture
+        notes=("camera raw file developed to 16-bit sRGB, without automatic brightness", *notes),
+    )

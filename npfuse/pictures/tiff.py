@@ -1,18 +1,23 @@
 """TIFF files (TIFF 6.0 and its Adobe supplements): which kinds are read, and those beyond 8 bits.
 
-Up to 8 bits Pillow reads them; it makes 8 bits of 16-bit colour without a word, so 16 bits and floats are recognised by
+Pillow reads up to 8 bits. It reduces 16-bit colour to 8 bits without a word, so 16 bits and floats are recognised by
 their tags and read with the packages of the extra `tiff` (tifffile and imagecodecs). `npfuse/pictures/tiff_output.py`
-writes. Left out: camera raw files, pages beyond the first, XMP.
+writes. Left out: pages beyond the first, XMP.
 """
 
-from collections.abc import Callable
+import struct
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL.ExifTags import Base
 
-from npfuse.pictures.exif import TIFF_START, directory_bytes, quiet, read_directory, telling_tags
+from npfuse.pictures.exif import TIFF_START, directory_bytes, quiet, read_directory, resolution_of, telling_tags
+from npfuse.pictures.iptc import iptc_of_resources
+from npfuse.pictures.picture import CheckSize, Decoded, Description, RefusedError, TooLargeError, needs_package
+from npfuse.pictures.pillow_files import decoded, opened_by_pillow
+from npfuse.pictures.raw import read_raw
 
 # Tags that are calculated with, or shown, before anything else is known of a file.
 NUMBERS = (
@@ -25,74 +30,158 @@ NUMBERS = (
     Base.BitsPerSample,
     Base.SampleFormat,
 )
+STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+ASSOCIATED, UNASSOCIATED = 1, 2  # meanings of an extra channel: alpha, multiplied into the colours or not
 
 
-class RefusedTiffError(ValueError):
-    """A TIFF of a kind that is not read: what it is, what was expected, and what to do."""
-
-
-class CameraRawError(RefusedTiffError):
+class CameraRawError(RefusedError):
     """A camera raw file, or one whose first picture is a thumbnail."""
 
 
-def inspect_tiff(
-    stream: BinaryIO, notes: list[str], check_size: Callable[[int, int, int], None]
-) -> tuple[bool, bytes | None]:
-    """Check that a TIFF is of a kind that can be read, before anything large is allocated.
+@dataclass(frozen=True, kw_only=True)
+class TiffSummary:
+    """Facts of a TIFF, known from its tags.
 
     Parameters
     ----------
-    stream : binary file
-    notes : gains what is left out
-    check_size : called with height, width and bytes a pixel; raises where that is too much
+    deep : whether samples have 16 bits or are floats, which Pillow does not read
+    about : Description, without the ICC profile
+    """
 
-    Returns
-    -------
-    whether it is one for `read_deep_tiff` and not for Pillow, and an EXIF block of what it says about its picture
+    deep: bool
+    about: Description
+
+
+def read_tiff(stream: BinaryIO, check_size: CheckSize) -> Decoded:
+    """Read the first page, or develop a camera raw file that is laid out as a TIFF.
 
     Raises
     ------
-    RefusedTiffError : another kind; CameraRawError, one of its kinds, for camera raw files
+    RefusedError : a kind of TIFF that is not read
+    ImportError : a package of the extra `tiff` is missing
+    """
+    try:
+        summary = inspect_tiff(stream, check_size)
+    except CameraRawError as refusal:
+        return _developed(stream, check_size, refusal)
+    if summary.deep:
+        stream.seek(0)
+        page = _read_deep(stream)
+    else:
+        with opened_by_pillow(stream, "TIFF", check_size) as image:
+            page = decoded(image)
+            # Pillow turns a TIFF while loading it, and then no longer has the tag.
+            page = replace(page, orientation=image.getexif().get(Base.Orientation, 1))
+    about = summary.about
+    return replace(
+        page,
+        exif=about.exif,
+        xmp=about.xmp,
+        iptc=about.iptc,
+        resolution=about.resolution,
+        notes=about.notes + page.notes,
+    )
+
+
+def inspect_tiff(stream: BinaryIO, check_size: CheckSize) -> TiffSummary:
+    """Check the kind of a TIFF before anything large is allocated.
+
+    Raises
+    ------
+    RefusedError : a kind that is not read; CameraRawError, one of its kinds, for camera raw files
     """
     with quiet():
         tags = read_directory(stream)
-        for tag in NUMBERS:
-            value = tags.get(tag, 0)
-            if not all(isinstance(v, int) for v in (value if isinstance(value, tuple) else (value,))):
-                raise RefusedTiffError(f"is a TIFF whose {tag.name} is no whole number; export it anew")
+        _check_numbers(tags)
+        depths, numbers = set(tags.get(Base.BitsPerSample, (1,))), set(tags.get(Base.SampleFormat, (1,)))
         channels = tags.get(Base.SamplesPerPixel, 1)
-        kinds = set(tags.get(Base.BitsPerSample, (1,))), set(tags.get(Base.SampleFormat, (1,)))
-        pixel_bytes = channels * -(-max(kinds[0]) // 8)
+        pixel_bytes = channels * -(-max(depths) // 8)
         check_size(tags.get(Base.ImageLength, 0), tags.get(Base.ImageWidth, 0), pixel_bytes)
         check_size(tags.get(Base.TileLength, 1), tags.get(Base.TileWidth, 1), pixel_bytes)
         # In camera raw files the first directory is a thumbnail or the bare sensor.
         stream.seek(8)
         if stream.read(2) == b"CR" or Base.DNGVersion in tags or tags.get(Base.NewSubfileType, 0) & 1:
             raise CameraRawError("is a camera raw file or begins with a thumbnail; export it as a 16-bit TIFF")
-        depth, numbers = (min(kind) for kind in kinds)
-        deep = (numbers == 1 and depth == 16) or (numbers == 3 and depth in (16, 32, 64))
-        if any(len(kind) > 1 for kind in kinds) or channels > 8 or not (deep or (numbers in (1, 4) and depth <= 8)):
-            name = {1: "unsigned", 2: "signed", 3: "float"}.get(numbers, "unknown")
-            raise RefusedTiffError(
-                f"is a TIFF of {channels} channels of {depth} bits ({name}), expected up to 8 channels of 1 to 8 or 16"
-                " bits (unsigned) or floats; export it as a 16-bit RGB TIFF"
-            )
-        if tags.next:
-            notes.append("several pages: the first is used")
-        try:
-            told = telling_tags(stream)
-            return deep, TIFF_START + directory_bytes(told) if told else None
-        except Exception:  # Pillow raises almost anything on damaged tags
-            notes.append("EXIF dropped: it is broken")
-            return deep, None
+        deep = _is_deep(depths, numbers, channels)
+        return TiffSummary(deep=deep, about=_about(stream, tags))
 
 
-def read_deep_tiff(stream: BinaryIO, notes: list[str]) -> tuple[NDArray[Any], NDArray[Any] | None, int, bytes | None]:
-    """Read 16-bit or float samples: pixels, alpha, orientation and ICC profile.
+def _about(stream: BinaryIO, tags: Any) -> Description:
+    """Return the description in a file's tags, without the ICC profile."""
+    notes = ["several pages: the first is used"] if tags.next else []
+    exif = None
+    try:
+        told = telling_tags(stream)
+        exif = TIFF_START + directory_bytes(told) if told else None
+        if Base.ImageDescription in tags and Base.ImageDescription not in told:
+            notes.append("description dropped: it is of the structure of the old file")
+    except Exception:  # Pillow raises almost anything on damaged tags
+        notes.append("EXIF dropped: it is broken")
+    stream.seek(0)
+    byteorder = ">" if stream.read(2) == b"MM" else "<"
+    resources = _bytes_of(tags.get(Base.ImageResources), byteorder)
+    return Description(
+        exif=exif,
+        xmp=_bytes_of(tags.get(Base.XMLPacket), byteorder),
+        iptc=_bytes_of(tags.get(Base.IPTCNAA), byteorder) or (iptc_of_resources(resources) if resources else None),
+        resolution=resolution_of(tags),
+        notes=tuple(notes),
+    )
+
+
+def _bytes_of(value: Any, byteorder: str) -> bytes | None:
+    """Return the bytes of a tag, which some programs store as numbers of four bytes; None where it is neither."""
+    if isinstance(value, bytes):
+        return value or None
+    numbers = value if isinstance(value, tuple) else (value,)
+    if not all(isinstance(number, int) and 0 <= number < 2**32 for number in numbers):
+        return None
+    return struct.pack(f"{byteorder}{len(numbers)}I", *numbers)
+
+
+def _check_numbers(tags: Any) -> None:
+    """Raise RefusedError for a text where a number should be."""
+    for tag in NUMBERS:
+        value = tags.get(tag, 0)
+        if not all(isinstance(v, int) for v in (value if isinstance(value, tuple) else (value,))):
+            raise RefusedError(f"is a TIFF whose {tag.name} is no whole number; export it anew")
+
+
+def _is_deep(depths: set[int], numbers: set[int], channels: int) -> bool:
+    """Return whether samples have more than 8 bits; RefusedError for samples that are not read."""
+    depth, number = min(depths), min(numbers)
+    deep = (number == 1 and depth == 16) or (number == 3 and depth in (16, 32, 64))
+    shallow = number in (1, 4) and depth <= 8
+    if len(depths) > 1 or len(numbers) > 1 or channels > 8 or not (deep or shallow):
+        name = {1: "unsigned", 2: "signed", 3: "float"}.get(number, "unknown")
+        raise RefusedError(
+            f"is a TIFF of {channels} channels of {depth} bits ({name}), expected up to 8 channels of 1 to 8 or 16"
+            " bits (unsigned) or floats; export it as a 16-bit RGB TIFF"
+        )
+    return deep
+
+
+def _developed(stream: BinaryIO, check_size: CheckSize, refusal: CameraRawError) -> Decoded:
+    """Develop a camera raw file; raise the refusal for another kind of file."""
+    try:
+        return read_raw(stream, check_size)
+    except TooLargeError:
+        raise
+    except ImportError as error:
+        raise RefusedError(
+            f"is a camera raw file, which {needs_package(error.name, 'raw')}; or it begins with a thumbnail: export it"
+            " as a 16-bit TIFF"
+        ) from error
+    except Exception as error:  # LibRaw raises almost anything
+        raise refusal from error
+
+
+def _read_deep(stream: BinaryIO) -> Decoded:
+    """Read 16-bit or float samples.
 
     Raises
     ------
-    RefusedTiffError : neither grey nor RGB
+    RefusedError : neither grey nor RGB
     ImportError : a package of the extra `tiff` is missing
     """
     import imagecodecs  # noqa: F401 (tifffile would do without until it meets compressed samples)
@@ -103,34 +192,35 @@ def read_deep_tiff(stream: BinaryIO, notes: list[str]) -> tuple[NDArray[Any], ND
         photometric = int(page.photometric)
         colours = {0: 1, 1: 1, 2: 3}.get(photometric, 0)  # white is zero, black is zero, RGB
         if not colours or page.imagedepth != 1 or page.samplesperpixel < colours:
-            raise RefusedTiffError(
+            raise RefusedError(
                 f"is a TIFF of {page.samplesperpixel} channels with photometric {photometric}, expected grey or RGB at"
                 " 16 bits and more; export it as a 16-bit RGB TIFF"
             )
         samples = page.asarray(squeeze=False)[:, 0]  # (planes, H, W, interleaved): one of planes and interleaved is 1
         orientation, profile = page.tags.valueof(Base.Orientation, 1), page.tags.valueof(Base.InterColorProfile)
-        meanings = [int(meaning) for meaning in page.extrasamples] or [0]
+        meaning = int(page.extrasamples[0]) if page.extrasamples else 0
     samples = np.moveaxis(samples, 0, 3).reshape(*samples.shape[1:3], -1)  # (H, W, C)
-    if samples.dtype == np.float64:
-        notes.append("float64 reduced to float32")
+    notes = ["float64 reduced to float32"] if samples.dtype == np.float64 else []
     with np.errstate(over="ignore"):
         samples = samples.astype(np.float32 if samples.dtype.kind == "f" else np.uint16, copy=False)
     full = 1.0 if samples.dtype == np.float32 else 65535.0
-    pixels = samples[..., 0] if colours == 1 else samples[..., :3]
-    if photometric == 0:
-        pixels = samples.dtype.type(full) - pixels
-    has_alpha = samples.shape[2] > colours and meanings[0] in (1, 2)
-    if samples.shape[2] > colours + has_alpha:
+    channels = colours + (meaning in (ASSOCIATED, UNASSOCIATED))
+    if samples.shape[2] > channels:
         notes.append("channels beyond colour and alpha dropped")
-    if not has_alpha:
-        return pixels, None, orientation, profile
-    alpha = samples[..., colours]
-    if meanings[0] == 1:
+        samples = samples[..., :channels]
+    if photometric == 0:
+        samples = np.concatenate([samples.dtype.type(full) - samples[..., :1], samples[..., 1:]], axis=2)
+    if meaning == ASSOCIATED:
         notes.append("colours divided by alpha, which was multiplied into them")
-        weight = alpha if colours == 1 else alpha[..., None]
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            unmultiplied = np.where(weight > 0, pixels * full / weight, 0.0)
-        if samples.dtype == np.uint16:
-            unmultiplied = np.rint(np.minimum(unmultiplied, full))
-        pixels = unmultiplied.astype(samples.dtype)
-    return pixels, alpha, orientation, profile
+        samples = _unmultiplied(samples, full)
+    return Decoded(samples=samples, orientation=orientation, icc_profile=profile, notes=tuple(notes))
+
+
+def _unmultiplied(samples: NDArray[Any], full: float) -> NDArray[Any]:
+    """Divide colours by the last channel; 0 where that is 0."""
+    alpha = samples[..., -1:]
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        colours = np.where(alpha > 0, samples[..., :-1] * full / alpha, 0.0)
+    if samples.dtype == np.uint16:
+        colours = np.rint(np.minimum(colours, full))
+    return np.concatenate([colours.astype(samples.dtype), alpha], axis=2)

@@ -8,7 +8,10 @@ compressed when they are complete, and written in order, so the file does not de
 import io
 import threading
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import accumulate
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -16,7 +19,9 @@ from numpy.typing import NDArray
 from PIL.ExifTags import Base
 from PIL.TiffTags import LONG, LONG8
 
+from npfuse.pictures.atomic import written_in_place
 from npfuse.pictures.exif import BIG_TIFF_START, TIFF_START, directory_bytes, quiet, telling_tags
+from npfuse.pictures.picture import Description, Picture, StoredPicture
 
 STRIP_BYTES = 1 << 20  # of pixels compressed at once
 DEFLATE_LEVEL = 4  # on 8-bit differences 4 times as fast as the usual 6, and 9 % longer
@@ -31,14 +36,14 @@ class TiffWriter:
     stream : binary file, empty, that can seek
     shape : of the picture, (H, W) or (H, W, 2 to 4), the last of 2 and 4 being alpha
     dtype : uint8, uint16 or float32
-    exif, icc_profile : bytes or None
-    notes : gains what is left out
-    alpha : (H, W), array or what gives one for `alpha[rows, columns]`, to stand behind what is written
+    about : Description, written with the samples
+    notes : list that gains what is left out
+    alpha : (H, W), ndarray or a view that gives one for `alpha[rows, columns]`; written behind the colours
 
     Examples
     --------
     >>> file = io.BytesIO()
-    >>> writer = TiffWriter(file, (2, 3), np.dtype(np.uint8), None, None, [])
+    >>> writer = TiffWriter(file, (2, 3), np.dtype(np.uint8), Description(), [])
     >>> writer[0:2, 1:3] = 9
     >>> writer[0:2, 0:1] = 7
     >>> writer.finish()
@@ -52,8 +57,7 @@ class TiffWriter:
         stream: BinaryIO,
         shape: tuple[int, ...],
         dtype: np.dtype[Any],
-        exif: bytes | None,
-        icc_profile: bytes | None,
+        about: Description,
         notes: list[str],
         alpha: Any = None,
     ) -> None:
@@ -64,11 +68,11 @@ class TiffWriter:
         self.strip_rows = max(1, STRIP_BYTES // row_bytes)
         self.start = BIG_TIFF_START if shape[0] * row_bytes > CLASSIC_BYTES else TIFF_START
         self.lengths: list[int] = []
-        self.tags = self._tags(icc_profile)
-        if exif:
+        self.tags = self._tags(about)
+        if about.exif:
             try:
                 with quiet():
-                    told = telling_tags(io.BytesIO(exif))
+                    told = telling_tags(io.BytesIO(about.exif))
                     self._directory(self.tags | told)
                 self.tags |= told
             except Exception:  # Pillow raises almost anything on damaged tags
@@ -121,7 +125,7 @@ class TiffWriter:
             coded[:, 1:] -= samples[:, :-1]  # predictor 2, modulo 2**8 or 2**16
         return zlib.compress(coded.tobytes(), DEFLATE_LEVEL)
 
-    def _tags(self, icc_profile: bytes | None) -> dict[int, Any]:
+    def _tags(self, about: Description) -> dict[int, Any]:
         """Return all but where the strips are."""
         channels, kind = self.channels, 3 if self.dtype.kind == "f" else 1
         tags: dict[int, Any] = {
@@ -139,8 +143,11 @@ class TiffWriter:
         }
         if channels in (2, 4):
             tags[Base.ExtraSamples] = 2  # alpha, not multiplied into the colours
-        if icc_profile:
-            tags[Base.InterColorProfile] = icc_profile
+        blocks = {Base.InterColorProfile: about.icc_profile, Base.XMLPacket: about.xmp, Base.IPTCNAA: about.iptc}
+        tags |= {tag: block for tag, block in blocks.items() if block}
+        if about.resolution:
+            rows, columns = about.resolution
+            tags |= {Base.XResolution: columns, Base.YResolution: rows, Base.ResolutionUnit: 2}  # an inch
         return tags
 
     def _directory(self, tags: dict[int, Any]) -> bytes:
@@ -152,14 +159,24 @@ class TiffWriter:
         return directory_bytes(tags | places, self.start, dict.fromkeys(places, kind))
 
 
-def write_tiff(
-    stream: BinaryIO, samples: NDArray[Any], exif: bytes | None, icc_profile: bytes | None, notes: list[str]
-) -> None:
+def write_tiff(stream: BinaryIO, picture: Picture, quality: int, notes: list[str]) -> None:
     """Write uint8, uint16 or float32 samples (H, W) or (H, W, 2 to 4)."""
-    writer = TiffWriter(stream, samples.shape, samples.dtype, exif, icc_profile, notes)
+    samples = picture.samples
+    writer = TiffWriter(stream, samples.shape, samples.dtype, picture, notes)
     for first in range(0, samples.shape[0], writer.strip_rows):
         writer[first : first + writer.strip_rows, :] = samples[first : first + writer.strip_rows]
     writer.finish()
+
+
+@contextmanager
+def tiff_output(
+    path: Path, like: StoredPicture, shape: tuple[int, ...], *, overwrite: bool, notes: list[str]
+) -> Iterator[TiffWriter]:
+    """Make a TIFF that is filled part by part and gets its name in the end."""
+    with written_in_place(path, overwrite=overwrite) as stream:
+        writer = TiffWriter(stream, shape, np.dtype(like.pixels.dtype), like, notes, alpha=like.alpha)
+        yield writer
+        writer.finish()
 
 
 def strips(samples: NDArray[Any]) -> list[NDArray[Any]]:

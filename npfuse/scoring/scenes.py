@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from npfuse.pictures.formats import PICTURE_SUFFIXES
 from npfuse.pictures.reading import read_picture
 
-SUFFIXES = frozenset([".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff"])
 LABELS = frozenset(["label", "reference", "gt"])
 LAYOUT = "DIR/<scene>/<exposures>, and label.jpg where there is one"
 RESAMPLING = "Pillow's Lanczos, in encoded values"
@@ -75,7 +75,9 @@ def find_scenes(folder: Path) -> list[SceneFiles]:
     scenes = []
     for path in sorted(folder.iterdir(), key=_natural):
         if path.is_dir() and not path.name.startswith("."):
-            pictures = [file for file in sorted(path.iterdir(), key=_natural) if file.suffix.lower() in SUFFIXES]
+            pictures = [
+                file for file in sorted(path.iterdir(), key=_natural) if file.suffix.lower() in PICTURE_SUFFIXES
+            ]
             labels = [file for file in pictures if file.stem.lower() in LABELS]
             exposures = tuple(file for file in pictures if file not in labels)
             if pictures:

@@ -19,7 +19,9 @@ import numpy as np
 from PIL import Image
 
 from costmodel.process_memory import peak_bytes, reset_peak
+from npfuse.pictures.reading import READ
 from tests.picture_files import RGB_PROFILE, encoded, exif_block, png_bytes
+from tests.pictures.examples import dng, examples, heic
 
 HEIGHT, WIDTH = 24, 32
 DAMAGED = "damaged or unusual"
@@ -92,32 +94,11 @@ def tiff_of_tiny_tiles():
     return b"II*\0\x08\0\0\0" + directory + bytes(4)
 
 
-def heic():
-    import pillow_heif
-
-    stream = io.BytesIO()
-    pillow_heif.from_pillow(Image.fromarray(noise(shape=(64, 64, 3)))).save(stream)
-    return stream.getvalue()
-
-
 def heic_of_a_huge_size():
     content = bytearray(heic())
     at = content.index(b"ispe") + 8
     struct.pack_into(">II", content, at, 60_000, 60_000)
     return bytes(content)
-
-
-def dng():
-    import tempfile
-
-    import tifffile
-
-    from tests.pictures.test_raw import write_dng
-
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "a.dng"
-        write_dng(tifffile, file, noise(np.uint16, (64, 96)))
-        return file.read_bytes()
 
 
 class Command:
@@ -186,22 +167,42 @@ def h5_with(kind):
     return stream.getvalue()
 
 
+def cut(format):
+    """A file of a format that ends in its middle."""
+
+    def make():
+        content = next(iter(examples(format).values()))
+        return content[: len(content) // 2]
+
+    return make
+
+
+def jpeg_of_the_largest_size():
+    content = bytearray(picture("JPEG"))
+    struct.pack_into(">HH", content, content.index(b"\xff\xc0") + 5, 65_500, 65_500)
+    return bytes(content)
+
+
+def dng_of_a_huge_size():
+    content = bytearray(dng())
+    for tag in (256, 257):
+        struct.pack_into("<I", content, content.index(struct.pack("<HH", tag, 4)) + 8, 60_000)
+    return bytes(content)
+
+
 PICTURES: dict[str, tuple[Callable[[], bytes], str]] = {
     "empty.jpg": (lambda: b"", "is empty, expected"),
     "text.png": (lambda: b"not a picture at all, just words", "is not a picture known here"),
     "page.jpg": (lambda: b"<!DOCTYPE html><html>404</html>", "is not a picture known here"),
-    "cut.jpg": (lambda: picture("JPEG")[:400], DAMAGED),
-    "cut.png": (lambda: picture("PNG")[:400], DAMAGED),
+    **{f"cut{format.suffixes[0]}": (cut(format), DAMAGED + "|begins with a thumbnail") for format in READ},
     "cut16.png": (lambda: png_bytes(2, noise(np.uint16))[:400], DAMAGED),
-    "cut.webp": (lambda: picture("WEBP")[:300], DAMAGED),
-    "cut.tif": (lambda: picture("TIFF", compression="tiff_lzw")[:400], DAMAGED),
     "cut16.tif": (lambda: written(".tif", noise(np.uint16))[:600], DAMAGED),
-    "cut.exr": (lambda: written(".exr", noise(np.float32))[:900], DAMAGED),
-    "cut.heic": (lambda: heic()[:300], DAMAGED),
-    "cut.dng": (lambda: dng()[:-9000], DAMAGED + "|begins with a thumbnail"),
+    "cut lzw.tif": (lambda: picture("TIFF", compression="tiff_lzw")[:400], DAMAGED),
     "empty.tif": (lambda: b"II*\0", DAMAGED),
     "bomb.png": (lambda: png_of(100_000, 100_000, zeros(1 << 26)), "declares more pixels than the limit"),
     "inflating.png": (lambda: png_of(HEIGHT, WIDTH, zeros(1 << 30)), "size (height, width)|" + DAMAGED + "|^$"),
+    "bomb.jpg": (jpeg_of_the_largest_size, "declares more pixels than the limit"),
+    "bomb.dng": (dng_of_a_huge_size, "declares more pixels than the limit"),
     "bomb.tif": (lambda: tiff_of(100_000, 100_000, zeros(1 << 26)), "declares more pixels than the limit"),
     "inflating.tif": (lambda: tiff_of(HEIGHT, WIDTH, zeros(1 << 30)), "kind is|" + DAMAGED),
     "bomb.webp": (webp_of_the_largest_size, "declares more pixels than the limit|" + DAMAGED),

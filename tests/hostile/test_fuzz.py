@@ -1,5 +1,7 @@
 """Bytes and arrays drawn at random: a picture, weights, or an error of one line; bench/fuzz does it for longer."""
 
+import contextlib
+
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -10,20 +12,18 @@ from npfuse.pictures.reading import Picture, PictureError, read_picture
 from npfuse.pictures.stored import opened
 from npfuse.weights.loading import BUNDLED, load_weights
 from npfuse.weights.weights import Weights, WeightsError
-from tests.hostile.corpus import h5_with, noise, npy, picture, written
+from tests.hostile.corpus import h5_with, noise, npy, picture
 from tests.networks import random_weights
+from tests.pictures.examples import all_examples
 
 WEIGHTS = random_weights(hidden=[4])
 fuzzed = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=150)
 
 
 def seeds():
-    made = [picture("PNG"), picture("TIFF"), npy(noise()), (BUNDLED / "tonefuse.npz").read_bytes()]
-    for make in (lambda: written(".exr", noise(np.float32)), lambda: h5_with("loop")):
-        try:
-            made.append(make())
-        except (ImportError, PictureError):  # an extra is missing
-            continue
+    made = [*all_examples().values(), picture("TIFF"), npy(noise()), (BUNDLED / "tonefuse.npz").read_bytes()]
+    with contextlib.suppress(ImportError):  # an extra is missing
+        made.append(h5_with("loop"))
     return made
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from npfuse.examples import SCENES, example_pair
 from npfuse.pairs.diagnosis import diagnose, findings, overlap
-from npfuse.pictures.exr import encode_light
+from npfuse.pictures.light import encode_light
 from npfuse.pictures.reading import read_picture
 
 

@@ -151,7 +151,7 @@ def test_too_little_memory_is_told_before_the_work_with_what_would_fit(folder, c
     assert fuse("under.png", "over.png", "-o", "fused.png", "--max-memory", "100M") == 2
     err = capsys.readouterr().err
     assert "pictures of 2000x3000 need about" in err
-    assert "expected at most 100 MiB as --max-memory says; from .tif or .npy to .tif or .npy it needs" in err
+    assert "expected at most 100 MiB as --max-memory says; between .tif, .npy and .zarr files it needs" in err
     assert fuse("under.png", "over.png", "-o", "fused.png", "--max-memory", "much") == 2
     assert "--max-memory is 'much', expected a size such as 800M or 1.5G" in capsys.readouterr().err
     assert not Path("fused.png").exists()

@@ -1,32 +1,21 @@
 """Camera raw files: a DNG laid out here is developed; others are recognised, and the extra is named."""
 
+import io
+import struct
 import sys
+from datetime import datetime
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
+from PIL.ExifTags import IFD
 
+from npfuse.pictures.exif import TIFF_START, directory_bytes
 from npfuse.pictures.profiles import SRGB
-from npfuse.pictures.reading import PictureError, read_picture
-from tests.picture_files import assert_one_line
-
-WHITE = 16383
-
-
-def write_dng(tifffile, file, sensor):
-    """A DNG (1.4) of an RGGB sensor whose colours are those of sRGB, 14 bits, no camera curve."""
-    xyz_to_srgb = [32406, 10000, -15372, 10000, -4986, 10000, -9689, 10000, 18758, 10000, 415, 10000, 557, 10000]
-    xyz_to_srgb += [-2040, 10000, 10570, 10000]  # IEC 61966-2-1
-    extratags = [
-        (50706, 1, 4, (1, 4, 0, 0), True),  # DNGVersion
-        (50708, 2, None, "Camera", True),  # UniqueCameraModel
-        (33421, 3, 2, (2, 2), True),  # CFARepeatPatternDim
-        (33422, 1, 4, (0, 1, 1, 2), True),  # CFAPattern
-        (50717, 4, 1, WHITE, True),  # WhiteLevel
-        (50721, 10, 9, tuple(xyz_to_srgb), True),  # ColorMatrix1
-        (50728, 5, 3, (1, 1, 1, 1, 1, 1), True),  # AsShotNeutral
-        (50778, 3, 1, 21, True),  # CalibrationIlluminant1: D65
-    ]
-    tifffile.imwrite(file, sensor, photometric=32803, extratags=extratags, metadata=None, software=False)
+from npfuse.pictures.raw_exif import raw_exif
+from npfuse.pictures.reading import PictureError, read_picture, write_picture
+from tests.picture_files import WHITE_LEVEL, assert_one_line, encoded, write_dng
 
 
 def test_a_dng_is_developed_without_automatic_brightness(tmp_path):
@@ -35,7 +24,7 @@ def test_a_dng_is_developed_without_automatic_brightness(tmp_path):
     assert rawpy
     means = []
     for name, level in (("dark", 0.05), ("bright", 0.18)):
-        write_dng(tifffile, tmp_path / name, np.full((64, 96), round(level * WHITE), np.uint16))
+        write_dng(tifffile, tmp_path / name, np.full((64, 96), round(level * WHITE_LEVEL), np.uint16))
         picture = read_picture(tmp_path / name)
         assert picture.pixels.shape == (64, 96, 3)
         assert picture.pixels.dtype == np.uint16
@@ -62,3 +51,102 @@ def test_without_the_package_the_extra_is_named(tmp_path, monkeypatch, start):
     message = r'is a camera raw file, which needs the package rawpy; install it with: pip install "npfuse\[raw\]"'
     with pytest.raises(PictureError, match=message):
         read_picture(tmp_path / "a")
+
+
+EXPOSURE = [
+    (271, 2, None, "Maker", True),
+    (272, 2, None, "Model", True),
+    (33434, 5, 1, (1, 480), True),
+    (33437, 5, 1, (8, 1), True),
+    (34855, 3, 1, 200, True),
+    (36867, 2, None, "2024:05:01 10:00:00", True),
+    (42036, 2, None, "35mm", True),
+]
+
+
+def check_exposure(block):
+    exif = Image.Exif()
+    exif.load(block)
+    below = exif.get_ifd(IFD.Exif)
+    assert (exif[271], exif[272], below[36867], below[42036]) == ("Maker", "Model", "2024:05:01 10:00:00", "35mm")
+    assert float(below[33434]) == pytest.approx(1 / 480)
+    assert (float(below[33437]), below[34855]) == (8, 200)
+
+
+def exif_of_a_camera():
+    """A little-endian block with a maker note and a place, as cameras write it."""
+    below = {33434: 1 / 480, 33437: 8.0, 34855: 200, 36867: "2024:05:01 10:00:00", 42036: "35mm", 37500: b"secret" * 99}
+    return TIFF_START + directory_bytes({271: "Maker", 272: "Model", IFD.Exif: below, IFD.GPSInfo: {1: "N"}})
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".tif", ".png", ".webp"])
+def test_exposure_date_and_lens_of_a_dng_are_carried(tmp_path, suffix):
+    pytest.importorskip("rawpy")
+    tifffile = pytest.importorskip("tifffile")
+    pytest.importorskip("imagecodecs")
+    write_dng(tifffile, tmp_path / "a.dng", np.full((64, 96), 9000, np.uint16), EXPOSURE)
+    picture = read_picture(tmp_path / "a.dng")
+    check_exposure(picture.exif)
+    write_picture(tmp_path / f"b{suffix}", picture)
+    check_exposure(read_picture(tmp_path / f"b{suffix}").exif)
+
+
+class NoDeveloper:
+    """LibRaw, of a file that it knows nothing of."""
+
+
+def boxes(block):
+    """The boxes of a CR3: its directories one by one, little-endian."""
+    exif = Image.Exif()
+    exif.load(block)
+    directories = {
+        b"CMT1": {271: exif[271], 272: exif[272]},
+        b"CMT2": dict(exif.get_ifd(IFD.Exif)),
+        b"CMT4": dict(exif.get_ifd(IFD.GPSInfo)),
+    }
+    content = b"\0\0\0\x18ftypcrx " + bytes(12)
+    for name, tags in directories.items():
+        box = TIFF_START + directory_bytes(tags)
+        content += struct.pack(">I", 8 + len(box)) + name + box
+    return content
+
+
+@pytest.mark.parametrize("kind", ["ORF", "RW2", "RAF", "CR3"])
+def test_exif_of_other_layouts_is_found_without_maker_notes(kind):
+    block = exif_of_a_camera()
+    jpeg = encoded(Image.new("RGB", (8, 8)), "JPEG", exif=b"Exif\0\0" + block)
+    content = {
+        "ORF": b"IIRO" + block[4:],
+        "RW2": b"IIU\0" + block[4:],
+        "RAF": b"FUJIFILMCCD-RAW ".ljust(84, b"\0") + struct.pack(">II", 100, len(jpeg)) + bytes(8) + jpeg,
+        "CR3": boxes(block),
+    }[kind]
+    found, notes = raw_exif(io.BytesIO(content), NoDeveloper())
+    assert notes == ()
+    check_exposure(found)
+    assert b"secret" not in found
+    exif = Image.Exif()
+    exif.load(found)
+    assert exif.get_ifd(IFD.GPSInfo)[1] == "N"
+
+
+def test_exposure_is_asked_of_libraw_where_the_layout_is_another():
+    class Developer:
+        other = SimpleNamespace(
+            iso_speed=200.0, shutter_speed=1 / 480, aperture=8.0, focal_length=35.0, artist="",
+            timestamp=datetime(2024, 5, 1, 10),
+        )  # fmt: skip
+        lens = SimpleNamespace(model="35mm")
+
+    found, _ = raw_exif(io.BytesIO(b"unknown layout" * 9), Developer())
+    exif = Image.Exif()
+    exif.load(found)
+    below = exif.get_ifd(IFD.Exif)
+    assert (below[34855], below[36867], below[42036]) == (200, "2024:05:01 10:00:00", "35mm")
+
+
+@pytest.mark.parametrize("start", [b"II*\0", b"IIRO", b"FUJIFILM", b"\0\0\0\x18ftypcrx CMT1CMT2CMT4"])
+def test_broken_exif_of_a_raw_file_is_dropped_and_noted(start):
+    for rest in (b"", b"\xff" * 300, bytes(300)):
+        block, notes = raw_exif(io.BytesIO(start + rest), NoDeveloper())
+        assert block is None or notes == ()

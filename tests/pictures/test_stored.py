@@ -7,10 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from npfuse.pictures import stored
+from npfuse.pictures import tiff_parts
 from npfuse.pictures.picture import PictureError
 from npfuse.pictures.reading import Picture, read_picture, write_picture
-from npfuse.pictures.stored import Channels, Clipped, Part, opened
+from npfuse.pictures.stored import opened
+from npfuse.pictures.views import Channels, Part, clipped
 from tests.picture_files import (
     HEIGHT,
     RGB_PROFILE,
@@ -69,7 +70,7 @@ def test_a_part_of_a_tiff_is_that_part_of_the_whole(tmp_path, layout, dtype, cha
 def test_little_is_kept_of_what_was_decoded(tmp_path, monkeypatch):
     samples = random_samples("uint8", 3)
     write_tiff_of("strips", tmp_path / "a.tif", samples)
-    monkeypatch.setattr(stored, "KEPT_ROWS", 4)
+    monkeypatch.setattr(tiff_parts, "KEPT_ROWS", 4)
     with opened(tmp_path / "a.tif") as picture:
         for first in range(HEIGHT):
             assert_same_samples(picture.pixels[first : first + 2, :], samples[first : first + 2])
@@ -127,67 +128,6 @@ def test_without_the_packages_tiffs_are_left_to_others(tmp_path, monkeypatch):
         assert picture is None
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.dtype(">u2"), np.float32, np.float64])
-@pytest.mark.parametrize("channels", [0, 3])
-def test_a_part_of_an_array_file_is_that_part_of_the_array(tmp_path, dtype, channels):
-    samples = random_samples("uint8", channels).astype(dtype)
-    np.save(tmp_path / "a.npy", samples)
-    with opened(tmp_path / "a.npy") as picture:
-        for place in ((slice(2, 9), slice(3, 7)), (slice(None), slice(None)), (slice(10, 99), slice(0, 99))):
-            assert_same_samples(picture.pixels[place], samples[place].astype(samples.dtype.newbyteorder("=")))
-
-
-def test_a_part_of_a_zarr_array_is_that_part_of_the_array(tmp_path):
-    zarr = pytest.importorskip("zarr")
-    samples = random_samples("uint16", 3)
-    zarr.create_array(store=str(tmp_path / "a.zarr"), data=samples, chunks=(4, 5, 3))
-    with opened(tmp_path / "a.zarr") as picture:
-        assert_same_samples(np.asarray(picture.pixels[2:9, 3:7]), samples[2:9, 3:7])
-
-
-def save(array, **options):
-    return lambda file: np.save(file, array, **options)
-
-
-@pytest.mark.parametrize(
-    ("write", "message"),
-    [
-        (save(np.array([{}])), "holds object, expected uint8, uint16, float32 or float64"),
-        (save(np.zeros((4, 5, 4), np.uint8)), r"shape is \(4, 5, 4\), expected \(H, W, 3\) or \(H, W\)"),
-        (save(np.zeros((0, 5), np.uint8)), r"shape is \(0, 5\)"),
-        (save(np.zeros((4, 5), np.int64)), "holds int64, expected"),
-        (save(np.zeros((4, 5), np.uint8, order="F")), "lies in Fortran order, expected C order"),
-        (lambda file: file.write_bytes(b""), "is no NumPy array file"),
-        (lambda file: file.write_bytes(b"\x93NUMPY\x01\0\xff\xff{"), "is no NumPy array file"),
-    ],
-)
-def test_arrays_that_are_no_pictures_are_named(tmp_path, write, message):
-    write(tmp_path / "a.npy")
-    with pytest.raises(PictureError, match=message) as error, opened(tmp_path / "a.npy"):
-        pass
-    assert_one_line(error)
-
-
-def test_an_array_file_that_declares_more_than_it_holds_is_refused(tmp_path):
-    with open(tmp_path / "a.npy", "wb") as stream:
-        header = {"descr": "<f8", "fortran_order": False, "shape": (10**6, 10**6)}
-        np.lib.format.write_array_header_1_0(stream, header)
-    with (
-        pytest.raises(PictureError, match="declares 8000000000000 bytes of samples and holds 0"),
-        opened(tmp_path / "a.npy"),
-    ):
-        pass
-
-
-def test_an_array_file_that_shrinks_meanwhile_is_an_error(tmp_path):
-    np.save(tmp_path / "a.npy", np.zeros((10, 10), np.uint8))
-    with opened(tmp_path / "a.npy") as picture:
-        with open(tmp_path / "a.npy", "r+b") as stream:
-            stream.truncate(150)
-        with pytest.raises(PictureError, match=r"a\.npy: ends too early, expected all of its rows; copy it anew"):
-            picture.pixels[:, :]
-
-
 def test_views_of_views_are_what_numpy_makes_of_them():
     samples = random_samples("float32", 4) * 3 - 1
     view = Part(Channels(samples, slice(0, 3)), (slice(2, 10), slice(1, 12)))
@@ -195,7 +135,7 @@ def test_views_of_views_are_what_numpy_makes_of_them():
     assert (view.shape, view.ndim) == (expected.shape, 3)
     for place in ((slice(0, 3), slice(2, 99)), (slice(None), slice(None))):
         assert_same_samples(view[place], expected[place])
-        assert_same_samples(Clipped(view)[place], np.clip(expected[place], 0, 1))
+        assert_same_samples(clipped(view)[place], np.clip(expected[place], 0, 1))
     assert_same_samples(Channels(samples, 3)[1:4, :], samples[1:4, :, 3])
 
 

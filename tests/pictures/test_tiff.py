@@ -73,7 +73,7 @@ def test_float64_tiff_becomes_float32_and_says_so(tmp_path):
     tifffile = pytest.importorskip("tifffile")
     pytest.importorskip("imagecodecs")
     pixels = np.random.default_rng(0).normal(size=(HEIGHT, WIDTH, 3)) * 5  # values beyond [0, 1] are not ours to judge
-    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb")
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", metadata=None)
     back = read_picture(tmp_path / "a.tif")
     assert_same_samples(back.pixels, pixels.astype(np.float32))
     assert back.notes == ("float64 reduced to float32",)
@@ -85,7 +85,7 @@ def test_alpha_multiplied_into_a_16_bit_tiff_is_divided_out(tmp_path):
     samples = np.empty((2, 3, 4), np.uint16)
     samples[:] = (1000, 2000, 4000, 65535 // 5)  # alpha is exactly 1 / 5
     samples[0, 0] = (500, 0, 0, 0)  # colour where nothing is seen
-    tifffile.imwrite(tmp_path / "a.tif", samples, photometric="rgb", extrasamples=["assocalpha"])
+    tifffile.imwrite(tmp_path / "a.tif", samples, photometric="rgb", extrasamples=["assocalpha"], metadata=None)
     back = read_picture(tmp_path / "a.tif")
     expected = np.empty((2, 3, 3), np.uint16)
     expected[:] = (5000, 10000, 20000)
@@ -99,7 +99,9 @@ def test_unnamed_channels_of_a_16_bit_tiff_are_dropped_and_noted(tmp_path):
     tifffile = pytest.importorskip("tifffile")
     pytest.importorskip("imagecodecs")
     samples = random_samples("uint16", 5)
-    tifffile.imwrite(tmp_path / "a.tif", samples, photometric="rgb", extrasamples=["unspecified", "unspecified"])
+    tifffile.imwrite(
+        tmp_path / "a.tif", samples, photometric="rgb", extrasamples=["unspecified", "unspecified"], metadata=None
+    )
     back = read_picture(tmp_path / "a.tif")
     assert_same_samples(back.pixels, samples[..., :3])
     assert back.alpha is None
@@ -194,7 +196,7 @@ def test_without_rawpy_what_may_be_camera_raw_is_named_with_the_extra(tmp_path, 
     tifffile = pytest.importorskip("tifffile")
     monkeypatch.setitem(sys.modules, "rawpy", None)
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((4, 5, 3), np.uint8), **options)
-    message = r'or begins with a thumbnail; .* pip install "npfuse\[raw\]"; another is to be exported'
+    message = r'pip install "npfuse\[raw\]"; or it begins with a thumbnail: export it as a 16-bit TIFF'
     with pytest.raises(PictureError, match=message) as error:
         read_picture(tmp_path / "a.tif")
     assert_one_line(error)

@@ -1,0 +1,150 @@
+"""Pictures of 8 bits and less through Pillow: JPEG, WebP, and the plain kinds of PNG and TIFF."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from npfuse.pictures.exif import EXIF_START, quiet
+from npfuse.pictures.iptc import IPTC_RESOURCE, jpeg_segment
+from npfuse.pictures.picture import CheckSize, Decoded, Picture
+
+# What Pillow's modes of 8 bits and less become.
+MODES = {
+    "1": "L", "L": "L", "LA": "LA", "RGB": "RGB", "RGBA": "RGBA", "RGBa": "RGBA",
+    "P": "RGB", "PA": "RGB", "CMYK": "RGB", "YCbCr": "RGB", "RGBX": "RGB",
+}  # fmt: skip
+STRIP_PIXELS = 1 << 20  # converted at once: Pillow holds the whole picture, and only a strip is there twice
+
+
+def read_with_pillow(stream: BinaryIO, check_size: CheckSize, *, kind: str) -> Decoded:
+    """Read a picture of 8 bits.
+
+    Parameters
+    ----------
+    stream : binary file
+    check_size : CheckSize
+    kind : name of the format in Pillow, as "JPEG"
+
+    Raises
+    ------
+    Exception : Pillow raises almost anything on damaged bytes
+    """
+    with opened_by_pillow(stream, kind, check_size) as image:
+        return decoded(image)
+
+
+@contextmanager
+def opened_by_pillow(stream: BinaryIO, kind: str, check_size: CheckSize) -> Iterator[Image.Image]:
+    """Open a file with Pillow, check its size by `check_size` alone, and keep Pillow's warnings off the terminal."""
+    stream.seek(0)
+    with quiet(), _unlimited(), Image.open(stream, formats=[kind]) as image:
+        check_size(image.height, image.width, 2 if image.mode.startswith("I") else len(image.getbands()))
+        yield image
+
+
+@contextmanager
+def _unlimited() -> Iterator[None]:
+    """Lift Pillow's limit of pixels; call it inside `quiet`, which lets one thread in."""
+    limit = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
+def first_of_several(image: Image.Image) -> tuple[str, ...]:
+    """Return the note of a file with more frames than the one that is read."""
+    return ("several frames: the first is used",) if getattr(image, "is_animated", False) else ()
+
+
+def decoded(image: Image.Image) -> Decoded:
+    """Take samples and description from an opened Pillow image, converting colours other than grey and RGB."""
+    notes = first_of_several(image)
+    image.load()
+    samples: NDArray[Any]
+    if image.mode in ("I;16", "I;16B", "I"):  # a 16-bit grey PNG; "I" in older versions of Pillow
+        samples = np.asarray(image).astype(np.uint16, copy=False)
+        transparent = image.info.get("transparency")
+        if transparent is not None:
+            samples = np.dstack([samples, np.where(samples == transparent, 0, 65535).astype(np.uint16)])
+    else:
+        if image.mode not in MODES:
+            raise ValueError(f"colours of the kind {image.mode} are not supported")
+        mode = MODES[image.mode]
+        if mode == "RGB" != image.mode:
+            notes += (f"{'palette' if image.mode in ('P', 'PA') else image.mode} converted to RGB",)
+        if image.has_transparency_data and not mode.endswith("A"):
+            mode += "A"
+        samples = _converted(image, mode)
+    return Decoded(samples=samples, notes=notes, **description(image))
+
+
+def description(image: Image.Image) -> dict[str, Any]:
+    """Return the parts of a `Description` that an opened Pillow image has, but for notes."""
+    told = image.info
+    return {
+        "exif": told.get("exif"),
+        "icc_profile": told.get("icc_profile"),
+        "xmp": _bytes_or_none(told.get("xmp")),
+        "iptc": _bytes_or_none(told.get("photoshop", {}).get(IPTC_RESOURCE)),
+        "resolution": _resolution(image),
+    }
+
+
+def _bytes_or_none(value: Any) -> bytes | None:
+    return value if isinstance(value, bytes) else None
+
+
+def _resolution(image: Image.Image) -> tuple[float, float] | None:
+    """Return rows and columns of pixels an inch, or None."""
+    scale = 1.0
+    density = image.info.get("dpi")  # columns, rows
+    if image.format == "JPEG":  # whose "dpi" Pillow makes up where it is not known
+        scale = {1: 1.0, 2: 2.54}.get(image.info.get("jfif_unit", 0), 0.0)  # an inch, a centimetre
+        density = image.info.get("jfif_density")
+    if not density or not scale or min(density) <= 0:
+        return None
+    return float(density[1]) * scale, float(density[0]) * scale
+
+
+def _converted(image: Image.Image, mode: str) -> NDArray[np.uint8]:
+    """Return samples (H, W) or (H, W, 2 to 4), strip by strip."""
+    if image.mode == "1":
+        image = image.convert("L")  # 0 and 255, the numbers that a transparent colour is compared with
+    channels = len(mode)
+    samples = np.empty((image.height, image.width, channels) if channels > 1 else (image.height, image.width), np.uint8)
+    rows = max(1, STRIP_PIXELS // image.width)
+    for first in range(0, image.height, rows):
+        strip = image.crop((0, first, image.width, min(first + rows, image.height)))
+        samples[first : first + rows] = np.asarray(strip if strip.mode == mode else strip.convert(mode))
+    return samples
+
+
+def write_jpeg(stream: BinaryIO, picture: Picture, quality: int, notes: list[str]) -> None:
+    """Write a JPEG without chroma subsampling (4:4:4)."""
+    options: dict[str, Any] = {"xmp": picture.xmp} if picture.xmp else {}
+    if picture.iptc:
+        options["extra"] = jpeg_segment(picture.iptc)
+    if picture.resolution:
+        options["dpi"] = tuple(min(65535, max(1, round(n))) for n in picture.resolution[::-1])
+    save_with_pillow(stream, picture, "JPEG", quality=quality, subsampling=0, **options)
+
+
+def write_webp(stream: BinaryIO, picture: Picture, quality: int, notes: list[str]) -> None:
+    """Write a lossy WebP."""
+    options: dict[str, Any] = {"xmp": picture.xmp} if picture.xmp else {}
+    save_with_pillow(stream, picture, "WEBP", quality=quality, **options)
+
+
+def save_with_pillow(stream: BinaryIO, picture: Picture, kind: str, **options: Any) -> None:
+    """Write samples of 8 bits with EXIF and ICC profile, and what the options name."""
+    if picture.exif:
+        options["exif"] = EXIF_START + picture.exif
+    if picture.icc_profile:
+        options["icc_profile"] = picture.icc_profile
+    Image.fromarray(np.ascontiguousarray(picture.samples)).save(stream, kind, **options)
