@@ -10,7 +10,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -41,6 +41,7 @@ LAYER_ATTRIBUTES: Mapping[str, Mapping[str, Any]] = {
     "SeparableConv2D": HALVING,
     "Conv2DTranspose": HALVING,
     "UpSampling2D": {},
+    "ReLU": {"max_value": None, "negative_slope": 0.0, "threshold": 0.0},
 }
 LEGACY_NAME = re.compile(r"(?:model_weights/)?(?P<layer>[^/]+)/(?:.*/)?(?P<weight>[^/:]+)(?::0)?")
 KERAS_3_NAME = re.compile(r"layers/(?P<layer>[^/]+)/vars/(?P<index>\d+)")
@@ -155,7 +156,9 @@ def _contents(path: Path, arrays: Mapping[str, NDArray[Any]], config: str) -> Co
 def _decoder_of(path: Path, config: str) -> str:
     """Return the decoder that config.json describes, after checking that the layers compute what ours do."""
     try:
-        layers = [(layer["class_name"], layer["config"]) for layer in json.loads(config)["config"]["layers"]]
+        described = json.loads(config)["config"]["layers"]
+        layers = [(layer["class_name"], layer["config"]) for layer in described]
+        rectified = {name for layer in described if layer["class_name"] == "ReLU" for name in _read_by(layer)}
         enlarging = [(tuple(c["size"]), str(c["interpolation"])) for kind, c in layers if kind == "UpSampling2D"]
         t_cnn = not any(kind == "Conv2D" for kind, _ in layers)
         for position, (kind, attributes) in enumerate(layers):
@@ -165,6 +168,8 @@ def _decoder_of(path: Path, config: str) -> str:
             if kind == "SeparableConv2D" and t_cnn:
                 last = position == len(layers) - 1
                 expected = {**expected, "strides": [1, 1], "activation": "tanh" if last else "relu"}
+            if attributes.get("activation") == "linear" and attributes["name"] in rectified:
+                attributes = {**attributes, "activation": "relu"}  # in a layer of its own
             for key, value in expected.items():
                 if attributes[key] != value:
                     raise WeightsError(
@@ -178,6 +183,16 @@ def _decoder_of(path: Path, config: str) -> str:
             f"{path}: the upsampling layers are {enlarging}, expected 3 of (2, 2) nearest, or 1 of (8, 8) bilinear"
         )
     return decoders[tuple(enlarging)]
+
+
+def _read_by(layer: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the names of the layers whose outputs a layer of a config reads."""
+    values = [layer["inbound_nodes"]]
+    while values:
+        value = values.pop()
+        if isinstance(value, Mapping) and "keras_history" in value:
+            yield str(value["keras_history"][0])
+        values += value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
 
 
 def _keras_3_layers(path: Path, arrays: Mapping[str, NDArray[Any]]) -> dict[str, list[Layer]]:

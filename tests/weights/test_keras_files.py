@@ -216,6 +216,38 @@ def test_files_saved_by_keras_itself_are_read(tmp_path, decoder):
     assert load_weights(tmp_path / "m.keras").build["decoder"] == decoder
 
 
+def saved_by_keras(path, **layer_options):
+    """Save a LightFuse whose convolutions have options of their own, e.g. a ReLU inside; return its weights."""
+    import keras
+    from keras import layers
+
+    x = inputs = keras.Input((None, None, 6))
+    for n, features in enumerate((12, 5, 3), 1):
+        x = layers.Conv2D(features, 1, name=f"detail{n}", **layer_options)(x)
+    half = {"strides": 2, "padding": "same"}
+    g = layers.DepthwiseConv2D(3, **half, name="global1")(inputs)
+    g = layers.DepthwiseConv2D(3, **half, name="global2")(g)
+    g = layers.SeparableConv2D(3, 3, **half, name="global3")(g)
+    g = layers.UpSampling2D(8, interpolation="bilinear", name="up")(g)
+    model = keras.Model(inputs, layers.Activation("tanh", name="fused")(layers.Add(name="sum")([x, g])))
+    model.save(path)
+    return model
+
+
+def test_relus_inside_the_convolutions_are_read_too(tmp_path):
+    pytest.importorskip("keras")
+    model = saved_by_keras(tmp_path / "m.keras", activation="relu")
+    loaded = load_weights(tmp_path / "m.keras")
+    assert_close(loaded.arrays["detail2/kernel"], np.asarray(model.get_layer("detail2").kernel)[0, 0])
+
+
+def test_convolutions_without_a_relu_are_refused(tmp_path):
+    pytest.importorskip("keras")
+    saved_by_keras(tmp_path / "m.keras")
+    with pytest.raises(WeightsError, match="activation of layer detail1 is 'linear', expected 'relu'"):
+        load_weights(tmp_path / "m.keras")
+
+
 def test_t_cnn_saved_by_keras_itself_is_read(tmp_path):
     pytest.importorskip("keras")
     from reference.export import import_arrays
