@@ -154,7 +154,13 @@ CROPS = Recipe(
 )
 
 TONEFUSE = replace(
-    CROPS, model="tonefuse", hidden=(32, 32), decoder="bilinear", colour_cycle=True, ramps=1.0, weight_decay=0.5,
+    CROPS,
+    model="tonefuse",
+    hidden=(32, 32),
+    decoder="bilinear",
+    colour_cycle=True,
+    ramps=1.0,
+    weight_decay=0.5,
     undecided=0.1,
 )
 

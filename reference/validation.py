@@ -231,7 +231,8 @@ def fusion_of(source):
 def main(argv):
     """Read the options of ``validate`` and print the table."""
     parser = argparse.ArgumentParser(
-        prog="python -m reference validate", description="Compare weights on all pairs of scenes that none was trained on."
+        prog="python -m reference validate",
+        description="Compare weights on all pairs of scenes that none was trained on.",
     )
     add = parser.add_argument
     add("--data", type=Path, nargs="+", required=True, metavar="DIR", help="scenes: DIR/<set>/<scene>/exposure_NN.jpg")

@@ -88,7 +88,8 @@ def test_the_step_passes_on_what_each_label_counts():
     inputs, pictures = rng.uniform(-1, 1, (2, 16, 16, 6)).astype(np.float32), rng.random((2, 16, 16, 3), np.float32)
     step = make_step(model, optimizer, plain_loss_of_small)
     first, second, both = (
-        float(step((inputs,), (pictures, np.array(shares, np.float32), inputs), None)) for shares in ((1, 0), (0, 1), (1, 0.5))
+        float(step((inputs,), (pictures, np.array(shares, np.float32), inputs), None))
+        for shares in ((1, 0), (0, 1), (1, 0.5))
     )
     assert both == pytest.approx(first + 0.5 * second, rel=1e-5)
 
