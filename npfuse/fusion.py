@@ -6,6 +6,7 @@ The methods themselves are in `npfuse.methods`, the check of the pictures in `np
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
@@ -16,10 +17,12 @@ import numpy as np
 from npfuse.contract import check_pictures, check_range
 from npfuse.dask_arrays import fuse_dask, is_dask
 from npfuse.methods import METHODS, Job, Method, NetworkMethod, named
+from npfuse.methods.pair_network import fuse_bracket, tone_surveys
 from npfuse.padding import GRID
 from npfuse.run import Engine
 from npfuse.strips import Pixels
 from npfuse.survey import survey
+from npfuse.tone import NEUTRAL, Tone, TonedOutput
 from npfuse.weights.loading import bundled_names, load_weights
 from npfuse.weights.weights import Weights
 
@@ -37,6 +40,10 @@ def fuse(
     threads: int | None = None,
     engine: Engine = "fast",
     progress: Progress | None = None,
+    brightness: float = 0.0,
+    contrast: float = 1.0,
+    saturation: float = 1.0,
+    tone: tuple[Pixels, Pixels] | None = None,
 ) -> Pixels:
     """Fuse two exposures of one scene.
 
@@ -59,6 +66,13 @@ def fuse(
         The compiled functions, or the NumPy definitions.
     progress : callable, optional
         Function of the parts done and of all parts; called in the caller's thread.
+    brightness : float
+        Stops, -4 to 4, of the result's dark tones; bright ones roll off towards white. 0 is neutral.
+    contrast, saturation : float
+        Factors, 0.25 to 4 and 0 to 4; 1 is neutral. `npfuse.tone` has the formulas.
+    tone : tuple of ndarrays, optional
+        Pair of the frame that sets the tone, in any size: thumbnails do. For a panorama's or a time-lapse's frames,
+        which otherwise get a tone each. Only for networks that see whole pictures: "tonefuse".
 
     Returns
     -------
@@ -86,15 +100,20 @@ def fuse(
     >>> fuse(under, over, method="mertens").shape
     (9, 10)
     """
+    look = Look(tone=Tone(brightness=brightness, contrast=contrast, saturation=saturation), of=tone)
     if is_dask(a) or is_dask(b):
         chosen, loaded = method_and_weights(method, weights)
         if not chosen.parts or loaded is None:
             expected = named(lambda method: method.parts)
             raise ValueError(f"fuse: {chosen.title} takes no dask arrays, expected {expected}")
+        if not look.tone.neutral or look.of is not None:
+            raise ValueError("fuse: a tone is given, expected none with dask arrays; apply npfuse.tone.toned to blocks")
         fused: Pixels = fuse_dask(a, b, loaded, order=order, engine=engine)
         return fused
     pictures = _checked({"a": a, "b": b})
-    return _fused(pictures, weights, method=method, order=order, threads=threads, engine=engine, progress=progress)
+    return _fused(
+        pictures, weights, look, method=method, order=order, threads=threads, engine=engine, progress=progress
+    )
 
 
 def fuse_stack(
@@ -107,6 +126,10 @@ def fuse_stack(
     engine: Engine = "fast",
     progress: Progress | None = None,
     pair: bool = False,
+    brightness: float = 0.0,
+    contrast: float = 1.0,
+    saturation: float = 1.0,
+    tone: tuple[Pixels, Pixels] | None = None,
 ) -> Pixels:
     """Fuse any number of exposures of one scene.
 
@@ -117,7 +140,7 @@ def fuse_stack(
         use the darkest and the brightest.
     order : "auto" or "given"
         "auto": by their means. "given": the first is the darkest, the last the brightest.
-    weights, method, threads, engine, progress : as for `fuse`
+    weights, method, threads, engine, progress, brightness, contrast, saturation, tone : as for `fuse`
     pair : bool
         Whether every method gets the darkest and the brightest exposure alone.
 
@@ -140,15 +163,39 @@ def fuse_stack(
     >>> fuse_stack(exposures, method="mertens").shape
     (9, 10, 3)
     """
+    look = Look(tone=Tone(brightness=brightness, contrast=contrast, saturation=saturation), of=tone)
     pictures = _checked({f"exposure {k}": picture for k, picture in enumerate(exposures, 1)})
     return _fused(
-        pictures, weights, method=method, order=order, threads=threads, engine=engine, progress=progress, pair=pair
+        pictures,
+        weights,
+        look,
+        method=method,
+        order=order,
+        threads=threads,
+        engine=engine,
+        progress=progress,
+        pair=pair,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """The tone of a result.
+
+    Parameters
+    ----------
+    tone : Tone, applied to the result
+    of : pair of pictures that sets the network's tone, or None for the fused pictures themselves
+    """
+
+    tone: Tone = NEUTRAL
+    of: tuple[Pixels, Pixels] | None = None
 
 
 def _fused(
     pictures: list[Pixels],
     weights: "Weights | str | Path | None",
+    look: Look,
     *,
     method: str | None,
     order: Order,
@@ -164,6 +211,8 @@ def _fused(
         raise ValueError(f"fuse: engine is {engine!r}, expected one of {', '.join(get_args(Engine))}")
     count = thread_count(threads)
     chosen, loaded = method_and_weights(method, weights)
+    if look.of is not None and not chosen.parts:
+        raise ValueError(f"fuse: tone is given, but {chosen.title} takes none; leave it out")
     out = np.empty_like(pictures[0], order="C")
     batch = out.ndim == 4
     phases_of_each = []
@@ -171,7 +220,13 @@ def _fused(
         ordered = exposures if order == "given" else sorted(exposures, key=partial(_mean, threads=count))
         if pair or chosen.most_exposures == 2:
             ordered = [ordered[0], ordered[-1]]
-        phases_of_each.append(chosen.phases(ordered, result, loaded, engine=engine, threads=count))
+        target: Any = result if look.tone.neutral else TonedOutput(result, look.tone)
+        if look.of is None or loaded is None:
+            phases = chosen.phases(ordered, target, loaded, engine=engine, threads=count)
+        else:
+            surveys = tone_surveys(look.of, loaded, out.dtype)
+            phases = [list(fuse_bracket(ordered, target, loaded, engine=engine, threads=count, surveys=surveys))]
+        phases_of_each.append(phases)
     # The first phases of all pictures of a batch, then the second ones.
     phases = [[job for jobs in together for job in jobs] for together in zip_longest(*phases_of_each, fillvalue=[])]
     total = sum(map(len, phases))

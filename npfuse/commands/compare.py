@@ -1,7 +1,9 @@
-"""The commands `npfuse compare` and `npfuse figure`: methods side by side on one sheet."""
+"""The commands `npfuse compare`, `rank` and `figure`: methods side by side on sheets, blind if asked for."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from random import SystemRandom
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,15 +11,37 @@ from numpy.typing import NDArray
 from npfuse.commands.console import Commands, check_free, progress_bar
 from npfuse.methods import METHODS
 from npfuse.pictures.reading import Picture, check_writable, read_picture, write_picture
-from npfuse.scoring.comparison import CELL_HEIGHT, FIGURES, Zoom, check_zooms, compare
-from npfuse.scoring.evaluation import candidates
+from npfuse.scoring.blind import LETTERS, agreement, read_key, read_ranking, shuffled, standings, write_key
+from npfuse.scoring.comparison import CELL_HEIGHT, FIGURES, Zoom, check_zooms, fuse_by_all, lay_out
+from npfuse.scoring.evaluation import candidates, printable
+from npfuse.scoring.scenes import darkest_first, find_scenes
 
 
 def add(commands: Commands) -> None:
     """Add the commands' parsers."""
-    command = commands.add_parser("compare", help="lay every method's result of one scene out side by side")
-    command.add_argument("exposures", type=Path, nargs="+", metavar="PICTURE", help="two exposures or more")
+    command = commands.add_parser(
+        "compare",
+        help="lay every method's result of one scene out side by side",
+        description="Lay every method's result of one scene out side by side; or, of a folder of scenes, "
+        "DIR/<scene>/<exposures>, a sheet a scene, into the folder SHEET. With --blind, letters stand for the methods, "
+        "in another order on every sheet; `npfuse rank` scores the rankings.",
+    )
+    command.add_argument(
+        "exposures", type=Path, nargs="+", metavar="PICTURE", help="two exposures or more, or a folder"
+    )
     _add_sheet_options(command)
+    command.add_argument(
+        "--blind", type=Path, metavar="KEY", help="letters instead of names; what they stand for goes into this .json"
+    )
+    command.add_argument("--pair", action="store_true", help="fuse the darkest and the brightest exposure alone")
+    command.add_argument(
+        "--result",
+        type=_result,
+        action="append",
+        default=[],
+        metavar="NAME=PATH",
+        help="another program's result, or a folder of results named as the scenes; may be given again",
+    )
     command.add_argument("--weights", nargs="+", default=[], metavar="W", help="weights files to show as well")
     command.add_argument("--methods", nargs="+", choices=tuple(METHODS), metavar="M", help=f"of {', '.join(METHODS)}")
     command.add_argument(
@@ -38,6 +62,17 @@ def add(commands: Commands) -> None:
     _add_sheet_options(command)
     command.set_defaults(run=_figure)
 
+    command = commands.add_parser(
+        "rank",
+        help="score rankings of blind sheets",
+        description="Score rankings of the sheets of `npfuse compare --blind`: mean rank, 1 is best, and how often "
+        "each method was first and last. A ranking is a text file a judge: a line a sheet, best first, 'lake: B D A C', "
+        "with B=D for a tie.",
+    )
+    command.add_argument("key", type=Path, metavar="KEY", help="the .json that compare --blind wrote")
+    command.add_argument("rankings", type=Path, nargs="+", metavar="RANKING", help="text files, one a judge")
+    command.set_defaults(run=_rank)
+
 
 def _add_sheet_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("-o", "--output", type=Path, required=True, metavar="SHEET", help="the picture to write")
@@ -55,39 +90,109 @@ def _zoom(text: str) -> Zoom:
     return row, column, height, width
 
 
+def _result(text: str) -> tuple[str, Path]:
+    name, separator, path = text.partition("=")
+    if not (name and separator and path):
+        raise argparse.ArgumentTypeError(f"{text}, expected NAME=PATH")
+    return name, Path(path)
+
+
 def _check_output(arguments: argparse.Namespace) -> None:
     check_free(arguments.output, arguments.force)
     check_writable(arguments.output, overwrite=arguments.force)
+    _check_height(arguments)
+
+
+def _check_height(arguments: argparse.Namespace) -> None:
     if not 8 <= arguments.cell_height <= 4096:
         raise ValueError(f"--cell-height is {arguments.cell_height}, expected 8 to 4096")
 
 
 def _compare(arguments: argparse.Namespace) -> None:
-    _check_output(arguments)
-    if len(arguments.exposures) < 2:
-        raise ValueError(f"number of pictures is {len(arguments.exposures)}, expected at least 2")
+    folder = len(arguments.exposures) == 1 and arguments.exposures[0].is_dir()
+    if arguments.blind:
+        check_free(arguments.blind, arguments.force)
+    if folder:
+        _check_height(arguments)
+        scenes = [(files.name, files.exposures) for files in find_scenes(arguments.exposures[0])]
+        sheets = {name: arguments.output / f"{name}.png" for name, _ in scenes}
+        for path in sheets.values():
+            check_free(path, arguments.force)
+    else:
+        _check_output(arguments)
+        scenes = [(arguments.output.stem, tuple(arguments.exposures))]
+        sheets = {arguments.output.stem: arguments.output}
     scored = candidates(arguments.weights, arguments.methods)
+    key: dict[str, list[str]] = {}
+    random = SystemRandom()
+    with progress_bar("fusing") as progress:
+        for done, (name, paths) in enumerate(scenes):
+            if len(paths) < 2:
+                raise ValueError(f"number of pictures is {len(paths)}, expected at least 2")
+            pictures = _read_alike(paths)
+            check_zooms(arguments.zoom, pictures[0].shape)
+            exposures = darkest_first(pictures)
+            fused = fuse_by_all(
+                [exposures[0], exposures[-1]] if arguments.pair else exposures,
+                scored,
+                threads=arguments.threads,
+                progress=None if folder else progress,
+            )
+            for title, path in arguments.result:
+                fused.append((title, _read_alike([paths[0], _result_of(path, name)])[1]))
+            if arguments.blind:
+                fused = shuffled(fused, random)
+                key[name] = [title for title, _ in fused]
+                fused = [(letter, picture) for letter, (_, picture) in zip(LETTERS, fused, strict=False)]
+            sheet = lay_out(pictures, fused, zooms=arguments.zoom, cell_height=arguments.cell_height)
+            sheets[name].parent.mkdir(parents=True, exist_ok=True)
+            write_picture(sheets[name], Picture(pixels=sheet), overwrite=arguments.force)
+            if folder:
+                progress(done + 1, len(scenes))
+    if arguments.blind:
+        write_key(arguments.blind, key, overwrite=arguments.force)
+
+
+def _read_alike(paths: Sequence[Path]) -> list[NDArray[np.uint8]]:
+    """Read pictures of 8 bits and one shape."""
     pictures: list[NDArray[np.uint8]] = []
-    for path in arguments.exposures:
+    for path in paths:
         pixels = read_picture(path).pixels
         if pictures and pixels.shape != pictures[0].shape:
-            raise ValueError(
-                f"{path}: shape is {pixels.shape}, expected {pictures[0].shape} as {arguments.exposures[0]}"
-            )
+            raise ValueError(f"{path}: shape is {pixels.shape}, expected {pictures[0].shape} as {paths[0]}")
         if pixels.dtype != np.uint8:
             raise ValueError(f"{path}: sample type is {pixels.dtype}, expected uint8: a sheet has 8 bits")
         pictures.append(pixels)
-    check_zooms(arguments.zoom, pictures[0].shape)
-    with progress_bar("fusing") as progress:
-        sheet = compare(
-            pictures,
-            scored,
-            zooms=arguments.zoom,
-            cell_height=arguments.cell_height,
-            threads=arguments.threads,
-            progress=progress,
+    return pictures
+
+
+def _result_of(path: Path, scene: str) -> Path:
+    """Return the file of another program's result: the path itself, or the picture in it named as the scene."""
+    if not path.is_dir():
+        return path
+    found = sorted(file for file in path.iterdir() if file.stem == scene)
+    if len(found) != 1:
+        raise ValueError(f"{path}: holds {len(found)} files named {scene}, expected one result of the scene")
+    return found[0]
+
+
+def _rank(arguments: argparse.Namespace) -> None:
+    key = read_key(arguments.key)
+    judges = [read_ranking(path, key) for path in arguments.rankings]
+    found = standings(judges)
+    width = max(len("method"), *(len(printable(standing.title)) for standing in found))
+    header = "".join(f"  judge {number}" for number in range(1, len(judges) + 1)) if len(judges) > 1 else ""
+    print(f"{'method':<{width}}  mean rank  first  last  verdicts{header}")
+    for standing in found:
+        means = ["-" if mean is None else f"{mean:.2f}" for mean in standing.by_judge]
+        each = "".join(f"  {mean:>7}" for mean in means) if len(judges) > 1 else ""
+        print(
+            f"{printable(standing.title):<{width}}  {standing.rank:9.2f}  {standing.first:5}  {standing.last:4}  "
+            f"{standing.verdicts:8}{each}"
         )
-    write_picture(arguments.output, Picture(pixels=sheet), overwrite=arguments.force)
+    alike = agreement(judges)
+    if alike is not None:
+        print(f"verdicts on two results on which two judges agree: {alike:.0%}")
 
 
 def _figure(arguments: argparse.Namespace) -> None:

@@ -45,6 +45,17 @@ def add_file_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--pair", action="store_true", help="of more than two exposures, fuse the darkest and the brightest alone"
     )
+    command.add_argument(
+        "--brightness", type=float, default=0.0, metavar="STOPS", help="brighten dark tones by so many stops (0)"
+    )
+    command.add_argument("--contrast", type=float, default=1.0, metavar="X", help="factor at middle tones (1)")
+    command.add_argument("--saturation", type=float, default=1.0, metavar="X", help="factor; 0 makes grey (1)")
+    command.add_argument(
+        "--tone-from",
+        nargs=2,
+        metavar="FILE",
+        help="pair that sets the tone, the same for all frames of a panorama or a time-lapse (tonefuse)",
+    )
     command.add_argument("--no-check", action="store_true", help="do not search for faults of the pair")
     command.add_argument(
         "--max-memory",
@@ -74,6 +85,10 @@ def file_options(arguments: argparse.Namespace) -> FileOptions:
         clip=arguments.clip,
         check=not arguments.no_check,
         pair=arguments.pair,
+        brightness=arguments.brightness,
+        contrast=arguments.contrast,
+        saturation=arguments.saturation,
+        tone_from=tuple(arguments.tone_from) if arguments.tone_from else None,
         max_memory=None if arguments.max_memory is None else parse_size(arguments.max_memory),
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from npfuse.contract import check_pictures, check_survey
 from npfuse.methods.method import BuildGraph, Moment, NetworkMethod, Phases, times
 from npfuse.models.lightfuse import lightfuse
 from npfuse.models.t_cnn import t_cnn
@@ -53,6 +54,34 @@ def fuse_bracket(
         surveys = rescaled(surveys[0], under.dtype, merged.dtype), rescaled(surveys[1], over.dtype, merged.dtype)
         under, over, out = merged.under, merged.over, out if out.dtype == merged.dtype else RoundedOutput(out)
     yield from fuse_pair(under, over, out, weights, engine=engine, threads=threads, surveys=surveys)
+
+
+def tone_surveys(pair: Sequence[Any], weights: Weights, dtype: "np.dtype[Any]") -> tuple[Survey, Survey]:
+    """Return the surveys of a pair that sets the tone of others, darkest first.
+
+    Parameters
+    ----------
+    pair : two pictures (H, W, 3) or (H, W) of any size, uint8, uint16, float32 or float64, in any order
+    weights : Weights of the network
+    dtype : dtype of the pictures that get the tone
+
+    Raises
+    ------
+    ValueError, TypeError : pictures that cannot be fused, or a network that sees no whole pictures: neither a thumbnail
+        nor their range
+    """
+    named = {f"tone[{k}]": np.asarray(picture) for k, picture in enumerate(pair)}
+    check_pictures(named, (3, 2))
+    size = thumbnail_size(weights.graph(GRID, GRID))
+    if size == (1, 1) and weights.normalization != "min_max":
+        raise ValueError(f"fuse: tone is given, but {weights.label} sees no whole pictures; leave it out")
+    found = []
+    for name, picture in named.items():
+        surveyed = survey(picture, *size)
+        check_survey(name, surveyed, picture.shape)
+        found.append(rescaled(surveyed, picture.dtype, dtype))
+    under, over = sorted(found, key=lambda surveyed: surveyed.mean)
+    return under, over
 
 
 def pair_moments(graph: BuildGraph) -> Callable[[int, int, int], Iterator[Moment]]:

@@ -17,7 +17,7 @@ from npfuse.methods import Method, named
 from npfuse.padding import GRID
 from npfuse.pairs.diagnosis import diagnose, findings, overlap
 from npfuse.pairs.file_options import CLIP_HINT, FileOptions, Teller
-from npfuse.pairs.stored_fusion import by_parts, fuse_by_parts, threads_within
+from npfuse.pairs.stored_fusion import by_parts, fuse_by_parts, threads_within, tone_pair
 from npfuse.pictures.decoder_noise import unheard
 from npfuse.pictures.formats import WRITTEN_BY_PARTS, format_of_suffix
 from npfuse.pictures.picture import Picture, StoredPicture, shown
@@ -134,6 +134,7 @@ def _fuse_whole(
         first, second = _looked_at(first, second, options, tell)
     pictures = [first, second, *(_read_alike(path, a, first, options, tell) for path in more)]
     pixels, order = _ordered([picture.pixels for picture in pictures], paths, options, tell)
+    tone = tone_pair(options)
     with tell.timed("fused"), tell.progress() as progress:
         fused = fuse_stack(
             pixels,
@@ -144,6 +145,10 @@ def _fuse_whole(
             engine=options.engine,
             progress=progress,
             pair=options.pair,
+            brightness=options.brightness,
+            contrast=options.contrast,
+            saturation=options.saturation,
+            tone=tone,
         )
     return replace(first, pixels=fused, notes=())
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from npfuse.fusion import Order, Progress
 from npfuse.run import Engine
+from npfuse.tone import Tone
 
 CLIP_HINT = "scale them, or use --clip for those outside"  # remedy for floats beyond [0, 1]
 
@@ -24,6 +25,8 @@ class FileOptions:
     clip : whether float values beyond 0 and 1 are taken as 0 and 1
     check : whether the pair is searched for faults that make a bad result
     pair : whether only the darkest and the brightest of more than two exposures are fused
+    brightness, contrast, saturation : as of `npfuse.fuse`
+    tone_from : paths of the pair that sets the network's tone, or None
     max_memory : bytes that the process may take, or None; also the limit of a picture that is read whole
 
     Raises
@@ -43,12 +46,25 @@ class FileOptions:
     clip: bool = False
     check: bool = True
     pair: bool = False
+    brightness: float = 0.0
+    contrast: float = 1.0
+    saturation: float = 1.0
+    tone_from: tuple[str, str] | None = None
     max_memory: int | None = None
 
     def __post_init__(self) -> None:
-        """Check the quality, which is used last."""
+        """Check the options that are used last."""
         if not 1 <= self.quality <= 100:
             raise ValueError(f"--quality is {self.quality}, expected 1 to 100")
+        try:
+            _ = self.tone
+        except ValueError as error:
+            raise ValueError(f"--{error}") from None
+
+    @property
+    def tone(self) -> Tone:
+        """The tone asked for."""
+        return Tone(brightness=self.brightness, contrast=self.contrast, saturation=self.saturation)
 
 
 class Teller:

@@ -13,17 +13,19 @@ import numpy as np
 
 from npfuse.contract import check_survey
 from npfuse.fusion import Order, Progress, run_all, thread_count
-from npfuse.methods.pair_network import fuse_bracket
+from npfuse.methods.pair_network import fuse_bracket, tone_surveys
 from npfuse.padding import GRID
 from npfuse.pairs.file_options import CLIP_HINT, FileOptions, Teller
 from npfuse.pairs.memory_plan import Demand, threads_that_fit
 from npfuse.pictures.formats import WRITTEN_BY_PARTS
 from npfuse.pictures.picture import StoredPicture
+from npfuse.pictures.reading import read_picture
 from npfuse.pictures.stored import is_array, stored_output
 from npfuse.pictures.views import clipped
 from npfuse.run import Engine
-from npfuse.strips import thumbnail_size
+from npfuse.strips import Pixels, thumbnail_size
 from npfuse.survey import survey
+from npfuse.tone import NEUTRAL, Tone, TonedOutput
 from npfuse.weights.weights import Weights
 
 STORED_BYTES = 1 << 28  # of one picture: from this size on, one that can be read part by part is
@@ -85,6 +87,8 @@ def fuse_by_parts(
                 engine=options.engine,
                 threads=threads,
                 progress=progress,
+                tone=options.tone,
+                tone_pair=tone_pair(options),
             )
         if len(pixels) == 2:
             tell.say(f"under-exposed: the {'first' if ranks[0] == 0 else 'second'} picture")
@@ -100,6 +104,8 @@ def fuse_into(
     engine: Engine = "fast",
     threads: int | None = None,
     progress: Progress | None = None,
+    tone: Tone = NEUTRAL,
+    tone_pair: tuple[Pixels, Pixels] | None = None,
 ) -> list[int]:
     """Fuse pictures into another; each may be in memory or in a file.
 
@@ -110,6 +116,8 @@ def fuse_into(
     out : picture of the same shape and dtype; takes `out[rows, columns] = values`, in any thread
     weights : Weights of a network of a pair
     order, engine, threads, progress : as of `npfuse.fuse_stack`
+    tone : Tone, applied to the result
+    tone_pair : pair that sets the network's tone, as `tone` of `npfuse.fuse`
 
     Returns
     -------
@@ -135,8 +143,11 @@ def fuse_into(
     if order == "auto":
         ranks.sort(key=lambda k: surveys[k].mean)
     frames, extremes = [pictures[k] for k in ranks], (surveys[ranks[0]], surveys[ranks[-1]])
+    if tone_pair is not None:
+        extremes = tone_surveys(tone_pair, weights, np.dtype(out.dtype))
+    target = out if tone.neutral else TonedOutput(out, tone)
     count = thread_count(threads)
-    jobs = list(fuse_bracket(frames, out, weights, engine=engine, threads=count, surveys=extremes))
+    jobs = list(fuse_bracket(frames, target, weights, engine=engine, threads=count, surveys=extremes))
     for done, _ in enumerate(run_all(jobs, count), 1):
         if progress:
             progress(done, len(jobs))
@@ -146,6 +157,14 @@ def fuse_into(
 def _names(count: int) -> list[str]:
     """Return the names of pictures in messages."""
     return ["the first picture", "the second picture", *(f"picture {k}" for k in range(3, count + 1))]
+
+
+def tone_pair(options: FileOptions) -> tuple[Pixels, Pixels] | None:
+    """Return the pictures of `options.tone_from`, or None."""
+    if options.tone_from is None:
+        return None
+    under, over = (read_picture(Path(path), max_bytes=options.max_memory).pixels for path in options.tone_from)
+    return under, over
 
 
 def threads_within(

@@ -58,16 +58,51 @@ def compare(
     ValueError : a part outside the pictures, or pictures that `npfuse.fuse_stack` refuses
     """
     check_zooms(zooms, exposures[0].shape)
-    in_order = darkest_first(exposures)
-    pictures, captions = [in_order[0], in_order[-1]], ["under-exposed", "over-exposed"]
-    if len(exposures) > 2:
-        captions = [f"darkest of {len(exposures)}", "brightest"]
+    results = fuse_by_all(exposures, scored, threads=threads, progress=progress)
+    return lay_out(exposures, results, zooms=zooms, cell_height=cell_height)
+
+
+def fuse_by_all(
+    exposures: Sequence[Picture],
+    scored: Sequence[Candidate],
+    *,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> list[tuple[str, Picture]]:
+    """Return the title and the result of every method."""
+    in_order, results = darkest_first(exposures), []
     for done, candidate in enumerate(scored, 1):
         options: dict[str, Any] = {"method": candidate.method.name, "threads": threads, "order": "given"}
-        pictures.append(fuse_stack(in_order, candidate.weights, **options))
-        captions.append(candidate.title)
+        results.append((candidate.title, fuse_stack(in_order, candidate.weights, **options)))
         if progress:
             progress(done, len(scored))
+    return results
+
+
+def lay_out(
+    exposures: Sequence[Picture],
+    results: Sequence[tuple[str, Picture]],
+    *,
+    zooms: Sequence[Zoom] = (),
+    cell_height: int = CELL_HEIGHT,
+) -> Picture:
+    """Lay results out beside the darkest and the brightest of the exposures.
+
+    Parameters
+    ----------
+    exposures, zooms, cell_height : as of `compare`
+    results : caption and picture of each, of the exposures' shape
+
+    Returns
+    -------
+    ndarray (H', W', 3), uint8
+    """
+    in_order = darkest_first(exposures)
+    captions = ["under-exposed", "over-exposed"]
+    if len(exposures) > 2:
+        captions = [f"darkest of {len(exposures)}", "brightest"]
+    captions += [caption for caption, _ in results]
+    pictures = [in_order[0], in_order[-1], *(picture for _, picture in results)]
     cell_height = min(cell_height, pictures[0].shape[0])  # none is enlarged
     parts = [[zoomed(picture, zoom, cell_height) for picture in pictures] for zoom in zooms]
     for i, row in enumerate(parts):
