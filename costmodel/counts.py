@@ -252,7 +252,11 @@ class LayerCost:
     Parameters
     ----------
     name, operator : of the node
+    reads : names of the values that it reads
     inputs, output : shapes (H, W, C)
+    kernel_layout : axes of the learned kernel, in order; empty where there is none
+    pads : zeros around the input (top, bottom, left, right), or what a transposed convolution cuts off; None where the
+        operator has no window
     kernel_size, stride, dilation : (rows, columns), or None where the operator has none
     parameters : learned numbers, 0 where they are another layer's
     shares : weight key of that other layer, or None
@@ -263,8 +267,11 @@ class LayerCost:
 
     name: str
     operator: str
+    reads: tuple[str, ...]
     inputs: tuple[Shape, ...]
     output: Shape
+    kernel_layout: tuple[str, ...]
+    pads: tuple[int, int, int, int] | None
     kernel_size: Pair | None
     stride: Pair | None
     dilation: Pair | None
@@ -379,8 +386,11 @@ def _layer(graph: Graph, node: Node, field: Mapping[str, Pair], counted: set[str
     return LayerCost(
         name=node.name,
         operator=op.kind,
+        reads=node.inputs,
         inputs=inputs,
         output=graph.shapes[node.name],
+        kernel_layout=op.kernel_axes if "kernel" in op.weight_shapes(*inputs) else (),
+        pads=op.pads(inputs[0]) if isinstance(op, Window) else None,
         kernel_size=op.kernel_size if isinstance(op, Window) else (1, 1) if isinstance(op, PointwiseConv2D) else None,
         stride=op.stride if isinstance(op, Window) else (1, 1) if isinstance(op, PointwiseConv2D) else None,
         dilation=op.dilation if isinstance(op, Window) else (1, 1) if isinstance(op, PointwiseConv2D) else None,

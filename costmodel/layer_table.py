@@ -27,11 +27,18 @@ def layer_table(cost: GraphCost, convention: Convention, machine: Machine | None
     columns = [
         Column(key="layer", header="layer", meaning="name of the node"),
         Column(key="operator", header="operator", meaning="class of npfuse.ops"),
+        Column(key="inputs", header="inputs", meaning="names of the values that it reads"),
         Column(key="output", header="output", meaning="height x width x channels of the output"),
         Column(
             key="kernel", header="kernel", meaning="height x width of the kernel, and its dilation where there is one"
         ),
         Column(key="stride", header="stride", meaning="rows x columns"),
+        Column(
+            key="pads",
+            header="pads",
+            meaning="zeros around the input, top bottom left right; what a transposed convolution cuts off",
+        ),
+        Column(key="kernel_layout", header="layout", meaning="axes of the learned kernel; values are (H, W, C)"),
         Column(
             key="receptive_field",
             header="field",
@@ -99,9 +106,12 @@ def _row(layer: LayerCost, convention: Convention, total: int, time: StepTime | 
     return (
         layer.name,
         layer.operator + (f" (of {layer.shares})" if layer.shares else ""),
+        " ".join(layer.reads),
         _by(layer.output),
         kernel,
         _by(layer.stride),
+        None if layer.pads is None else " ".join(map(str, layer.pads)),
+        ",".join(layer.kernel_layout) or None,
         _field(layer.receptive_field),
         layer.parameters,
         layer.work.macs,
@@ -121,7 +131,7 @@ def _total(cost: GraphCost, amount: int, times: list[StepTime]) -> tuple[Value, 
     operations, moved = work.macs + work.other, cost.bytes_read + cost.bytes_written
     return (
         "total",
-        *(None,) * 5,
+        *(None,) * 8,
         cost.parameters,
         work.macs,
         work.additions,

@@ -6,7 +6,8 @@ with ReLU is convolved as ever and rectified in place: such a chain has no hidde
 `merge=False` the engine runs operator by operator. A value is dropped after its last use.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -73,6 +74,7 @@ def run(
     engine: Engine = "fast",
     merge: bool = True,
     origin: Pair = (0, 0),
+    keep: Sequence[str] = (),
 ) -> dict[str, NDArray[Any]]:
     """Run a graph.
 
@@ -84,14 +86,16 @@ def run(
     engine : "fast" (compiled) or "definition" (NumPy)
     merge : whether the fast engine runs chains of pointwise convolutions in one go
     origin : (row, column) of the inputs' first pixel in the picture they are a part of (`npfuse.engine.pixel_mlp`)
+    keep : names of further values to return, hidden ones or inputs; a chain is not merged across one of them
 
     Returns
     -------
-    dict of ndarray (N, H, W, C) by output name
+    dict of ndarray (N, H, W, C) by name, of the outputs and of the values in `keep`
 
     Raises
     ------
-    ValueError : an input or a weight is missing, left over or misshapen, or an unknown engine
+    ValueError : an input or a weight is missing, left over or misshapen, an unknown engine, or an unknown name in `keep`
+    TypeError : an array of integers, which would wrap
 
     Examples
     --------
@@ -100,9 +104,16 @@ def run(
     >>> weights = {name: np.ones(shape, np.float32) for name, shape in graph.weight_shapes.items()}
     >>> run(graph, {"exposures": np.zeros((1, 8, 8, 6), np.float32)}, weights)["fused"].shape
     (1, 8, 8, 3)
+    >>> sorted(run(graph, {"exposures": np.zeros((1, 8, 8, 6), np.float32)}, weights, keep=["detail1", "global1"]))
+    ['detail1', 'fused', 'global1']
     """
     functions = _functions(engine)
+    for name in keep:
+        if name not in graph.shapes:
+            raise ValueError(f"{graph.name}: value to keep is {name!r}, expected one of {', '.join(graph.shapes)}")
+    graph = replace(graph, outputs=tuple(dict.fromkeys((*graph.outputs, *keep))))
     check_weights(graph, weights)
+    _check_dtypes(graph, {**inputs, **weights})
     expected = dict(graph.inputs)
     for name in expected.keys() | inputs.keys():
         actual = inputs[name].shape[1:] if name in inputs else "missing"
@@ -120,6 +131,16 @@ def run(
             if last_use[name] == i and name not in graph.outputs:
                 values.pop(name, None)
     return {name: values[name] for name in graph.outputs}
+
+
+def _check_dtypes(graph: Graph, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Raise TypeError where an array holds integers: their products would wrap in silence."""
+    for name, array in arrays.items():
+        if array.dtype.kind in "biu":
+            raise TypeError(
+                f"{graph.name}: dtype of {name} is {array.dtype}, expected float32, float64 or object; "
+                "the network in integers is `npfuse.integer`"
+            )
 
 
 def _functions(engine: str) -> Mapping[type[Operator], Function]:

@@ -28,7 +28,7 @@ def add(commands: Commands) -> None:
     command.add_argument("file", metavar="FILE", help=f"a bundled name, or {FILES}")
     command.set_defaults(run=_show)
     command = actions.add_parser("convert", help="turn another file into npfuse's .npz")
-    command.add_argument("file", type=Path, metavar="IN", help=FILES)
+    command.add_argument("file", metavar="IN", help=f"a bundled name, or {FILES}")
     command.add_argument("output", type=Path, metavar="OUT.npz")
     command.add_argument(
         "--decoder", choices=get_args(Decoder)[:2], help="which a .weights.h5 or .h5 does not say (nearest)"
@@ -70,10 +70,13 @@ def _convert(arguments: argparse.Namespace) -> None:
     check_free(output, arguments.force)
     if not output.parent.is_dir():
         raise ValueError(f"{output}: folder {output.parent} does not exist; make it, or choose another")
-    if "metadata.npy" in member_names(arguments.file):
+    bundled = arguments.file in bundled_names()
+    if bundled and (arguments.decoder or arguments.normalization):
+        raise ValueError(f"{arguments.file}: is bundled; --decoder and --normalization are for a file of Keras's")
+    if not bundled and "metadata.npy" in member_names(Path(arguments.file)):
         raise ValueError(f"{arguments.file}: is an .npz of npfuse already, expected another file to turn into one")
     if arguments.decoder or arguments.normalization:
-        weights = load_keras_file(arguments.file, decoder=arguments.decoder, normalization=arguments.normalization)
+        weights = load_keras_file(Path(arguments.file), decoder=arguments.decoder, normalization=arguments.normalization)
     else:
         weights = load_weights(arguments.file)
     named = replace(weights, source=arguments.source or weights.source, name=output.stem)

@@ -19,6 +19,7 @@ class Operator:
     """One operator with its attributes. An elementwise operator of one input needs no methods of its own."""
 
     input_count: ClassVar[int | None] = 1  # None: two or more
+    kernel_axes: ClassVar[tuple[str, ...]] = ()  # of the weight "kernel", where there is one
 
     @property
     def kind(self) -> str:

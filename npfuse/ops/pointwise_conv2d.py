@@ -1,7 +1,7 @@
 """PointwiseConv2D: at every pixel, a matrix maps the channels (LightFuse's P_Conv, Fig. 1)."""
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from numpy.typing import NDArray
 
@@ -14,6 +14,7 @@ class PointwiseConv2D(Operator):
 
     features: int
     use_bias: bool = True
+    kernel_axes: ClassVar[tuple[str, ...]] = ("Cin", "Cout")
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """Return (H, W, features)."""

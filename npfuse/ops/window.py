@@ -103,6 +103,20 @@ class Window(Operator):
             raise self.error("input (H, W)", tuple(lengths[:2]), f'at least the kernel\'s extent {spans} with "valid"')
         return height, width
 
+    def pads(self, lengths: tuple[int, ...]) -> tuple[int, int, int, int]:
+        """Return (top, bottom, left, right) for an input that begins with (H, W).
+
+        A convolution reads so many zeros around its input; a transposed one cuts so much off its full result.
+
+        Examples
+        --------
+        >>> Window(kernel_size=(3, 3), stride=(2, 2)).pads((8, 7))
+        (0, 1, 1, 1)
+        """
+        out = self.output_lengths(lengths) if self.transposed else tuple(lengths[:2])
+        rows, columns = (pad.conv_pads(out[axis], *self.axis_arguments(axis)) for axis in (0, 1))
+        return *rows, *columns
+
     def input_span(self, axis: int, start: int, stop: int, n: int) -> Pair:
         """Return the input positions that output positions [start, stop) read."""
         kernel, stride, dilation, padding = self.axis_arguments(axis)

@@ -1,0 +1,24 @@
+"""The network in integers: a golden model for ports to microcontrollers and FPGAs.
+
+`quantized` makes an `IntegerGraph` of a graph and its weights, `run_integers` runs it. Every number is the same on every
+machine; what rounds, how, and to how many bits is plain data in the layers.
+"""
+
+from npfuse.integer.format import Format
+from npfuse.integer.quantize import ARITHMETICS, Arithmetic, IntegerGraph, Layer, hidden_values, quantized
+from npfuse.integer.requantize import Rescale, Rounding, requantize
+from npfuse.integer.run import run_integers
+
+__all__ = [
+    "ARITHMETICS",
+    "Arithmetic",
+    "Format",
+    "IntegerGraph",
+    "Layer",
+    "Rescale",
+    "Rounding",
+    "hidden_values",
+    "quantized",
+    "requantize",
+    "run_integers",
+]

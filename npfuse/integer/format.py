@@ -1,0 +1,69 @@
+"""The numbers that a value of the integer network is stored in: how many bits, and what they stand for."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """Whole numbers that stand for real ones: real = scale * (whole - zero).
+
+    Parameters
+    ----------
+    bits : width of the stored number
+    signed : whether it is two's complement
+    scale : real number that a step of 1 stands for
+    zero : number that stands for 0; other than 0 only for the levels of the result, where 127.5 lies in the middle
+    low, high : range that a value is saturated to
+
+    Examples
+    --------
+    >>> hidden = Format(bits=16, signed=True, scale=0.5, low=0, high=32767)
+    >>> hidden.dtype, hidden.real(np.array([3]))
+    (dtype('int16'), array([1.5]))
+    """
+
+    bits: int
+    signed: bool
+    scale: float
+    low: int
+    high: int
+    zero: float = 0.0
+
+    @property
+    def dtype(self) -> "np.dtype[Any]":
+        """The narrowest dtype that holds the values."""
+        return np.dtype(f"{'i' if self.signed else 'u'}{self.bits // 8}")
+
+    def real(self, values: Any) -> Any:
+        """Return the real numbers, float64, that whole ones stand for."""
+        return (np.asarray(values, np.float64) - self.zero) * self.scale
+
+    def saturated(self, values: Any) -> Any:
+        """Return whole numbers with those beyond [low, high] replaced by the nearer end."""
+        return np.minimum(np.maximum(values, self.low), self.high)
+
+
+INPUT = Format(bits=16, signed=True, scale=1 / 255, low=-255, high=255)
+"""A picture's byte u as 2u - 255."""
+
+THUMBNAIL = Format(bits=16, signed=True, scale=1 / 32640, low=-32640, high=32640)
+"""A mean of bytes m as 256m - 32640."""
+
+BEFORE_TANH = Format(bits=16, signed=True, scale=2.0**-12, low=-32768, high=32767)
+"""What tanh reads: Q3.12. Beyond 8, where it saturates, tanh rounds to a whole level."""
+
+LEVELS = Format(bits=8, signed=False, scale=1 / 127.5, zero=127.5, low=0, high=255)
+"""The result, a byte."""
+
+
+def symmetric(scale: float, *, positive: bool) -> Format:
+    """Return int16 without its least number, or from 0 on for what is never negative."""
+    return Format(bits=16, signed=True, scale=scale, low=0 if positive else -32767, high=32767)
+
+
+def byte(scale: float) -> Format:
+    """Return uint8 with zero at 0, for hidden values that are never negative."""
+    return Format(bits=8, signed=False, scale=scale, low=0, high=255)

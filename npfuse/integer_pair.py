@@ -1,0 +1,202 @@
+"""Pictures of bytes for the network in integers: its inputs, its measured ranges, and a pair fused tile by tile.
+
+A byte v is mapped to round(510 * (v - black) / (white - black)) - 255, which for the full range is 2v - 255; so pictures
+are exact unless their weights want them stretched ("min_max"). The thumbnail's means m are kept as 256m - 32640.
+Everything is rounded once, to the nearest, ties upwards, in whole numbers.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from npfuse.examples import SCENES, example_pair
+from npfuse.integer import Arithmetic, IntegerGraph, Rounding, hidden_values, quantized, run_integers
+from npfuse.integer.format import INPUT, THUMBNAIL
+from npfuse.pictures.reading import read_picture
+from npfuse.strips import GRID, Pixels, Tile, thumbnail_size, tiles_along
+from npfuse.survey import survey
+from npfuse.weights.weights import Weights
+
+TILE_SIDE = 64
+CALIBRATION_STEP = 4  # every fourth pixel of every fourth row of the example pictures
+WHITE = 255
+
+Levels = tuple[int, int]  # the levels that become -1 and 1
+
+
+def integer_network(
+    weights: Weights,
+    arithmetic: Arithmetic = "int16",
+    *,
+    rounding: Rounding = "single",
+    ranges: Mapping[str, float] | None = None,
+) -> IntegerGraph:
+    """Return the network of a pair in integers, for pictures of one grid cell; `IntegerGraph.at` makes it larger.
+
+    Parameters
+    ----------
+    weights : Weights of LightFuse, ToneFuse or T_CNN
+    arithmetic, rounding, ranges : as of `npfuse.integer.quantized`; for "mixed" without ranges, they are measured on the
+        example pictures that ship with the package
+
+    Raises
+    ------
+    ValueError : as `npfuse.integer.quantized`
+
+    Examples
+    --------
+    >>> from npfuse.weights.loading import load_weights
+    >>> integer_network(load_weights("tonefuse")).arithmetic
+    'int16'
+    """
+    if arithmetic == "mixed" and ranges is None:
+        ranges = measured_ranges(weights, example_pictures())
+    return quantized(weights.graph(GRID, GRID), weights.arrays, arithmetic, rounding=rounding, ranges=ranges)
+
+
+def example_pictures() -> Iterator[tuple[Pixels, Pixels]]:
+    """Yield the example pairs, every fourth pixel of every fourth row."""
+    for scene in SCENES:
+        under, over = (read_picture(path).pixels[::CALIBRATION_STEP, ::CALIBRATION_STEP] for path in example_pair(scene))
+        yield under, over
+
+
+def measured_ranges(weights: Weights, pairs: Iterable[tuple[Pixels, Pixels]]) -> dict[str, float]:
+    """Return the greatest real number of each hidden value over pairs of pictures, as "int16" computes them.
+
+    Parameters
+    ----------
+    weights : Weights
+    pairs : of pictures of bytes, the under-exposed first
+
+    Returns
+    -------
+    dict of float by name, of the values that "mixed" keeps in 8 bits; as integers, they do not depend on the machine
+    """
+    network = integer_network(weights)
+    names = hidden_values(network.graph)
+    most = dict.fromkeys(names, 0)
+    for under, over in pairs:
+        sized = network.at(weights.graph(*weights.padded_size(*under.shape[:2])))
+        found = run_integers(sized, integer_inputs(under, over, weights), keep=names)
+        most = {name: max(most[name], int(found[name].max())) for name in names}
+    return {name: most[name] * network.formats[name].scale for name in names}
+
+
+def integer_inputs(under: Pixels, over: Pixels, weights: Weights) -> dict[str, NDArray[np.int16]]:
+    """Return the inputs of a network in integers for a whole pair: padded, mapped, with a thumbnail where it wants one.
+
+    Parameters
+    ----------
+    under, over : ndarray (H, W, 3) or (H, W), uint8
+    weights : Weights
+
+    Returns
+    -------
+    dict of ndarray (1, H, W, C), int16, by input name; "exposures" is of `weights.padded_size`
+
+    Raises
+    ------
+    TypeError : pictures are not of bytes
+
+    Examples
+    --------
+    >>> from npfuse.weights.loading import load_weights
+    >>> under, over = np.zeros((5, 7, 3), np.uint8), np.full((5, 7, 3), 255, np.uint8)
+    >>> inputs = integer_inputs(under, over, load_weights("tonefuse"))
+    >>> inputs["exposures"].shape, inputs["exposures"][0, -1, -1].tolist(), inputs["thumbnail"][0, 0, 0].tolist()
+    ((1, 24, 24, 6), [-255, -255, -255, 255, 255, 255], [-32640, -32640, -32640, 32640, 32640, 32640])
+    """
+    pair = _Pair(under, over, weights)
+    height, width = weights.padded_size(*under.shape[:2])
+    return {"exposures": pair.window((0, height), (0, width)), **pair.others}
+
+
+def fuse_integer_pair(
+    under: Pixels, over: Pixels, out: Pixels, weights: Weights, network: IntegerGraph
+) -> Iterator[Callable[[], None]]:
+    """Yield the work of a pair, tile by tile: each job fills its part of `out`, (H, W, 3) or (H, W), uint8.
+
+    A grey picture goes through the network as RGB; the mean of the three channels comes back, rounded half up.
+    """
+    pair = _Pair(under, over, weights)
+    height, width = (-(-size // GRID) * GRID for size in out.shape[:2])
+    whole = weights.graph(*weights.padded_size(*out.shape[:2]))
+
+    def job(row: Tile, column: Tile) -> None:
+        exposures = pair.window(row.window, column.window)
+        sized = network.at(weights.graph(*exposures.shape[1:3]))
+        fused = run_integers(sized, {"exposures": exposures, **pair.others})["fused"][0]
+        spans = [
+            (tile.keep[0], min(tile.keep[1], size), tile.window[0])
+            for tile, size in zip((row, column), out.shape, strict=False)
+        ]
+        (top, bottom, rows), (left, right, columns) = spans
+        kept = fused[top - rows : bottom - rows, left - columns : right - columns]
+        out[top:bottom, left:right] = kept if out.ndim == 3 else (2 * kept.sum(axis=2, dtype=np.int64) + 3) // 6
+
+    for row in tiles_along(0, height, TILE_SIDE, whole):
+        for column in tiles_along(1, width, TILE_SIDE, whole):
+            yield partial(job, row, column)
+
+
+class _Pair:
+    """A pair of pictures as integers."""
+
+    def __init__(self, under: Pixels, over: Pixels, weights: Weights) -> None:
+        self.pictures = under, over
+        for picture in self.pictures:
+            if picture.dtype != np.uint8:
+                raise TypeError(
+                    f"network in integers: dtype of a picture is {picture.dtype}, expected uint8; shape {picture.shape}; "
+                    "save it with 8 bits, or choose another engine"
+                )
+        size = thumbnail_size(weights.graph(GRID, GRID))
+        self.levels: list[Levels] = [(0, WHITE), (0, WHITE)]
+        self.others: dict[str, NDArray[np.int16]] = {}
+        if weights.normalization == "full_range" and size == (1, 1):
+            return
+        surveys = [survey(picture, *size) for picture in self.pictures]
+        if weights.normalization == "min_max":
+            ends = [(int(found.least), int(found.most)) for found in surveys]
+            self.levels = [(0, WHITE) if black == white else (black, white) for black, white in ends]
+        if size != (1, 1):
+            pixels = under.shape[0] * under.shape[1]
+            parts = [
+                mapped_means(np.rint(found.thumbnail * pixels).astype(np.int64), pixels, levels)
+                for found, levels in zip(surveys, self.levels, strict=True)
+            ]
+            self.others = {"thumbnail": _six(parts)}
+
+    def window(self, rows: tuple[int, int], columns: tuple[int, int]) -> NDArray[np.int16]:
+        """Return a window of the edge-repeated exposures, (1, rows, columns, 6)."""
+        parts = []
+        for picture, levels in zip(self.pictures, self.levels, strict=True):
+            at = [np.minimum(np.arange(*span), n - 1) for span, n in zip((rows, columns), picture.shape, strict=False)]
+            parts.append(mapped_levels(np.asarray(picture[at[0][:, np.newaxis], at[1]]), levels))
+        return _six(parts)
+
+
+def mapped_levels(picture: Pixels, levels: Levels) -> NDArray[np.int16]:
+    """Map bytes so that black becomes -255 and white 255."""
+    black, white = levels
+    span = white - black
+    stretched = (4 * INPUT.high * (picture.astype(np.int64) - black) + span) // (2 * span)
+    return (stretched - INPUT.high).astype(np.int16)
+
+
+def mapped_means(sums: NDArray[np.int64], pixels: int, levels: Levels) -> NDArray[np.int16]:
+    """Map means, given as sums over so many pixels, so that black becomes -32640 and white 32640."""
+    black, white = levels
+    span = pixels * (white - black)
+    stretched = (4 * THUMBNAIL.high * (sums - pixels * black) + span) // (2 * span)
+    return (stretched - THUMBNAIL.high).astype(np.int16)
+
+
+def _six(parts: list[NDArray[np.int16]]) -> NDArray[np.int16]:
+    """Return two pictures beside each other as one of six channels, (1, H, W, 6); grey ones are repeated."""
+    colours = [np.repeat(part[:, :, np.newaxis], 3, axis=2) if part.ndim == 2 else part for part in parts]
+    return np.concatenate(colours, axis=2)[np.newaxis]
