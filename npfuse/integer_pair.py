@@ -16,11 +16,10 @@ from npfuse.examples import SCENES, example_pair
 from npfuse.integer import Arithmetic, IntegerGraph, Rounding, hidden_values, quantized, run_integers
 from npfuse.integer.format import INPUT, THUMBNAIL
 from npfuse.pictures.reading import read_picture
-from npfuse.strips import GRID, Pixels, Tile, thumbnail_size, tiles_along
+from npfuse.strips import GRID, Pixels, Tile, thumbnail_size, tile_side, tiles_along
 from npfuse.survey import survey
 from npfuse.weights.weights import Weights
 
-TILE_SIDE = 64
 CALIBRATION_STEP = 4  # every fourth pixel of every fourth row of the example pictures
 WHITE = 255
 
@@ -116,7 +115,7 @@ def integer_inputs(under: Pixels, over: Pixels, weights: Weights) -> dict[str, N
 
 
 def fuse_integer_pair(
-    under: Pixels, over: Pixels, out: Pixels, weights: Weights, network: IntegerGraph
+    under: Pixels, over: Pixels, out: Pixels, weights: Weights, network: IntegerGraph, *, threads: int = 1
 ) -> Iterator[Callable[[], None]]:
     """Yield the work of a pair, tile by tile: each job fills its part of `out`, (H, W, 3) or (H, W), uint8.
 
@@ -138,8 +137,9 @@ def fuse_integer_pair(
         kept = fused[top - rows : bottom - rows, left - columns : right - columns]
         out[top:bottom, left:right] = kept if out.ndim == 3 else (2 * kept.sum(axis=2, dtype=np.int64) + 3) // 6
 
-    for row in tiles_along(0, height, TILE_SIDE, whole):
-        for column in tiles_along(1, width, TILE_SIDE, whole):
+    side = tile_side(whole, "definition", 2, threads)
+    for row in tiles_along(0, height, side, whole):
+        for column in tiles_along(1, width, side, whole):
             yield partial(job, row, column)
 
 

@@ -43,7 +43,7 @@ class Format:
 
     def saturated(self, values: Any) -> Any:
         """Return whole numbers with those beyond [low, high] replaced by the nearer end."""
-        return np.minimum(np.maximum(values, self.low), self.high)
+        return np.clip(values, self.low, self.high)
 
 
 INPUT = Format(bits=16, signed=True, scale=1 / 255, low=-255, high=255)

@@ -105,8 +105,9 @@ def requantize(x: NDArray[Any], by: Rescale, rounding: Rounding = "single") -> N
     array([-1,  0,  1,  1])
     """
     if rounding == "single":
-        half = (1 << by.shift) >> 1
-        rounded: NDArray[Any] = (x * by.mult + half) >> by.shift
+        rounded: NDArray[Any] = x * by.mult
+        rounded += (1 << by.shift) >> 1
+        rounded >>= by.shift
         return rounded
     if rounding != "double":
         raise ValueError(f"requantize: rounding is {rounding!r}, expected one of {', '.join(get_args(Rounding))}")

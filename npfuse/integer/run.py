@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from npfuse.integer.ops import INTEGER
 from npfuse.integer.quantize import IntegerGraph, Layer
 from npfuse.integer.requantize import requantize
-from npfuse.ops import Add, AddChannels, Tanh
+from npfuse.ops import Add, AddChannels, Operator, PointwiseConv2D, Tanh
+
+CACHED_SUMS = 1 << 15
 
 
 def run_integers(
@@ -59,7 +61,7 @@ def run_integers(
     last_use = {name: i for i, layer in enumerate(network.layers) for name in layer.inputs}
     values: dict[str, NDArray[Any]] = dict(inputs)
     for i, layer in enumerate(network.layers):
-        value, total = _layer(network, layer, [values[name] for name in layer.inputs])
+        value, total = _layer(network, layer, [values[name] for name in layer.inputs], sums is not None)
         values[layer.name] = _narrow(value, layer.output.dtype)
         if sums is not None and total is not None:
             sums[layer.name] = _narrow(total, np.dtype(np.int32))
@@ -93,24 +95,49 @@ def _narrow(x: NDArray[Any], dtype: "np.dtype[Any]") -> NDArray[Any]:
 
 
 def _layer(
-    network: IntegerGraph, layer: Layer, xs: list[NDArray[Any]]
+    network: IntegerGraph, layer: Layer, xs: list[NDArray[Any]], keep_sums: bool
 ) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """Return a layer's value, and its sums where it has some; neither narrowed yet."""
+    """Return a layer's value, and its sums where it has some and they are wanted.
+
+    A pointwise layer works on a few rows at a time, whose sums stay in the processor's cache.
+    """
     op = next(node.op for node in network.graph.nodes if node.name == layer.nodes[0])
-    wide = [x if x.dtype == object else x.astype(np.int64) for x in xs]
     if layer.table is not None:
-        return INTEGER[Tanh](wide[0], layer.table), None
+        return INTEGER[Tanh](_wide(xs[0]), layer.table), None
     if not layer.rescales:  # a copy, or a mean
-        _, height, width, channels = wide[0].shape
-        constants = op.constants((height, width, channels))
-        arrays = {name: array.astype(wide[0].dtype) for name, array in constants.items()}
-        return INTEGER[type(op)](wide[0], **arrays, **op.arguments()), None
+        x = _wide(xs[0])
+        _, height, width, channels = x.shape
+        constants = {name: array.astype(x.dtype) for name, array in op.constants((height, width, channels)).items()}
+        return INTEGER[type(op)](x, **constants, **op.arguments()), None
     if isinstance(op, Add):
-        terms = [requantize(x, by, network.rounding) for x, by in zip(wide, layer.rescales, strict=True)]
+        terms = [requantize(_wide(x), by, network.rounding) for x, by in zip(xs, layer.rescales, strict=True)]
         total = INTEGER[Add](*terms)
         return layer.output.saturated(total), total
-    kernel, bias = (a if a is None else a.astype(wide[0].dtype) for a in (layer.kernel, layer.bias))
-    total = INTEGER[type(op)](wide[0], kernel, bias, **op.arguments())
+    x, *added = xs
+    if isinstance(op, PointwiseConv2D) and x.size:
+        rows = max(CACHED_SUMS // (x.shape[2] * op.features), 1)
+        parts = [
+            _convolved(network, layer, op, x[:, start : start + rows], added, keep_sums)
+            for start in range(0, x.shape[1], rows)
+        ]
+        values, totals = zip(*parts, strict=True)
+        return np.concatenate(values, axis=1), np.concatenate(totals, axis=1) if keep_sums else None
+    return _convolved(network, layer, op, _wide(x), added, keep_sums)
+
+
+def _convolved(
+    network: IntegerGraph, layer: Layer, op: Operator, x: NDArray[Any], added: list[NDArray[Any]], keep_sums: bool
+) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Return a convolution's value, in its dtype, and its sums."""
+    dtype = object if x.dtype == object else np.int64
+    kernel, bias = (a if a is None else a.astype(dtype) for a in (layer.kernel, layer.bias))
+    total = INTEGER[type(op)](x, kernel, bias, **op.arguments())
     if layer.added is not None:
-        total = INTEGER[AddChannels](total, requantize(wide[1], layer.added, network.rounding))
-    return layer.output.saturated(requantize(total, layer.rescales[0], network.rounding)), total
+        total = INTEGER[AddChannels](total, requantize(_wide(added[0]), layer.added, network.rounding))
+    value = layer.output.saturated(requantize(total, layer.rescales[0], network.rounding))
+    return _narrow(value, layer.output.dtype), total if keep_sums else None
+
+
+def _wide(x: NDArray[Any]) -> NDArray[Any]:
+    """Return whole numbers in 64 bits; Python integers as they are."""
+    return x if x.dtype == object else x.astype(np.int64)

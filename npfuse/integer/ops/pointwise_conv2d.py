@@ -33,5 +33,5 @@ def pointwise_conv2d(x: NDArray[Any], kernel: NDArray[Any], bias: NDArray[Any] |
     """
     if x.dtype == object:
         return DEFINITIONS[PointwiseConv2D](x, kernel, bias)
-    product = DEFINITIONS[PointwiseConv2D](x.astype(np.float64), kernel.astype(np.float64)).astype(np.int64)
-    return product if bias is None else product + bias
+    reals = (None if array is None else array.astype(np.float64) for array in (x, kernel, bias))
+    return DEFINITIONS[PointwiseConv2D](*reals).astype(np.int64)
