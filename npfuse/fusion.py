@@ -16,7 +16,9 @@ import numpy as np
 
 from npfuse.contract import check_pictures, check_range
 from npfuse.dask_arrays import fuse_dask, is_dask
-from npfuse.methods import METHODS, Job, Method, NetworkMethod, named
+from npfuse.integer import Arithmetic
+from npfuse.integer_pair import fuse_integer_pair, integer_network
+from npfuse.methods import METHODS, Job, Method, NetworkMethod, Phases, named
 from npfuse.methods.pair_network import fuse_bracket, tone_surveys
 from npfuse.padding import GRID
 from npfuse.run import Engine
@@ -27,6 +29,7 @@ from npfuse.weights.loading import bundled_names, load_weights
 from npfuse.weights.weights import Weights
 
 Order = Literal["auto", "given"]
+FusionEngine = Literal[Engine, Arithmetic]
 Progress = Callable[[int, int], None]
 
 
@@ -38,7 +41,7 @@ def fuse(
     method: str | None = None,
     order: Order = "auto",
     threads: int | None = None,
-    engine: Engine = "fast",
+    engine: FusionEngine = "fast",
     progress: Progress | None = None,
     brightness: float = 0.0,
     contrast: float = 1.0,
@@ -62,8 +65,9 @@ def fuse(
     threads : int, optional
         Number of threads; None for one a core of this process, 1 for the caller's thread alone. The result does not
         depend on it.
-    engine : "fast" or "definition"
-        The compiled functions, or the NumPy definitions.
+    engine : "fast", "definition", "int16", "int16-shift" or "mixed"
+        The compiled functions, or the NumPy definitions; or the result of hardware without floats, for a pair of 8-bit
+        pictures and ToneFuse, LightFuse or T_CNN (`npfuse.integer`).
     progress : callable, optional
         Function of the parts done and of all parts; called in the caller's thread.
     brightness : float
@@ -108,7 +112,7 @@ def fuse(
             raise ValueError(f"fuse: {chosen.title} takes no dask arrays, expected {expected}")
         if not look.tone.neutral or look.of is not None:
             raise ValueError("fuse: a tone is given, expected none with dask arrays; apply npfuse.tone.toned to blocks")
-        fused: Pixels = fuse_dask(a, b, loaded, order=order, engine=engine)
+        fused: Pixels = fuse_dask(a, b, loaded, order=order, engine=float_engine(engine))
         return fused
     pictures = _checked({"a": a, "b": b})
     return _fused(
@@ -123,7 +127,7 @@ def fuse_stack(
     method: str | None = None,
     order: Order = "auto",
     threads: int | None = None,
-    engine: Engine = "fast",
+    engine: FusionEngine = "fast",
     progress: Progress | None = None,
     pair: bool = False,
     brightness: float = 0.0,
@@ -200,19 +204,20 @@ def _fused(
     method: str | None,
     order: Order,
     threads: int | None,
-    engine: Engine,
+    engine: FusionEngine,
     progress: Progress | None,
     pair: bool = False,
 ) -> Pixels:
     """Fuse pictures that were checked."""
     if order not in get_args(Order):
         raise ValueError(f"fuse: order is {order!r}, expected one of {', '.join(get_args(Order))}")
-    if engine not in get_args(Engine):
-        raise ValueError(f"fuse: engine is {engine!r}, expected one of {', '.join(get_args(Engine))}")
+    if engine not in get_args(FusionEngine):
+        raise ValueError(f"fuse: engine is {engine!r}, expected one of {', '.join(get_args(FusionEngine))}")
     count = thread_count(threads)
     chosen, loaded = method_and_weights(method, weights)
     if look.of is not None and not chosen.parts:
         raise ValueError(f"fuse: tone is given, but {chosen.title} takes none; leave it out")
+    phases_of = _phases_of(chosen, loaded, look, engine, count)
     out = np.empty_like(pictures[0], order="C")
     batch = out.ndim == 4
     phases_of_each = []
@@ -221,12 +226,7 @@ def _fused(
         if pair or chosen.most_exposures == 2:
             ordered = [ordered[0], ordered[-1]]
         target: Any = result if look.tone.neutral else TonedOutput(result, look.tone)
-        if look.of is None or loaded is None:
-            phases = chosen.phases(ordered, target, loaded, engine=engine, threads=count)
-        else:
-            surveys = tone_surveys(look.of, loaded, out.dtype)
-            phases = [list(fuse_bracket(ordered, target, loaded, engine=engine, threads=count, surveys=surveys))]
-        phases_of_each.append(phases)
+        phases_of_each.append(phases_of(ordered, target))
     # The first phases of all pictures of a batch, then the second ones.
     phases = [[job for jobs in together for job in jobs] for together in zip_longest(*phases_of_each, fillvalue=[])]
     total = sum(map(len, phases))
@@ -237,6 +237,42 @@ def _fused(
             if progress:
                 progress(done, total)
     return out
+
+
+def _phases_of(
+    method: Method, weights: Weights | None, look: "Look", engine: FusionEngine, threads: int
+) -> Callable[[Sequence[Pixels], Any], Phases]:
+    """Return the function that makes the jobs of exposures and their result."""
+    if engine == "fast" or engine == "definition":
+        tone = look.of
+        if tone is None or weights is None:
+            return lambda exposures, out: method.phases(exposures, out, weights, engine=engine, threads=threads)
+
+        def with_tone(exposures: Sequence[Pixels], out: Any) -> Phases:
+            surveys = tone_surveys(tone, weights, out.dtype)
+            return [list(fuse_bracket(exposures, out, weights, engine=engine, threads=threads, surveys=surveys))]
+
+        return with_tone
+    floats = ", ".join(get_args(Engine))
+    if not method.parts or weights is None:
+        raise ValueError(f"fuse: engine of {method.title} is {engine!r}, expected one of {floats}")
+    if look.of is not None:
+        raise ValueError(f"fuse: engine with another pair's tone is {engine!r}, expected one of {floats}")
+    network = integer_network(weights, engine)
+
+    def in_integers(exposures: Sequence[Pixels], out: Any) -> Phases:
+        if len(exposures) != 2:
+            raise ValueError(f"fuse: {len(exposures)} exposures in {engine}, expected 2; pair=True takes two of them")
+        return [list(fuse_integer_pair(exposures[0], exposures[1], out, weights, network, threads=threads))]
+
+    return in_integers
+
+
+def float_engine(engine: FusionEngine) -> Engine:
+    """Return an engine that computes in floats, for what only those can do; ValueError for another."""
+    if engine == "fast" or engine == "definition":
+        return engine
+    raise ValueError(f"fuse: engine of pictures in parts is {engine!r}, expected one of {', '.join(get_args(Engine))}")
 
 
 def method_and_weights(method: str | None, weights: "Weights | str | Path | None") -> tuple[Method, Weights | None]:

@@ -1,13 +1,12 @@
 """Pictures of bytes for the network in integers: its inputs, its measured ranges, and a pair fused tile by tile.
 
-A byte v is mapped to round(510 * (v - black) / (white - black)) - 255, which for the full range is 2v - 255; so pictures
-are exact unless their weights want them stretched ("min_max"). The thumbnail's means m are kept as 256m - 32640.
-Everything is rounded once, to the nearest, ties upwards, in whole numbers.
+A byte v is mapped to round(510 * (v - black) / (white - black)) - 255, which for the full range is 2v - 255; so
+pictures are exact unless their weights want them stretched ("min_max"). The thumbnail's means m are kept as
+256m - 32640. Everything is rounded once, to the nearest, ties upwards, in whole numbers.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,8 +37,8 @@ def integer_network(
     Parameters
     ----------
     weights : Weights of LightFuse, ToneFuse or T_CNN
-    arithmetic, rounding, ranges : as of `npfuse.integer.quantized`; for "mixed" without ranges, they are measured on the
-        example pictures that ship with the package
+    arithmetic, rounding, ranges : as of `npfuse.integer.quantized`; for "mixed" without ranges, they are measured on
+        the example pictures that ship with the package
 
     Raises
     ------
@@ -58,8 +57,9 @@ def integer_network(
 
 def example_pictures() -> Iterator[tuple[Pixels, Pixels]]:
     """Yield the example pairs, every fourth pixel of every fourth row."""
+    step = CALIBRATION_STEP
     for scene in SCENES:
-        under, over = (read_picture(path).pixels[::CALIBRATION_STEP, ::CALIBRATION_STEP] for path in example_pair(scene))
+        under, over = (read_picture(path).pixels[::step, ::step] for path in example_pair(scene))
         yield under, over
 
 
@@ -151,8 +151,8 @@ class _Pair:
         for picture in self.pictures:
             if picture.dtype != np.uint8:
                 raise TypeError(
-                    f"network in integers: dtype of a picture is {picture.dtype}, expected uint8; shape {picture.shape}; "
-                    "save it with 8 bits, or choose another engine"
+                    f"network in integers: dtype of a picture is {picture.dtype}, expected uint8; "
+                    f"shape {picture.shape}; save it with 8 bits, or choose another engine"
                 )
         size = thumbnail_size(weights.graph(GRID, GRID))
         self.levels: list[Levels] = [(0, WHITE), (0, WHITE)]

@@ -94,7 +94,7 @@ def run(
 
     Raises
     ------
-    ValueError : an input or a weight is missing, left over or misshapen, an unknown engine, or an unknown name in `keep`
+    ValueError : an input or a weight is missing, left over or misshapen, or an unknown engine or name in `keep`
     TypeError : an array of integers, which would wrap
 
     Examples

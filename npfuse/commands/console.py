@@ -9,12 +9,11 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TypeAlias, get_args
 
-from npfuse.fusion import Progress
+from npfuse.fusion import FusionEngine, Progress
 from npfuse.methods import METHODS
 from npfuse.pairs.file_options import Teller
 from npfuse.pictures.atomic import TAKEN
 from npfuse.pictures.stored import is_array
-from npfuse.run import Engine
 from npfuse.weights.loading import bundled_names
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -32,7 +31,10 @@ def add_fusion_options(command: argparse.ArgumentParser) -> None:
         help=f"{', '.join(METHODS)} (default: the method of the weights)",
     )
     command.add_argument(
-        "--engine", choices=get_args(Engine), default="fast", help="fast (default), or NumPy definitions"
+        "--engine",
+        choices=get_args(FusionEngine),
+        default="fast",
+        help="fast (default), NumPy definitions, or the result of hardware without floats, for 8-bit pictures",
     )
     command.add_argument("--threads", type=int, metavar="N", help="(as many as cores)")
     command.add_argument("--force", action="store_true", help="replace existing output")

@@ -76,7 +76,9 @@ def _convert(arguments: argparse.Namespace) -> None:
     if not bundled and "metadata.npy" in member_names(Path(arguments.file)):
         raise ValueError(f"{arguments.file}: is an .npz of npfuse already, expected another file to turn into one")
     if arguments.decoder or arguments.normalization:
-        weights = load_keras_file(Path(arguments.file), decoder=arguments.decoder, normalization=arguments.normalization)
+        weights = load_keras_file(
+            Path(arguments.file), decoder=arguments.decoder, normalization=arguments.normalization
+        )
     else:
         weights = load_weights(arguments.file)
     named = replace(weights, source=arguments.source or weights.source, name=output.stem)

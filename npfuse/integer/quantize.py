@@ -121,7 +121,7 @@ class IntegerGraph:
     def at(self, graph: Graph) -> "IntegerGraph":
         """Return the same network for the graph of another size."""
         if [node.name for node in graph.nodes] != [node.name for node in self.graph.nodes]:
-            raise ValueError(f"{graph.name}: nodes differ from those of the integer network, expected another size only")
+            raise ValueError(f"{graph.name}: nodes differ from the integer network's, expected another size only")
         return replace(self, graph=graph)
 
     def layer(self, name: str) -> Layer:
@@ -220,7 +220,7 @@ def quantized(
 
     Examples
     --------
-    >>> from npfuse.weights import load_weights
+    >>> from npfuse.weights.loading import load_weights
     >>> lightfuse = load_weights("lightfuse")
     >>> network = quantized(lightfuse.graph(8, 8), lightfuse.arrays)
     >>> network.layer("detail2_relu").sum_bound < 2**31
@@ -310,8 +310,8 @@ class _Builder:
         (x,) = node.inputs
         real = np.asarray(self.weights[f"{node.weight_key}/kernel"], np.float64)
         real_bias = self.weights.get(f"{node.weight_key}/bias")
-        by_channel = np.moveaxis(real, 2 if isinstance(op, Conv2DTranspose) else -1, 0).reshape(op_features(op, real), -1)
-        scale = self._kernel_scale(np.abs(by_channel).max(axis=1), real_bias, self.formats[x].scale)
+        others = {PointwiseConv2D: (0,), DepthwiseConv2D: (0, 1), Conv2DTranspose: (0, 1, 3)}[type(op)]
+        scale = self._kernel_scale(np.abs(real).max(axis=others), real_bias, self.formats[x].scale)
         axis_scale = scale[:, np.newaxis] if isinstance(op, Conv2DTranspose) else scale
         kernel = np.rint(real / axis_scale).astype(np.int64)
         sum_scale = self.formats[x].scale * scale
@@ -418,11 +418,6 @@ class _Builder:
         fits = high.max() <= output.high and (relu or low.min() >= output.low)
         assert fits or output.bits == 8 or nodes[-1].name in self.before_tanh, f"{self._at(nodes)} saturates"
         return output.saturated(low), output.saturated(high)
-
-
-def op_features(op: Summing, kernel: NDArray[Any]) -> int:
-    """Return the number of channels of a convolution's result."""
-    return int(kernel.shape[2]) if isinstance(op, Conv2DTranspose) else int(kernel.shape[-1])
 
 
 def power_above(number: float) -> float:

@@ -46,9 +46,9 @@ def sums(op: Operator, x: Interval, kernel: Whole, bias: Whole | None) -> tuple[
         low, high = np.minimum(low, 0), np.maximum(high, 0)
     positive, negative = np.maximum(kernel, 0), np.minimum(kernel, 0)
     ends = [
-        _greatest_sum(op, positive * high_axis(op, high) + negative * high_axis(op, low)),
-        -_greatest_sum(op, -positive * high_axis(op, low) - negative * high_axis(op, high)),
-        _greatest_sum(op, np.abs(kernel) * high_axis(op, np.maximum(np.abs(low), np.abs(high)))),
+        _greatest_sum(op, positive * _shaped(op, high) + negative * _shaped(op, low)),
+        -_greatest_sum(op, -positive * _shaped(op, low) - negative * _shaped(op, high)),
+        _greatest_sum(op, np.abs(kernel) * _shaped(op, np.maximum(np.abs(low), np.abs(high)))),
     ]
     most, least, bound = ends
     if bias is not None:
@@ -56,12 +56,12 @@ def sums(op: Operator, x: Interval, kernel: Whole, bias: Whole | None) -> tuple[
     return (least, most), bound
 
 
-def high_axis(op: Operator, x: Whole) -> Whole:
+def _shaped(op: Operator, x: Whole) -> Whole:
     """Return numbers a channel of the input, shaped to be multiplied with a kernel."""
     return x[:, np.newaxis] if isinstance(op, PointwiseConv2D) else x
 
 
-def _greatest_sum(op: Operator, products: Whole) -> Whole:
+def _greatest_sum(op: Operator, products: Any) -> Any:
     """Add up a kernel's products; of a transposed convolution, those that meet in one position, where they are most."""
     if isinstance(op, PointwiseConv2D):
         return products.sum(axis=0)

@@ -46,8 +46,8 @@ def multiplier(factor: float) -> tuple[int, int]:
 
     Notes
     -----
-    Source: QuantizeMultiplier of TensorFlow Lite (quantization_util.cc): the mantissa, in [1/2, 1), times 2**31, rounded
-    half up; a factor below 2**-32 is 0. The shift here is 31 minus TensorFlow Lite's.
+    Source: QuantizeMultiplier of TensorFlow Lite (quantization_util.cc): the mantissa, in [1/2, 1), times 2**31,
+    rounded half up; a factor below 2**-32 is 0. The shift here is 31 minus TensorFlow Lite's.
 
     Examples
     --------

@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from npfuse.contract import check_range
-from npfuse.fusion import Order, fuse_stack, method_and_weights, under_exposed_first
+from npfuse.fusion import Order, float_engine, fuse_stack, method_and_weights, under_exposed_first
 from npfuse.methods import Method, named
 from npfuse.padding import GRID
 from npfuse.pairs.diagnosis import diagnose, findings, overlap
@@ -62,12 +62,14 @@ def fuse_files(
     paths = a, b, *more
     if more:
         tell.say(_used(method, options, len(paths)))
+    floats = options.engine == "fast" or options.engine == "definition"
     if method.parts and weights is not None:
-        tell.say(f"evaluated: {evaluation(weights.graph(GRID, GRID), options.engine)}")
-    stays = method.parts and not (more and options.pair)  # whether the pictures may stay in their files
+        how = evaluation(weights.graph(GRID, GRID), float_engine(options.engine)) if floats else options.engine
+        tell.say(f"evaluated: {how}")
+    stays = method.parts and floats and not (more and options.pair)  # whether the pictures may stay in their files
     if options.max_memory is not None and not stays:
         fitting = named(lambda method: method.parts)
-        raise ValueError(f"--max-memory works with {fitting} only, and without --pair; leave it out")
+        raise ValueError(f"--max-memory works with {fitting} only, in floats and without --pair; leave it out")
     in_parts = format_of_suffix(output.suffix, WRITTEN_BY_PARTS)
     if stays and in_parts and weights is not None and _fuse_stored(paths, output, weights, options, tell):
         return

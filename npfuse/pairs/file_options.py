@@ -4,8 +4,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from npfuse.fusion import Order, Progress
-from npfuse.run import Engine
+from npfuse.fusion import FusionEngine, Order, Progress
 from npfuse.tone import Tone
 
 CLIP_HINT = "scale them, or use --clip for those outside"  # remedy for floats beyond [0, 1]
@@ -37,7 +36,7 @@ class FileOptions:
     weights: str | None = None
     method: str | None = None
     order: Order = "auto"
-    engine: Engine = "fast"
+    engine: FusionEngine = "fast"
     threads: int | None = None
     quality: int = 95
     overwrite: bool = False

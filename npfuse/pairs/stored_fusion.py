@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from npfuse.contract import check_survey
-from npfuse.fusion import Order, Progress, run_all, thread_count
+from npfuse.fusion import Order, Progress, float_engine, run_all, thread_count
 from npfuse.methods.pair_network import fuse_bracket, tone_surveys
 from npfuse.padding import GRID
 from npfuse.pairs.file_options import CLIP_HINT, FileOptions, Teller
@@ -84,7 +84,7 @@ def fuse_by_parts(
                 out,
                 weights,
                 order=options.order,
-                engine=options.engine,
+                engine=float_engine(options.engine),
                 threads=threads,
                 progress=progress,
                 tone=options.tone,
@@ -208,7 +208,7 @@ def _demand(pixels: Any, weights: Weights, options: FileOptions, *, held: int, f
         shape=tuple(pixels.shape),
         dtype=np.dtype(pixels.dtype),
         weights=weights,
-        engine=options.engine,
+        engine=float_engine(options.engine),
         threads=thread_count(options.threads),
         held=held,
         frames=frames,

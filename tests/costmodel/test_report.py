@@ -102,9 +102,12 @@ def test_layers_of_lightfuse_equal_the_hand_count(capsys):
     assert second == {
         "layer": "detail2",
         "operator": "PointwiseConv2D",
+        "inputs": "detail1_relu",
         "output": "48x64x64",
         "kernel": "1x1",
         "stride": "1x1",
+        "pads": None,
+        "kernel_layout": "Cin,Cout",
         "receptive_field": "1x1",
         "parameters": 256 * 64 + 64,
         "macs": 48 * 64 * 256 * 64,
@@ -117,6 +120,8 @@ def test_layers_of_lightfuse_equal_the_hand_count(capsys):
         "share": pytest.approx(2 * 256 * 64 / 36_260),
     }
     assert layers["global2"]["receptive_field"] == "7x7"
+    assert (layers["global2"]["pads"], layers["global2"]["kernel_layout"]) == ("0 1 0 1", "kH,kW,C")
+    assert (layers["sum"]["inputs"], layers["sum"]["pads"]) == ("detail3_relu up3", None)
     assert layers["up3"]["amount"] == 0  # a fixed kernel: `paper` counts learned ones
 
 

@@ -72,15 +72,16 @@ def resize(x: NDArray[Any], *, height: int, width: int, method: Method) -> NDArr
     """
     op = Resize(height=height, width=width, method=method)
     check_arrays(op, x)
-    n, rows, columns, channels = x.shape
+    _, rows, columns, channels = x.shape
     factor = check_resize(op, (rows, columns, channels))
     if factor == 0:
         count = rows * columns
-        return (2 * x.sum(axis=(1, 2), keepdims=True) + count) // (2 * count)
+        mean: NDArray[Any] = (2 * x.sum(axis=(1, 2), keepdims=True) + count) // (2 * count)
+        return mean
     if method == "nearest":
         return x.repeat(factor, axis=1).repeat(factor, axis=2)
     (at, by), (across, share) = integer_taps(rows, factor), integer_taps(columns, factor)
-    y = sum(x[:, at[:, t]] * by[:, t, np.newaxis, np.newaxis] for t in (0, 1))  # (N, height, W, C)
+    y: Any = sum(x[:, at[:, t]] * by[:, t, np.newaxis, np.newaxis] for t in (0, 1))  # (N, height, W, C)
     y = sum(y[:, :, across[:, t]] * share[:, t, np.newaxis] for t in (0, 1))  # (N, height, width, C)
     bits = 2 * factor.bit_length()  # (2 * factor)**2 = 2**bits
     rounded: NDArray[Any] = (y + (1 << (bits - 1))) >> bits
