@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
-from npfuse.commands import batch, check, compare, demo, evaluate, fuse, weights
+from npfuse.commands import batch, check, compare, demo, evaluate, fuse, vectors, weights
 from npfuse.pictures.picture import one_line
 
 USER_ERROR, INTERRUPTED = 2, 130
@@ -53,6 +53,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"npfuse {version('npfuse')}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    for command in (fuse, check, batch, compare, evaluate, demo, weights):
+    for command in (fuse, check, batch, compare, evaluate, demo, weights, vectors):
         command.add(commands)
     return parser

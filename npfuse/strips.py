@@ -178,6 +178,37 @@ def evaluation(graph: Graph, engine: Engine) -> str:
     return "one pass"
 
 
+def network_inputs(under: Pixels, over: Pixels, weights: Weights) -> dict[str, Pixels]:
+    """Return a network's inputs for a whole pair: mapped to [-1, 1], edge-replicated to `Weights.padded_size`.
+
+    Parameters
+    ----------
+    under, over : ndarray (H, W, 3) or (H, W), alike, of a dtype that `npfuse.fuse` takes
+    weights : Weights of LightFuse, ToneFuse or T_CNN
+
+    Returns
+    -------
+    dict of ndarray (1, H, W, C) by input name, float32, or float64 for float64
+
+    Examples
+    --------
+    >>> from npfuse.weights.loading import load_weights
+    >>> under, over = np.zeros((5, 7, 3), np.uint8), np.full((5, 7, 3), 255, np.uint8)
+    >>> inputs = network_inputs(under, over, load_weights("tonefuse"))
+    >>> inputs["exposures"].shape, inputs["exposures"][0, -1, -1].tolist(), inputs["thumbnail"].shape
+    ((1, 24, 24, 6), [-1.0, -1.0, -1.0, 1.0, 1.0, 1.0], (1, 16, 24, 6))
+    """
+    height, width = weights.padded_size(*under.shape[:2])
+    graph = weights.graph(height, width)
+    surveys = survey(under, *thumbnail_size(graph)), survey(over, *thumbnail_size(graph))
+    own_range = weights.normalization == "min_max"
+    scales = [_scale(found if own_range else None, under.dtype) for found in surveys]
+    whole = [Tile(keep=(0, size), window=(0, size)) for size in (height, width)]
+    parts = [_window(picture, *whole, *scale) for picture, scale in zip((under, over), scales, strict=True)]
+    others = {name: _thumbnail(surveys, scales, under.dtype) for name, _ in graph.inputs[1:]}
+    return {"exposures": np.concatenate(parts, axis=2)[np.newaxis], **others}
+
+
 def strip_sides(height: int, width: int, threads: int) -> tuple[int, int]:
     """Return the rows and columns of a strip, multiples of TILE_GRID.
 

@@ -29,7 +29,8 @@ def tanh_table() -> NDArray[np.uint8]:
     """
     first = (np.arange(ENTRIES) - ENTRIES // 2) << CELL_BITS
     middle = first + ((1 << CELL_BITS) - 1) / 2
-    return np.rint((np.tanh(middle * BEFORE_TANH.scale) + 1) * 127.5).astype(np.uint8)
+    table: NDArray[np.uint8] = np.rint((np.tanh(middle * BEFORE_TANH.scale) + 1) * 127.5).astype(np.uint8)
+    return table
 
 
 def tanh(x: NDArray[Any], table: NDArray[np.uint8]) -> NDArray[Any]:
