@@ -85,6 +85,11 @@ def measured_ranges(weights: Weights, pairs: Iterable[tuple[Pixels, Pixels]]) ->
     return {name: most[name] * network.formats[name].scale for name in names}
 
 
+def picture_levels(under: Pixels, over: Pixels, weights: Weights) -> list[Levels]:
+    """Return, of each picture, the levels that become -1 and 1."""
+    return _Pair(under, over, weights).levels
+
+
 def integer_inputs(under: Pixels, over: Pixels, weights: Weights) -> dict[str, NDArray[np.int16]]:
     """Return the inputs of a network in integers for a whole pair: padded, mapped, with a thumbnail where it wants one.
 

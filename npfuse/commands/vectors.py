@@ -5,12 +5,14 @@ import hashlib
 from pathlib import Path
 from typing import Any, get_args
 
+from npfuse.c_program import c_files
 from npfuse.commands.console import Commands
 from npfuse.examples import SCENES
 from npfuse.integer import ARITHMETICS, Rounding
 from npfuse.integer_pair import CALIBRATION_STEP, integer_network
 from npfuse.pictures.reading import read_picture
 from npfuse.vectors import FORMATS, LAYOUTS, float_vectors, integer_vectors, write_vectors
+from npfuse.vectors.writing import write_files
 from npfuse.weights.loading import bundled_names, load_weights
 
 CROP = (37, 45)  # rows and columns, both odd, and more than a few cells of 8
@@ -64,6 +66,7 @@ def _vectors(arguments: argparse.Namespace) -> None:
     }
     options: dict[str, Any] = {"values": values, "layout": arguments.layout, "about": about}
     if arithmetic == "float32":
+        network = None
         if arguments.accumulators or arguments.c:
             raise ValueError("vectors: --accumulators and --c are for integers; add --arithmetic int16")
         vectors = float_vectors(under, over, weights, **options)
@@ -75,7 +78,15 @@ def _vectors(arguments: argparse.Namespace) -> None:
                 f"{CALIBRATION_STEP}th row"
             )
         vectors = integer_vectors(under, over, weights, network, sums=arguments.accumulators, **options)
+    if arguments.c:
+        if values is not None or arguments.layout != "npfuse":
+            raise ValueError("vectors: --c compares all values in npfuse's layout; leave out --values and --layout")
+        formats = list(dict.fromkeys([*formats, "bin"]))
     paths = write_vectors(arguments.output, vectors, formats, overwrite=arguments.force)
+    if network is not None and arguments.c:
+        (arguments.output / "c").mkdir(exist_ok=True)
+        paths += write_files(arguments.output / "c", c_files(network, weights, vectors), overwrite=arguments.force)
+        print(f"{arguments.output / 'c'}: `make check` compares the program with the vectors")
     print(f"{arguments.output}: {len(paths)} files, {arithmetic}, {height}x{width} (height x width); see manifest.json")
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from npfuse.graph import Graph, Node
 from npfuse.integer import Format, IntegerGraph, Layer, Rescale, run_integers
-from npfuse.integer_pair import integer_inputs
+from npfuse.integer_pair import integer_inputs, picture_levels
 from npfuse.ops import Conv2DTranspose, PointwiseConv2D, Window
 from npfuse.run import run
 from npfuse.strips import Pixels, network_inputs
@@ -192,6 +192,7 @@ def integer_vectors(
         "arithmetic": sized.arithmetic,
         "rounding": sized.rounding,
         "ranges": dict(sized.ranges),
+        "levels": [list(levels) for levels in picture_levels(under, over, weights)],
         "kernel_layout": layout,
         "layers": layers,
         "values": entries,
