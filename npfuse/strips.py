@@ -203,8 +203,8 @@ def network_inputs(under: Pixels, over: Pixels, weights: Weights) -> dict[str, P
     surveys = survey(under, *thumbnail_size(graph)), survey(over, *thumbnail_size(graph))
     own_range = weights.normalization == "min_max"
     scales = [_scale(found if own_range else None, under.dtype) for found in surveys]
-    whole = [Tile(keep=(0, size), window=(0, size)) for size in (height, width)]
-    parts = [_window(picture, *whole, *scale) for picture, scale in zip((under, over), scales, strict=True)]
+    row, column = (Tile(keep=(0, size), window=(0, size)) for size in (height, width))
+    parts = [_window(picture, row, column, *scale) for picture, scale in zip((under, over), scales, strict=True)]
     others = {name: _thumbnail(surveys, scales, under.dtype) for name, _ in graph.inputs[1:]}
     return {"exposures": np.concatenate(parts, axis=2)[np.newaxis], **others}
 

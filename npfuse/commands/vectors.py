@@ -47,7 +47,7 @@ def add(commands: Commands) -> None:
 
 def _vectors(arguments: argparse.Namespace) -> None:
     weights = load_weights(arguments.weights)
-    arithmetic = arguments.arithmetic or ("int16" if arguments.c else "float32")
+    arithmetic: Any = arguments.arithmetic or ("int16" if arguments.c else "float32")
     formats = [name.strip() for name in arguments.format.split(",")]
     if (arguments.output / "manifest.json").exists() and not arguments.force:
         raise ValueError(f"{arguments.output}: holds vectors already; choose another folder, or --force")

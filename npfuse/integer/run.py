@@ -107,8 +107,9 @@ def _layer(
     if not layer.rescales:  # a copy, or a mean
         x = _wide(xs[0])
         _, height, width, channels = x.shape
-        constants = {name: array.astype(x.dtype) for name, array in op.constants((height, width, channels)).items()}
-        return INTEGER[type(op)](x, **constants, **op.arguments()), None
+        constants = op.constants((height, width, channels))
+        whole = {name: array.astype(np.int64).astype(x.dtype) for name, array in constants.items()}
+        return INTEGER[type(op)](x, **whole, **op.arguments()), None
     if isinstance(op, Add):
         terms = [requantize(_wide(x), by, network.rounding) for x, by in zip(xs, layer.rescales, strict=True)]
         total = INTEGER[Add](*terms)
