@@ -41,7 +41,7 @@ def add_fusion_options(command: argparse.ArgumentParser) -> None:
 
 def add_quiet(command: argparse.ArgumentParser) -> None:
     """Add the option of every command that works for long."""
-    command.add_argument("-q", "--quiet", action="store_true", help="no progress; warnings and errors are still printed")
+    command.add_argument("-q", "--quiet", action="store_true", help="no progress; warnings and errors remain")
 
 
 def check_free(path: Path, force: bool) -> None:

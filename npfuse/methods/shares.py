@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
-from npfuse.color import JFIF, STUDIO, luma_of
+from npfuse.color import STUDIO, luma_of
 from npfuse.methods.guided_filter import guided_coefficients
 from npfuse.methods.mefnet import EPSILON, LEAST_WEIGHT, RADIUS, _enlarged_rows, _luma, _shrunk, low_resolution
 from npfuse.models.mertens import mertens

@@ -1,4 +1,4 @@
-"""The page of `npfuse compare --html`: one scene, its exposures, every method's result, and a slider between any two."""
+"""The page of `npfuse compare --html`: one scene, its exposures, the results, and a slider between any two."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -83,7 +83,7 @@ def comparison_page(
     layers += [Layer(title=x.title, kind="result", pixels=x.pixels, scores=scores(x.pixels)) for x in others]
     scene = viewed_scene(name, layers, long_side=long_side)
     if any(layer.scores for layer in layers):
-        scene["notes"].append("Scores are those of the copies; MEF-SSIM is against the darkest and the brightest exposure.")
+        scene["notes"].append("Scores are of the copies, MEF-SSIM against the darkest and the brightest exposure.")
     return page(name, BODY, ["viewer.js", "comparison.js"], {"scene": scene})
 
 

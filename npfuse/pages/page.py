@@ -9,10 +9,9 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from html import escape
 from importlib.resources import files
 from typing import Any
-
-from html import escape
 
 ESCAPES = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026", 0x2028: "\\u2028", 0x2029: "\\u2029"}
 
@@ -47,7 +46,9 @@ def page(title: str, body: str, scripts: Sequence[str], data: Mapping[str, Any])
         f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
         "base-uri 'none'; form-action 'none'"
     )
-    blocks = [f'<script type="application/json" id="{escape(key)}">{_json(value)}</script>' for key, value in data.items()]
+    blocks = [
+        f'<script type="application/json" id="{escape(key)}">{_json(value)}</script>' for key, value in data.items()
+    ]
     lines = [
         "<!DOCTYPE html>",
         '<html lang="en">',

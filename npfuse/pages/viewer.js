@@ -29,7 +29,7 @@ const KEYS = [
   ["1 … 9", "picture on the right; with Shift, on the left"],
   ["m", "map of the result on the right, and back"],
   ["+ −", "zoom; the wheel and two fingers do, too"],
-  ["Shift + arrows", "move the zoomed picture; so does dragging"],
+  ["Shift + arrows", "move the zoomed picture; so does dragging, which moves the slider before"],
   ["0", "the whole picture"],
   ["?", "show or hide these keys"],
 ];
@@ -91,8 +91,8 @@ class Viewer {
       "div",
       { class: "bar" },
       element("label", {}, "left ", this.selects.left),
-      button("⇄", "swap left and right (x)", () => this.swap()),
       element("label", {}, "right ", this.selects.right),
+      button("swap", "swap left and right (x)", () => this.swap()),
       button("toggle", "all left, all right (t)", () => this.toggle()),
       button("map", "which exposure where (m)", () => this.map()),
       button("−", "zoom out (-)", () => this.zoom(1 / 1.5)),
@@ -155,7 +155,8 @@ class Viewer {
       if (others.length) {
         const [other] = others, length = (a) => Math.hypot(a.x - other.x, a.y - other.y);
         this.zoom(length(now) / Math.max(length(before), 1), { x: (now.x + other.x) / 2, y: (now.y + other.y) / 2 });
-      } else this.pan(now.x - before.x, now.y - before.y);
+      } else if (this.view.scale > 1) this.pan(now.x - before.x, now.y - before.y);
+      else this.move(this.position + (100 * (now.x - before.x)) / this.stage.clientWidth);
       this.pointers.set(event.pointerId, now);
     });
   }
@@ -309,11 +310,12 @@ const histogram = (layer) => {
 
 const themes = () => {
   const choices = ["auto", "light", "dark"];
-  const button = element("button", { type: "button", class: "theme", title: "colours of the page" }, "auto");
+  let chosen = 0;
+  const button = element("button", { type: "button", class: "theme", title: "colours of the page" }, "colours: auto");
   button.addEventListener("click", () => {
-    const next = choices[(choices.indexOf(button.textContent) + 1) % choices.length];
-    button.textContent = next;
-    document.documentElement.dataset.theme = next;
+    chosen = (chosen + 1) % choices.length;
+    button.textContent = `colours: ${choices[chosen]}`;
+    document.documentElement.dataset.theme = choices[chosen];
   });
   return button;
 };
