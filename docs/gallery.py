@@ -1,0 +1,55 @@
+"""Make the gallery: the example scenes by every method, as a row of small pictures and as a page with a slider each."""
+
+from html import escape
+from pathlib import Path
+
+from PIL import Image
+
+from npfuse.examples import SCENES, example_pair
+from npfuse.exposure_shares import exposure_shares
+from npfuse.pages.comparison_page import NamedPicture, comparison_page
+from npfuse.pages.viewed_scene import shrunk, shrunk_size
+from npfuse.pictures.reading import read_picture
+from npfuse.scoring.comparison import fused_by_each
+from npfuse.scoring.evaluation import candidates
+
+SMALL, MAP = 280, 320  # pixels of the long sides of the small pictures, and of the maps
+INTRODUCTION = """# Gallery
+
+The example scenes, fused by every method with the weights that ship. Each scene has a page with a slider between any
+two pictures, with maps of which exposure each place comes from. The pages are those of `npfuse compare A B --html
+page.html`; this one is written by `docs/gallery.py`.
+"""
+
+
+def make(folder: Path) -> None:
+    """Write gallery.md, its pictures and its pages, unless they are there and newer than the package."""
+    page = folder / "gallery.md"
+    static = folder / "static" / "gallery"
+    static.mkdir(parents=True, exist_ok=True)
+    scored = candidates([])
+    lines = [INTRODUCTION]
+    for scene in SCENES:
+        named = [
+            NamedPicture(title=path.name, pixels=read_picture(path).pixels) for path in map(Path, example_pair(scene))
+        ]
+        pair = [picture.pixels for picture in named]
+        fused = fused_by_each(pair, scored)
+        options = {"order": "given", "long_side": MAP}
+        maps = [exposure_shares(pair, c.weights, method=c.method.name, **options) for c in scored]
+        html = comparison_page(scene, named, list(zip(scored, fused, strict=True)), maps=maps)
+        (static / f"{scene}.html").write_text(html, encoding="utf-8")
+        shown = dict(zip(["under-exposed", "over-exposed"], pair, strict=True))
+        shown |= {candidate.title: pixels for candidate, pixels in zip(scored, fused, strict=True)}
+        lines.append(f'## {scene}\n\n<a href="../_static/gallery/{scene}.html">Open {scene} under the slider</a>\n')
+        lines.append('<div class="gallery">')
+        for number, (title, pixels) in enumerate(shown.items()):
+            small = shrunk(pixels, *shrunk_size(*pixels.shape[:2], SMALL))
+            name = f"{scene}-{number}.jpg"
+            Image.fromarray(small).save(static / name, quality=88)
+            caption = f"{scene}, {escape(title)}"
+            lines.append(
+                f'<figure><img src="../_static/gallery/{name}" alt="{caption}"><figcaption>{escape(title)}</figcaption></figure>'
+            )
+        lines.append("</div>\n")
+    page.write_text("\n".join(lines), encoding="utf-8")
