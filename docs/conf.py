@@ -1,7 +1,7 @@
 """Configuration of the documentation: `sphinx-build -W docs docs/_build` builds it, without a network.
 
-Pages that are made of the source (gallery, figures, commands, API, cards of the weights) are written to docs/made first,
-by the scripts beside this file.
+Pages that are made of the source (gallery, figures, commands, API, cards of the weights) are written to docs/made,
+first, by the scripts beside this file.
 """
 
 import sys
@@ -17,7 +17,7 @@ import making  # noqa: E402  (needs the path above)
 
 project = "npfuse"
 author = "the npfuse maintainers"
-copyright = "2026, the npfuse maintainers, MIT licence"  # noqa: A001  (Sphinx's name)
+copyright = "2026, the npfuse maintainers, MIT licence"
 version = release = version_of("npfuse")
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "numpydoc"]

@@ -20,7 +20,9 @@ INK, OFF, ON, OPEN = "#333333", "#8a8f98", "#184aa0", "#e09b00"
 def draw_all(folder: Path) -> None:
     """Draw every figure as SVG."""
     folder.mkdir(parents=True, exist_ok=True)
-    plt.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "npfuse"})
+    plt.rcParams.update(
+        {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "npfuse"}
+    )
     for draw in (unit_states, colour_line, undecided_units, executed_shares):
         figure = draw()
         figure.savefig(folder / f"{draw.__name__}.svg", metadata={"Date": None}, bbox_inches="tight", dpi=110)
@@ -67,7 +69,11 @@ def colour_line() -> plt.Figure:
     ends = np.array([pivot.min(), pivot.max()])
     axis.fill_between(ends, other.min(), other.max(), color=OFF, alpha=0.2, label="box of both features")
     axis.fill_between(
-        ends, slope * ends + offset + rest.min(), slope * ends + offset + rest.max(), color=ON, alpha=0.25,
+        ends,
+        slope * ends + offset + rest.min(),
+        slope * ends + offset + rest.max(),
+        color=ON,
+        alpha=0.25,
         label="box around the line",
     )
     axis.plot(ends, slope * ends + offset, color=ON, linewidth=1)
@@ -105,9 +111,11 @@ def executed_shares() -> plt.Figure:
     noise = np.random.default_rng(0).integers(0, 256, (2, 256, 384, 3), np.uint8)
     pairs = {"sunset": _pair("sunset"), "forest": _pair("forest"), "random bytes": tuple(noise)}
     figure, axis = plt.subplots(figsize=(6, 2.2))
-    for row, (title, pair) in enumerate(pairs.items()):
+    for row, pair in enumerate(pairs.values()):
         done = count_executed(*pair, weights)
-        of_all = done.pixels * sum(array.size for name, array in weights.arrays.items() if "detail" in name and "kernel" in name)
+        of_all = done.pixels * sum(
+            array.size for name, array in weights.arrays.items() if "detail" in name and "kernel" in name
+        )
         share = done.macs / of_all
         axis.barh(row, share, color=ON, height=0.55)
         axis.text(share + 0.01, row, f"{share:.1%}", va="center")

@@ -1,10 +1,12 @@
 """Make the gallery: the example scenes by every method, as a row of small pictures and as a page with a slider each."""
 
+import hashlib
 from html import escape
 from pathlib import Path
 
 from PIL import Image
 
+import npfuse
 from npfuse.examples import SCENES, example_pair
 from npfuse.exposure_shares import exposure_shares
 from npfuse.pages.comparison_page import NamedPicture, comparison_page
@@ -23,8 +25,11 @@ page.html`; this one is written by `docs/gallery.py`.
 
 
 def make(folder: Path) -> None:
-    """Write gallery.md, its pictures and its pages, unless they are there and newer than the package."""
-    page = folder / "gallery.md"
+    """Write gallery.md, its pictures and its pages, unless they are there, made of the same."""
+    page, stamp = folder / "gallery.md", folder / "gallery.stamp"
+    made_of = _digest()
+    if stamp.exists() and stamp.read_text() == made_of:
+        return
     static = folder / "static" / "gallery"
     static.mkdir(parents=True, exist_ok=True)
     scored = candidates([])
@@ -48,8 +53,18 @@ def make(folder: Path) -> None:
             name = f"{scene}-{number}.jpg"
             Image.fromarray(small).save(static / name, quality=88)
             caption = f"{scene}, {escape(title)}"
-            lines.append(
-                f'<figure><img src="../_static/gallery/{name}" alt="{caption}"><figcaption>{escape(title)}</figcaption></figure>'
-            )
+            picture = f'<img src="../_static/gallery/{name}" alt="{caption}">'
+            lines.append(f"<figure>{picture}<figcaption>{escape(title)}</figcaption></figure>")
         lines.append("</div>\n")
     page.write_text("\n".join(lines), encoding="utf-8")
+    stamp.write_text(made_of)
+
+
+def _digest() -> str:
+    """Return what tells one gallery from another: pictures, weights, pages, and the methods' own files."""
+    package = Path(npfuse.__file__).parent
+    found = hashlib.sha256(Path(__file__).read_bytes())
+    for name in ("examples", "bundled", "pages", "methods"):
+        for path in sorted((package / name).glob("*.*")):
+            found.update(path.read_bytes())
+    return found.hexdigest()

@@ -1,7 +1,6 @@
 """Make the pages that are made of the source: API, commands, cards of the weights, gallery and figures.
 
-Everything goes to docs/made, which git ignores. What is there already and not older than what it is made of is kept, so
-that a second build is quick.
+Everything goes to docs/made, which git ignores. The gallery is kept while what it is made of stays the same.
 """
 
 import argparse
@@ -27,7 +26,11 @@ API = {
         ["npfuse.fusion", "npfuse.exposure_shares", "npfuse.dask_arrays"],
     ),
     "weights": ("Weights", "Loading, saving and converting weights.", "npfuse.weights"),
-    "graphs": ("Graphs and models", "A network as data, and the runner.", ["npfuse.graph", "npfuse.run", "npfuse.models"]),
+    "graphs": (
+        "Graphs and models",
+        "A network as data, and the runner.",
+        ["npfuse.graph", "npfuse.run", "npfuse.models"],
+    ),
     "operators": ("Operators", "Definitions in NumPy; `npfuse.fast` has a compiled twin of each.", "npfuse.ops"),
     "methods": ("Methods", "The steps of each method around its graph.", "npfuse.methods"),
     "pictures": ("Pictures", "Reading and writing files.", "npfuse.pictures"),
@@ -39,7 +42,7 @@ API = {
 
 def make_all(folder: Path) -> None:
     """Write every made page into a folder."""
-    for name in ("api", "cards", "static"):
+    for name in ("api", "cards"):
         shutil.rmtree(folder / name, ignore_errors=True)
         (folder / name).mkdir(parents=True)
     _api(folder / "api")

@@ -17,4 +17,14 @@ from npfuse.weights.npz_files import save_weights
 from npfuse.weights.weights import Weights, WeightsError
 
 __version__ = version("npfuse")
-__all__ = ["Graph", "Weights", "WeightsError", "bundled_names", "exposure_shares", "fuse", "fuse_stack", "load_weights", "save_weights"]
+__all__ = [
+    "Graph",
+    "Weights",
+    "WeightsError",
+    "bundled_names",
+    "exposure_shares",
+    "fuse",
+    "fuse_stack",
+    "load_weights",
+    "save_weights",
+]

@@ -22,7 +22,10 @@ def test_the_man_page_has_every_command_and_every_option():
 @pytest.mark.skipif(shutil.which("groff") is None, reason="needs groff")
 def test_groff_reads_the_man_page_without_a_warning():
     done = subprocess.run(
-        ["groff", "-man", "-Tascii", "-P-cbou", "-ww"], input=man_page(parser()).encode(), capture_output=True, check=True
+        ["groff", "-man", "-Tascii", "-P-cbou", "-ww"],
+        input=man_page(parser()).encode(),
+        capture_output=True,
+        check=True,
     )
     assert done.stderr == b""
     assert "which exposure each place" in " ".join(done.stdout.decode().split())
