@@ -31,6 +31,7 @@ def exposure_shares(
     method: str | None = None,
     order: Order = "auto",
     engine: Engine = "fast",
+    pair: bool = False,
     long_side: int = LONG_SIDE,
 ) -> NDArray[np.float32]:
     """Return the share of each exposure in every place of the fused picture.
@@ -39,14 +40,15 @@ def exposure_shares(
     ----------
     exposures : sequence of at least two ndarrays (H, W, 3) or (H, W), of one shape and dtype
         As `npfuse.fuse_stack` takes them.
-    weights, method, order, engine : as of `npfuse.fuse_stack`
+    weights, method, order, engine, pair : as of `npfuse.fuse_stack`
     long_side : int
         Pixels of the copies' longer side at most; larger pictures are averaged over areas.
 
     Returns
     -------
     ndarray (K, H', W'), float32
-        Darkest exposure first; the shares of a place add up to 1. An exposure that the method leaves out has 0.
+        Darkest exposure first; the shares of a place add up to 1. An exposure that is left out has 0; so has
+        one between the extremes that only takes their noise away (`npfuse.stacks`).
 
     Raises
     ------
@@ -66,9 +68,10 @@ def exposure_shares(
     copies = [_copy(picture, long_side) for picture in exposures]
     ordered = range(len(copies)) if order == "given" else sorted(range(len(copies)), key=lambda k: copies[k].mean())
     in_order = [copies[k] for k in ordered]
-    used = list(range(len(copies))) if chosen.most_exposures is None else [0, len(copies) - 1]
+    measure = SHARES[chosen.name]
+    used = [0, len(copies) - 1] if pair or measure.extremes else list(range(len(copies)))
     shares = np.zeros((len(copies), *in_order[0].shape[:2]), np.float32)
-    shares[used] = SHARES[chosen.name].shares([in_order[k] for k in used], loaded, engine)
+    shares[used] = measure.shares([in_order[k] for k in used], loaded, engine)
     return shares
 
 

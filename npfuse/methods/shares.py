@@ -22,8 +22,9 @@ from npfuse.color import STUDIO, luma_of
 from npfuse.methods.guided_filter import guided_coefficients
 from npfuse.methods.mefnet import EPSILON, LEAST_WEIGHT, RADIUS, _enlarged_rows, _luma, _shrunk, low_resolution
 from npfuse.models.mertens import mertens
+from npfuse.padding import GRID
 from npfuse.run import Engine, run
-from npfuse.strips import GRID, Pixels, fuse_pair, thumbnail_size
+from npfuse.strips import Pixels, fuse_pair, thumbnail_size
 from npfuse.survey import survey
 from npfuse.weights.weights import Weights
 
@@ -45,10 +46,13 @@ class Measure:
     shares : callable
         Takes exposures, ndarrays (H, W, 3) or (H, W), float32, darkest first, weights and an engine; returns the
         shares (K, H, W).
+    extremes : bool
+        Whether only the darkest and the brightest of more than two exposures have a share.
     """
 
     words: str
     shares: Shares
+    extremes: bool = False
 
 
 def pair_shares(exposures: Sequence[Pixels], weights: Weights | None, engine: Engine) -> NDArray[Any]:
@@ -147,13 +151,18 @@ def _contrast(picture: Pixels) -> NDArray[Any]:
 
 
 DERIVATIVE = "derivative of the result's brightness to each exposure's, times that exposure's contrast around the place"
-PAIR = Measure(words=f"{DERIVATIVE}; the thumbnail of the whole pictures is held", shares=pair_shares)
+PAIR = Measure(
+    words=f"{DERIVATIVE}; of more than two exposures, those between only reduce the noise of the darkest and the "
+    "brightest, and have no share",
+    shares=pair_shares,
+    extremes=True,
+)
 SHARES: Mapping[str, Measure] = MappingProxyType(
     {
         "tonefuse": PAIR,
         "lightfuse": PAIR,
         "t_cnn": PAIR,
-        "deepfuse": Measure(words=f"{DERIVATIVE}, luma before it is stretched", shares=deepfuse_shares),
+        "deepfuse": Measure(words=f"{DERIVATIVE}, luma before it is stretched", shares=deepfuse_shares, extremes=True),
         "mertens": Measure(words="the method's weights, before their pyramids", shares=mertens_shares),
         "mefnet": Measure(words="the method's weights of luma", shares=mefnet_shares),
     }

@@ -10,7 +10,7 @@ from npfuse.fusion import Order
 from npfuse.methods.shares import SHARES
 from npfuse.pictures.atomic import written_in_place
 from npfuse.pictures.picture import Picture
-from npfuse.pictures.reading import check_writable, write_picture
+from npfuse.pictures.writing import check_writable, write_picture
 from npfuse.strips import Pixels
 from npfuse.weights.weights import Weights
 
@@ -28,6 +28,7 @@ def write_shares_map(
     *,
     method: str,
     order: Order = "auto",
+    pair: bool = False,
     overwrite: bool = False,
 ) -> str:
     """Write the map of a fusion.
@@ -38,7 +39,7 @@ def write_shares_map(
         A picture's name for colours, blue from the darkest exposure to yellow from the brightest; `.npy` for the shares
         themselves, (K, H, W), float32, darkest first.
     exposures : sequence of ndarrays (H, W, 3) or (H, W)
-    weights, method, order : as of `npfuse.fuse_stack`
+    weights, method, order, pair : as of `npfuse.fuse_stack`
     overwrite : bool
         Whether an existing file may be replaced.
 
@@ -46,7 +47,7 @@ def write_shares_map(
     -------
     str, a sentence on how the shares were measured
     """
-    shares = exposure_shares(exposures, weights, method=method, order=order)
+    shares = exposure_shares(exposures, weights, method=method, order=order, pair=pair)
     if path.suffix.lower() == ".npy":
         with written_in_place(path, overwrite=overwrite) as file:
             np.save(file, shares, allow_pickle=False)
