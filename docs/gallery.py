@@ -8,11 +8,10 @@ from PIL import Image
 
 import npfuse
 from npfuse.examples import SCENES, example_pair
-from npfuse.exposure_shares import exposure_shares
 from npfuse.pages.comparison_page import NamedPicture, comparison_page
 from npfuse.pages.viewed_scene import shrunk, shrunk_size
 from npfuse.pictures.reading import read_picture
-from npfuse.scoring.comparison import fused_by_each
+from npfuse.scoring.comparison import fuse_by_all, maps_of_each
 from npfuse.scoring.evaluation import candidates
 
 SMALL, MAP = 280, 320  # pixels of the long sides of the small pictures, and of the maps
@@ -39,13 +38,12 @@ def make(folder: Path) -> None:
             NamedPicture(title=path.name, pixels=read_picture(path).pixels) for path in map(Path, example_pair(scene))
         ]
         pair = [picture.pixels for picture in named]
-        fused = fused_by_each(pair, scored)
-        options = {"order": "given", "long_side": MAP}
-        maps = [exposure_shares(pair, c.weights, method=c.method.name, **options) for c in scored]
-        html = comparison_page(scene, named, list(zip(scored, fused, strict=True)), maps=maps)
+        fused = fuse_by_all(pair, scored)
+        results = [NamedPicture(title, pixels) for title, pixels in fused]
+        html = comparison_page(scene, named, results, maps=maps_of_each(pair, scored, long_side=MAP))
         (static / f"{scene}.html").write_text(html, encoding="utf-8")
         shown = dict(zip(["under-exposed", "over-exposed"], pair, strict=True))
-        shown |= {candidate.title: pixels for candidate, pixels in zip(scored, fused, strict=True)}
+        shown |= dict(fused)
         lines.append(f'## {scene}\n\n<a href="../_static/gallery/{scene}.html">Open {scene} under the slider</a>\n')
         lines.append('<div class="gallery">')
         for number, (title, pixels) in enumerate(shown.items()):

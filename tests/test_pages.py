@@ -34,7 +34,17 @@ def comparison(tmp_path_factory):
         write_picture(folder / f"{name}.png", Picture(pixels=pixels))
     paths = [str(folder / f"{name}.png") for name in pictures]
     out = folder / "page.html"
-    options = ["--methods", "mertens", "lightfuse", "--label", paths[1], "--results", paths[2], "--html", str(out)]
+    options = [
+        "--methods",
+        "mertens",
+        "lightfuse",
+        "--label",
+        paths[1],
+        "--result",
+        f"other={paths[2]}",
+        "--html",
+        str(out),
+    ]
     assert main(["compare", *paths, *options]) == 0
     return out
 
@@ -66,7 +76,7 @@ def test_the_comparison_loads_without_complaint_and_shows_pictures(browser, comp
     assert browser.run("[...document.images].every((image) => image.naturalWidth === 144)")
     titles = browser.run("viewer.scene.layers.map((layer) => layer.title)")
     assert titles[1:3] == ["middle.png", "bright.png"]
-    assert titles[4:] == ["LightFuse", "Mertens 2009", "bright.png", "map of LightFuse", "map of Mertens 2009"]
+    assert titles[4:] == ["LightFuse", "Mertens 2009", "other", "map of LightFuse", "map of Mertens 2009"]
     assert browser.screenshot().std() > 20  # not blank
 
 
@@ -231,7 +241,10 @@ def test_compare_writes_a_sheet_of_maps(tmp_path, monkeypatch):
 def test_compare_needs_an_output(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["compare", "a.png", "b.png"]) == 2
-    assert "no output is named, expected -o SHEET, --html PAGE or --weights-map FILE" in capsys.readouterr().err
+    assert (
+        "no output is named, expected -o SHEET, or of one scene --html PAGE or --weights-map FILE"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_page_that_exists_is_kept(tmp_path, monkeypatch, capsys):

@@ -29,8 +29,8 @@ def add(commands: Commands) -> None:
         help="lay every method's result of one scene out side by side, on a sheet or a page",
         description="Lay every method's result of one scene out side by side; or, of a folder of scenes, "
         "DIR/<scene>/<exposures>, a sheet a scene, into the folder SHEET. With --blind, letters stand for the methods, "
-        "in another order on every sheet; `npfuse rank` scores the rankings. --html writes a page for the browser with a "
-        "slider between any two pictures, in place of a sheet or beside it.",
+        "in another order on every sheet; `npfuse rank` scores the rankings. --html writes a page for the "
+        "browser, with a slider between any two pictures, in place of a sheet or beside it.",
     )
     command.add_argument(
         "exposures", type=Path, nargs="+", metavar="PICTURE", help="two exposures or more, or a folder"

@@ -1,15 +1,13 @@
 """The page of `npfuse compare --html`: one scene, its exposures, the results, and a slider between any two."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from npfuse.methods.shares import SHARES
 from npfuse.pages.page import page
-from npfuse.pages.viewed_scene import LONG_SIDE, Layer, shrunk, shrunk_size, viewed_scene
-from npfuse.scoring.evaluation import Candidate
+from npfuse.pages.viewed_scene import COPY_SIDE, Layer, shrunk, shrunk_size, viewed_scene
 from npfuse.scoring.metrics import mef_ssim, psnr, ssim
 
 SMALLEST_SCORED = 44  # pixels: MEF-SSIM's coarsest window
@@ -20,8 +18,7 @@ BODY = """<header><h1></h1></header>
 Pixels = NDArray[np.uint8]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class NamedPicture:
+class NamedPicture(NamedTuple):
     """A picture with the title that it is shown under."""
 
     title: str
@@ -31,12 +28,11 @@ class NamedPicture:
 def comparison_page(
     name: str,
     exposures: Sequence[NamedPicture],
-    fused: Sequence[tuple[Candidate, Pixels]],
+    results: Sequence[NamedPicture],
     *,
-    others: Sequence[NamedPicture] = (),
+    maps: Sequence[tuple[NDArray[np.float32], str]] = (),
     label: NamedPicture | None = None,
-    maps: Sequence[NDArray[np.float32]] | None = None,
-    long_side: int = LONG_SIDE,
+    long_side: int = COPY_SIDE,
 ) -> str:
     """Return the page.
 
@@ -46,14 +42,13 @@ def comparison_page(
         Title of the page.
     exposures : sequence of NamedPicture
         Darkest first; pixels (H, W, 3) or (H, W), uint8.
-    fused : sequence of (Candidate, ndarray)
-        Result of each method.
-    others : sequence of NamedPicture
-        Results that were made elsewhere.
+    results : sequence of NamedPicture
+        Of the methods, then of other programs.
+    maps : sequence of (ndarray (K, H', W'), str)
+        Shares of the exposures in each of the first results, and how they were measured
+        (`npfuse.scoring.comparison.maps_of_each`).
     label : NamedPicture, optional
         Picture that a good fusion looks like.
-    maps : sequence of ndarray (K, H', W'), float32, optional
-        Shares of the exposures in each result of `fused` (`npfuse.exposure_shares`).
     long_side : int
         Pixels of the shown copies' longer side at most.
 
@@ -61,26 +56,24 @@ def comparison_page(
     -------
     str, HTML
     """
-    inputs = [Layer(title=x.title, kind="exposure", pixels=x.pixels) for x in exposures]
-    layers = [*inputs, *([Layer(title=label.title, kind="label", pixels=label.pixels)] if label else [])]
-    pictures = [x.pixels for x in exposures]
-    size = shrunk_size(*pictures[0].shape[:2], long_side)
-
-    def scores(pixels: Pixels) -> Mapping[str, str]:
-        return copy_scores([shrunk(x, *size) for x in (pictures[0], pictures[-1])], pixels, label, size)
-
-    for (candidate, pixels), shares in zip(fused, maps or [None] * len(fused), strict=True):
+    layers = [Layer(title=x.title, kind="exposure", pixels=x.pixels) for x in exposures]
+    if label is not None:
+        layers.append(Layer(title=label.title, kind="label", pixels=label.pixels))
+    size = shrunk_size(*exposures[0].pixels.shape[:2], long_side)
+    extremes = [shrunk(x.pixels, *size) for x in (exposures[0], exposures[-1])]
+    for i, result in enumerate(results):
+        shares, measure = maps[i] if i < len(maps) else (None, "")
+        scores = copy_scores(extremes, result.pixels, label, size)
         layers.append(
             Layer(
-                title=candidate.title,
+                title=result.title,
                 kind="result",
-                pixels=pixels,
-                scores=scores(pixels),
+                pixels=result.pixels,
+                scores=scores,
                 shares=shares,
-                measure=SHARES[candidate.method.name].words,
+                measure=measure,
             )
         )
-    layers += [Layer(title=x.title, kind="result", pixels=x.pixels, scores=scores(x.pixels)) for x in others]
     scene = viewed_scene(name, layers, long_side=long_side)
     if any(layer.scores for layer in layers):
         scene["notes"].append("Scores are of the copies, MEF-SSIM against the darkest and the brightest exposure.")

@@ -13,7 +13,7 @@ from PIL import Image
 from npfuse.exposure_shares import share_colours, share_palette
 
 QUALITY = 94  # of the copies, JPEG without chroma subsampling
-LONG_SIDE = 2400  # pixels of a copy: 24 megapixels become 3.8, some 1.5 MB a picture
+COPY_SIDE = 2400  # pixels of a copy: 24 megapixels become 3.8, some 1.5 MB a picture
 
 Pixels = NDArray[np.uint8]
 
@@ -44,7 +44,7 @@ class Layer:
     measure: str = ""
 
 
-def viewed_scene(name: str, layers: Sequence[Layer], *, long_side: int = LONG_SIDE) -> dict[str, Any]:
+def viewed_scene(name: str, layers: Sequence[Layer], *, long_side: int = COPY_SIDE) -> dict[str, Any]:
     """Return the data of a scene for the viewer, ready for JSON.
 
     Parameters

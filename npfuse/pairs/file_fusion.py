@@ -17,12 +17,8 @@ from npfuse.methods import Method, named
 from npfuse.padding import GRID
 from npfuse.pairs.diagnosis import diagnose, findings, overlap
 from npfuse.pairs.file_options import CLIP_HINT, FileOptions, Teller
-<<<<<<< HEAD
-from npfuse.pairs.stored_fusion import by_parts, fuse_by_parts, threads_within, tone_pair
-=======
 from npfuse.pairs.shares_map import check_map, write_shares_map
-from npfuse.pairs.stored_fusion import by_parts, fuse_by_parts, threads_within
->>>>>>> e344190 (Fuse writes a map of which exposure each place comes from; --quiet)
+from npfuse.pairs.stored_fusion import by_parts, fuse_by_parts, threads_within, tone_pair
 from npfuse.pictures.decoder_noise import unheard
 from npfuse.pictures.formats import WRITTEN_BY_PARTS, format_of_suffix
 from npfuse.pictures.picture import Picture, StoredPicture, shown

@@ -25,12 +25,9 @@ class FileOptions:
     clip : whether float values beyond 0 and 1 are taken as 0 and 1
     check : whether the pair is searched for faults that make a bad result
     pair : whether only the darkest and the brightest of more than two exposures are fused
-<<<<<<< HEAD
     brightness, contrast, saturation : as of `npfuse.fuse`
     tone_from : paths of the pair that sets the network's tone, or None
-=======
     weights_map : path of a map of which exposure each place comes from, or None
->>>>>>> e344190 (Fuse writes a map of which exposure each place comes from; --quiet)
     max_memory : bytes that the process may take, or None; also the limit of a picture that is read whole
 
     Raises
@@ -50,14 +47,11 @@ class FileOptions:
     clip: bool = False
     check: bool = True
     pair: bool = False
-<<<<<<< HEAD
     brightness: float = 0.0
     contrast: float = 1.0
     saturation: float = 1.0
     tone_from: tuple[str, str] | None = None
-=======
     weights_map: str | None = None
->>>>>>> e344190 (Fuse writes a map of which exposure each place comes from; --quiet)
     max_memory: int | None = None
 
     def __post_init__(self) -> None:

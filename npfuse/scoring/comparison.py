@@ -88,7 +88,7 @@ def maps_of_each(
     long_side: int = LONG_SIDE,
     progress: Progress | None = None,
 ) -> list[tuple[NDArray[np.float32], str]]:
-    """Return the map of every method: the shares of the exposures (K, H', W'), darkest first, and how they are measured.
+    """Return the map of every method: the shares of the exposures (K, H', W'), darkest first, and their measure.
 
     Parameters
     ----------

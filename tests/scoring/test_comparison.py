@@ -11,29 +11,20 @@ from npfuse.scoring import comparison
 from npfuse.scoring.comparison import (
     FIGURES,
     FRAMES,
-    comparison_sheet,
+    compare,
     figure_5,
-    fused_by_each,
     gradient,
     parts_of_lightfuse,
     stretched,
     zoomed,
 )
 from npfuse.scoring.evaluation import candidates
-from npfuse.scoring.scenes import darkest_first
 from npfuse.weights.loading import load_weights
 from npfuse.weights.npz_files import save_weights
 from tests.arrays import assert_close
 from tests.networks import random_pair, random_weights
 
 MERTENS = candidates([], ["mertens"])
-
-
-def compare(exposures, scored, **look):
-    """Lay out the results of every method."""
-    in_order = darkest_first(exposures)
-    fused = fused_by_each(in_order, scored)
-    return comparison_sheet(in_order, fused, [candidate.title for candidate in scored], **look)
 
 
 def test_a_sheet_shows_the_exposures_and_every_method():
