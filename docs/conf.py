@@ -38,7 +38,6 @@ html_static_path = ["_static", "made/static"]
 html_css_files = ["npfuse.css"]
 html_copy_source = False
 html_show_sphinx = False
-html_theme_options = {"source_repository": "", "navigation_with_keys": True}
 
 
 def _inline_math(self, node):
