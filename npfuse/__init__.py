@@ -9,6 +9,7 @@
 
 from importlib.metadata import version
 
+from npfuse.exposure_shares import exposure_shares
 from npfuse.fusion import fuse, fuse_stack
 from npfuse.graph import Graph
 from npfuse.weights.loading import bundled_names, load_weights
@@ -16,4 +17,14 @@ from npfuse.weights.npz_files import save_weights
 from npfuse.weights.weights import Weights, WeightsError
 
 __version__ = version("npfuse")
-__all__ = ["Graph", "Weights", "WeightsError", "bundled_names", "fuse", "fuse_stack", "load_weights", "save_weights"]
+__all__ = [
+    "Graph",
+    "Weights",
+    "WeightsError",
+    "bundled_names",
+    "exposure_shares",
+    "fuse",
+    "fuse_stack",
+    "load_weights",
+    "save_weights",
+]

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
-from npfuse.commands import batch, check, compare, demo, evaluate, fuse, vectors, weights
+from npfuse.commands import batch, check, compare, demo, evaluate, fuse, manual, vectors, weights
 from npfuse.pictures.picture import one_line
 
 USER_ERROR, INTERRUPTED = 2, 130
@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     tonefuse     ToneFuse     5,956 parameters (default)
     0
     """
-    arguments = _parser().parse_args(argv)
+    arguments = parser().parse_args(argv)
     try:
         run: Callable[[argparse.Namespace], int | None] = arguments.run
         return run(arguments) or 0
@@ -46,13 +46,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line, of which the man page and the completion are made, too."""
+    made = argparse.ArgumentParser(
         prog="npfuse", description="Fuse an under- and an over-exposed photograph of one scene into one good picture."
     )
-    parser.add_argument("--version", action="version", version=f"npfuse {version('npfuse')}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    made.add_argument("--version", action="version", version=f"npfuse {version('npfuse')}")
+    commands = made.add_subparsers(required=True, metavar="COMMAND")
 
     for command in (fuse, check, batch, compare, evaluate, demo, weights, vectors):
         command.add(commands)
-    return parser
+    manual.add(commands, parser)
+    return made

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from npfuse.examples import SCENES, example_pair
 from npfuse.integer import Arithmetic, IntegerGraph, Rounding, hidden_values, quantized, run_integers
 from npfuse.integer.format import INPUT, THUMBNAIL
+from npfuse.padding import GRID
 from npfuse.pictures.reading import read_picture
-from npfuse.strips import GRID, Pixels, Tile, thumbnail_size, tile_side, tiles_along
+from npfuse.strips import Pixels, Tile, thumbnail_size, tile_side, tiles_along
 from npfuse.survey import survey
 from npfuse.weights.weights import Weights
 

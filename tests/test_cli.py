@@ -355,11 +355,12 @@ def test_a_line_says_once_that_code_is_compiled(capsys):
     from numba import njit
 
     from npfuse.commands.console import note_of_compiling
+    from npfuse.progress import Bar
 
-    with note_of_compiling():
+    with note_of_compiling(Bar("fusing")):
         for addend in (1, 2):
             assert njit(lambda x, addend=addend: x + addend)(1) == 1 + addend
-    assert capsys.readouterr().err == "\rnpfuse: compiling for this processor, the first time only: about 20 seconds\n"
-    with note_of_compiling():
+    assert capsys.readouterr().err == "npfuse: compiling for this processor, the first time only: about 20 seconds\n"
+    with note_of_compiling(Bar("fusing")):
         pass
     assert capsys.readouterr().err == ""

@@ -31,7 +31,7 @@ def wheel(tmp_path_factory) -> Path:
     """Build the wheel from a copy of the source, so that nothing is written beside it."""
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
-    for name in (*PACKAGES, "pyproject.toml", "README.md", "LICENSE"):
+    for name in (*PACKAGES, "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE"):
         for path in (ROOT / name).rglob("*") if (ROOT / name).is_dir() else [ROOT / name]:
             if path.is_file() and "__pycache__" not in path.parts:
                 copy = source / path.relative_to(ROOT)

@@ -3,12 +3,14 @@
 import argparse
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
-from npfuse.commands.console import Commands, add_fusion_options
+from npfuse.commands.console import Commands, add_fusion_options, add_quiet, working
 from npfuse.commands.fuse import add_file_options, file_options
 from npfuse.pairs.batch import Outcome, find_pairs, run_batch
 from npfuse.pictures.formats import WRITTEN_PICTURES, suffixes
+from npfuse.progress import Bar
 from npfuse.weights.loading import load_weights
 
 SOME_FAILED = 1
@@ -42,6 +44,7 @@ def add(commands: Commands) -> None:
     )
     add_fusion_options(command)
     add_file_options(command)
+    add_quiet(command)
     command.set_defaults(run=_batch)
 
 
@@ -58,7 +61,10 @@ def _batch(arguments: argparse.Namespace) -> int:
     patterns = tuple(arguments.pattern) if arguments.pattern else None
     pairs = find_pairs(arguments.folder, arguments.output, patterns=patterns, suffix=suffix)
     arguments.output.mkdir(parents=True, exist_ok=True)
-    outcomes = run_batch(pairs, options, jobs=arguments.jobs, scheduler=arguments.scheduler, tell=_tell)
+    with working("fusing pairs", quiet=arguments.quiet) as bar:
+        bar(0, len(pairs))
+        tell = partial(_tell, bar, arguments.quiet)
+        outcomes = run_batch(pairs, options, jobs=arguments.jobs, scheduler=arguments.scheduler, tell=tell)
     count = {
         status: sum(outcome.status == status for outcome in outcomes) for status in ("fused", "there already", "failed")
     }
@@ -69,11 +75,13 @@ def _batch(arguments: argparse.Namespace) -> int:
     return SOME_FAILED if failed else 0
 
 
-def _tell(done: int, total: int, outcome: Outcome) -> None:
-    """Print a line a pair."""
-    print(f"[{done}/{total}] {_shown(outcome.name)}: {outcome.status}", flush=True)
+def _tell(bar: Bar, quiet: bool, done: int, total: int, outcome: Outcome) -> None:
+    """Print a line a pair, above the bar."""
+    if not quiet:
+        bar.say(f"[{done}/{total}] {_shown(outcome.name)}: {outcome.status}", sys.stdout)
     for warning in outcome.warnings:
-        print(f"npfuse: warning: {_shown(outcome.name)}: {warning}", file=sys.stderr)
+        bar.say(f"npfuse: warning: {_shown(outcome.name)}: {warning}", sys.stderr)
+    bar(done, total)
 
 
 def _shown(name: str) -> str:

@@ -8,12 +8,17 @@ from random import SystemRandom
 import numpy as np
 from numpy.typing import NDArray
 
-from npfuse.commands.console import Commands, check_free, progress_bar
+from npfuse.commands.console import Commands, add_quiet, check_folder, check_free, working
+from npfuse.exposure_shares import share_colours
 from npfuse.methods import METHODS
+from npfuse.pages.comparison_page import NamedPicture, comparison_page
+from npfuse.pages.viewed_scene import COPY_SIDE
+from npfuse.pictures.atomic import write_text
+from npfuse.pictures.contact_sheet import contact_sheet
 from npfuse.pictures.reading import Picture, check_writable, read_picture, write_picture
 from npfuse.scoring.blind import LETTERS, agreement, read_key, read_ranking, shuffled, standings, write_key
-from npfuse.scoring.comparison import CELL_HEIGHT, FIGURES, Zoom, check_zooms, fuse_by_all, lay_out
-from npfuse.scoring.evaluation import candidates, printable
+from npfuse.scoring.comparison import CELL_HEIGHT, FIGURES, Zoom, check_zooms, fuse_by_all, lay_out, maps_of_each
+from npfuse.scoring.evaluation import Candidate, candidates, printable
 from npfuse.scoring.scenes import darkest_first, find_scenes
 
 
@@ -21,15 +26,27 @@ def add(commands: Commands) -> None:
     """Add the commands' parsers."""
     command = commands.add_parser(
         "compare",
-        help="lay every method's result of one scene out side by side",
+        help="lay every method's result of one scene out side by side, on a sheet or a page",
         description="Lay every method's result of one scene out side by side; or, of a folder of scenes, "
         "DIR/<scene>/<exposures>, a sheet a scene, into the folder SHEET. With --blind, letters stand for the methods, "
-        "in another order on every sheet; `npfuse rank` scores the rankings.",
+        "in another order on every sheet; `npfuse rank` scores the rankings. --html writes a page for the "
+        "browser, with a slider between any two pictures, in place of a sheet or beside it.",
     )
     command.add_argument(
         "exposures", type=Path, nargs="+", metavar="PICTURE", help="two exposures or more, or a folder"
     )
-    _add_sheet_options(command)
+    _add_sheet_options(command, required=False)
+    command.add_argument("--html", type=Path, metavar="PAGE", help="write a page for the browser")
+    command.add_argument("--label", type=Path, metavar="PICTURE", help="what a good result looks like; the page scores")
+    command.add_argument(
+        "--long-side", type=int, default=COPY_SIDE, metavar="N", help=f"of the copies in the page ({COPY_SIDE})"
+    )
+    command.add_argument(
+        "--weights-map",
+        type=Path,
+        metavar="FILE",
+        help="write a sheet of maps, too: which exposure each place of a result comes from",
+    )
     command.add_argument(
         "--blind", type=Path, metavar="KEY", help="letters instead of names; what they stand for goes into this .json"
     )
@@ -66,20 +83,21 @@ def add(commands: Commands) -> None:
         "rank",
         help="score rankings of blind sheets",
         description="Score rankings of the sheets of `npfuse compare --blind`: mean rank, 1 is best, and how often "
-        "each method was first and last. A ranking is a text file a judge: a line a sheet, best first, 'lake: B D A C', "
-        "with B=D for a tie.",
+        "each method was first and last. A ranking is a text file a judge: a line a sheet, best first, "
+        "'lake: B D A C', with B=D for a tie.",
     )
     command.add_argument("key", type=Path, metavar="KEY", help="the .json that compare --blind wrote")
     command.add_argument("rankings", type=Path, nargs="+", metavar="RANKING", help="text files, one a judge")
     command.set_defaults(run=_rank)
 
 
-def _add_sheet_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("-o", "--output", type=Path, required=True, metavar="SHEET", help="the picture to write")
+def _add_sheet_options(command: argparse.ArgumentParser, *, required: bool = True) -> None:
+    command.add_argument("-o", "--output", type=Path, required=required, metavar="SHEET", help="the picture to write")
     command.add_argument(
         "--cell-height", type=int, default=CELL_HEIGHT, metavar="N", help=f"of each picture ({CELL_HEIGHT})"
     )
     command.add_argument("--force", action="store_true", help="replace existing output")
+    add_quiet(command)
 
 
 def _zoom(text: str) -> Zoom:
@@ -97,10 +115,29 @@ def _result(text: str) -> tuple[str, Path]:
     return name, Path(path)
 
 
-def _check_output(arguments: argparse.Namespace) -> None:
-    check_free(arguments.output, arguments.force)
-    check_writable(arguments.output, overwrite=arguments.force)
+def _check_sheet(path: Path, arguments: argparse.Namespace) -> None:
+    check_free(path, arguments.force)
+    check_writable(path, overwrite=arguments.force)
     _check_height(arguments)
+
+
+def _check_outputs(arguments: argparse.Namespace, folder: bool) -> None:
+    """Check before the work what would be found out after it."""
+    page = arguments.html is not None or arguments.weights_map is not None
+    if arguments.output is None and (folder or arguments.blind or not page):
+        raise ValueError("no output is named, expected -o SHEET, or of one scene --html PAGE or --weights-map FILE")
+    if page and (folder or arguments.blind):
+        raise ValueError(
+            "--html and --weights-map are of one scene, and name the methods; leave out --blind, and of a folder use "
+            "npfuse evaluate --html"
+        )
+    for sheet in filter(None, (None if folder else arguments.output, arguments.weights_map)):
+        _check_sheet(sheet, arguments)
+    if arguments.html is not None:
+        check_free(arguments.html, arguments.force)
+        check_folder(arguments.html)
+    if not 64 <= arguments.long_side <= 16384:
+        raise ValueError(f"--long-side is {arguments.long_side}, expected 64 to 16384")
 
 
 def _check_height(arguments: argparse.Namespace) -> None:
@@ -110,6 +147,7 @@ def _check_height(arguments: argparse.Namespace) -> None:
 
 def _compare(arguments: argparse.Namespace) -> None:
     folder = len(arguments.exposures) == 1 and arguments.exposures[0].is_dir()
+    _check_outputs(arguments, folder)
     if arguments.blind:
         check_free(arguments.blind, arguments.force)
     if folder:
@@ -119,13 +157,12 @@ def _compare(arguments: argparse.Namespace) -> None:
         for path in sheets.values():
             check_free(path, arguments.force)
     else:
-        _check_output(arguments)
-        scenes = [(arguments.output.stem, tuple(arguments.exposures))]
-        sheets = {arguments.output.stem: arguments.output}
+        name = (arguments.output or arguments.html or arguments.weights_map).stem
+        scenes, sheets = [(name, tuple(arguments.exposures))], {name: arguments.output}
     scored = candidates(arguments.weights, arguments.methods)
     key: dict[str, list[str]] = {}
     random = SystemRandom()
-    with progress_bar("fusing") as progress:
+    with working("fusing", quiet=arguments.quiet) as progress:
         for done, (name, paths) in enumerate(scenes):
             if len(paths) < 2:
                 raise ValueError(f"number of pictures is {len(paths)}, expected at least 2")
@@ -144,6 +181,8 @@ def _compare(arguments: argparse.Namespace) -> None:
                 fused = shuffled(fused, random)
                 key[name] = [title for title, _ in fused]
                 fused = [(letter, picture) for letter, (_, picture) in zip(LETTERS, fused, strict=False)]
+            if sheets[name] is None:
+                continue
             sheet = lay_out(pictures, fused, zooms=arguments.zoom, cell_height=arguments.cell_height)
             sheets[name].parent.mkdir(parents=True, exist_ok=True)
             write_picture(sheets[name], Picture(pixels=sheet), overwrite=arguments.force)
@@ -151,6 +190,37 @@ def _compare(arguments: argparse.Namespace) -> None:
                 progress(done + 1, len(scenes))
     if arguments.blind:
         write_key(arguments.blind, key, overwrite=arguments.force)
+    if arguments.html is not None or arguments.weights_map is not None:
+        _write_page(arguments, pictures, scored, fused)
+
+
+def _write_page(
+    arguments: argparse.Namespace,
+    pictures: list[NDArray[np.uint8]],
+    scored: list[Candidate],
+    fused: list[tuple[str, NDArray[np.uint8]]],
+) -> None:
+    """Write the page and the sheet of maps of one scene."""
+    labels = [] if arguments.label is None else _read_alike([arguments.exposures[0], arguments.label])[1:]
+    named = [NamedPicture(path.name, pixels) for path, pixels in zip(arguments.exposures, pictures, strict=True)]
+    exposures = sorted(named, key=lambda picture: float(picture.pixels.mean()))
+    mapped = [exposures[0], exposures[-1]] if arguments.pair else exposures
+    with working("mapping", quiet=arguments.quiet) as progress:
+        maps = maps_of_each([picture.pixels for picture in mapped], scored, progress=progress)
+    if arguments.weights_map is not None:
+        titles, look = [title for title, _ in fused], {"cell_height": arguments.cell_height}
+        sheet = contact_sheet([[share_colours(shares) for shares, _ in maps]], titles[: len(maps)], **look)
+        write_picture(arguments.weights_map, Picture(pixels=sheet), overwrite=arguments.force)
+    if arguments.html is not None:
+        html = comparison_page(
+            " + ".join(picture.title for picture in exposures),
+            exposures,
+            [NamedPicture(title, pixels) for title, pixels in fused],
+            maps=maps,
+            label=NamedPicture(arguments.label.name, labels[0]) if labels else None,
+            long_side=arguments.long_side,
+        )
+        write_text(arguments.html, html, overwrite=arguments.force)
 
 
 def _read_alike(paths: Sequence[Path]) -> list[NDArray[np.uint8]]:
@@ -196,7 +266,7 @@ def _rank(arguments: argparse.Namespace) -> None:
 
 
 def _figure(arguments: argparse.Namespace) -> None:
-    _check_output(arguments)
-    with progress_bar("fusing") as progress:
+    _check_sheet(arguments.output, arguments)
+    with working("fusing", quiet=arguments.quiet) as progress:
         sheet = FIGURES[arguments.number](arguments.cell_height, progress)
     write_picture(arguments.output, Picture(pixels=sheet), overwrite=arguments.force)

@@ -5,7 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TypeAlias, get_args
 
@@ -14,6 +14,7 @@ from npfuse.methods import METHODS
 from npfuse.pairs.file_options import Teller
 from npfuse.pictures.atomic import TAKEN
 from npfuse.pictures.stored import is_array
+from npfuse.progress import Bar, progress_bar
 from npfuse.weights.loading import bundled_names
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -40,6 +41,11 @@ def add_fusion_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--force", action="store_true", help="replace existing output")
 
 
+def add_quiet(command: argparse.ArgumentParser) -> None:
+    """Add the option of every command that works for long."""
+    command.add_argument("-q", "--quiet", action="store_true", help="no progress; warnings and errors remain")
+
+
 def check_free(path: Path, force: bool) -> None:
     """Raise ValueError where an output exists and may not be replaced, or is a folder."""
     if path.is_dir() and not is_array(path):
@@ -48,11 +54,17 @@ def check_free(path: Path, force: bool) -> None:
         raise ValueError(f"{path}: {TAKEN}")
 
 
+def check_folder(path: Path) -> None:
+    """Raise ValueError where the folder that an output goes into is missing."""
+    if not path.parent.is_dir():
+        raise ValueError(f"{path}: folder {path.parent} does not exist; make it, or choose another")
+
+
 class ConsoleTeller(Teller):
     """Prints lines on stderr: warnings always, details if they are asked for."""
 
-    def __init__(self, verbose: bool) -> None:
-        self.verbose = verbose
+    def __init__(self, verbose: bool, quiet: bool = False) -> None:
+        self.verbose, self.quiet = verbose, quiet
 
     def say(self, *lines: str) -> None:
         """Print details if they are asked for."""
@@ -73,7 +85,7 @@ class ConsoleTeller(Teller):
 
     def progress(self) -> AbstractContextManager[Progress | None]:
         """Draw a bar while pictures are fused."""
-        return progress_bar("fusing")
+        return working("fusing", quiet=self.quiet)
 
 
 def peak_memory() -> list[str]:
@@ -88,36 +100,19 @@ def peak_memory() -> list[str]:
 
 
 @contextmanager
-def progress_bar(what: str) -> Iterator[Progress]:
-    """Draw a bar on stderr while a block runs, on a terminal only; yields a function of (done, total).
-
-    A line says so if code must be compiled meanwhile.
-    """
-    if not sys.stderr.isatty():
-        yield lambda done, total: None
-        return
-
-    def draw(done: int, total: int) -> None:
-        filled = 30 * done // total
-        print(
-            f"\r{what} [{'#' * filled}{'.' * (30 - filled)}] {done}/{total}\x1b[K", end="", file=sys.stderr, flush=True
-        )
-
-    print(f"\r{what}", end="", file=sys.stderr, flush=True)
-    try:
-        with note_of_compiling():
-            yield draw
-    finally:
-        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+def working(task: str, *, quiet: bool = False) -> Iterator[Bar]:
+    """Draw a progress bar while a block runs; while it is drawn, a line says where code has to be compiled first."""
+    with progress_bar(task, quiet=quiet) as bar, note_of_compiling(bar) if bar.drawn else nullcontext():
+        yield bar
 
 
 @contextmanager
-def note_of_compiling() -> Iterator[None]:
-    """Print a line when Numba begins to compile, once; code that it finds in its cache is not compiled."""
+def note_of_compiling(bar: Bar) -> Iterator[None]:
+    """Print a line above a bar when Numba begins to compile, once; code that it finds in its cache is not compiled."""
     from npfuse.engine.compiled import telling_of_compiling
 
     def note() -> None:
-        print("\rnpfuse: compiling for this processor, the first time only: about 20 seconds", file=sys.stderr)
+        bar.say("npfuse: compiling for this processor, the first time only: about 20 seconds")
 
     with telling_of_compiling(note):
         yield

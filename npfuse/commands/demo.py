@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from npfuse.commands.console import Commands, add_fusion_options, check_free, progress_bar
+from npfuse.commands.console import Commands, add_fusion_options, add_quiet, check_free, working
 from npfuse.examples import SCENES, example_pair
 from npfuse.fusion import fuse, method_and_weights
 from npfuse.pictures.contact_sheet import contact_sheet
@@ -15,6 +15,7 @@ def add(commands: Commands) -> None:
     command = commands.add_parser("demo", help="fuse the example pictures and make a contact sheet")
     command.add_argument("-o", "--output", type=Path, default=Path("npfuse-demo"), metavar="DIR", help="(npfuse-demo)")
     add_fusion_options(command)
+    add_quiet(command)
     command.set_defaults(run=_demo)
 
 
@@ -26,7 +27,7 @@ def _demo(arguments: argparse.Namespace) -> None:
     for path in (sheet, *outputs.values()):
         check_free(path, arguments.force)
     rows = []
-    with progress_bar("fusing the examples") as progress:
+    with working("fusing the examples", quiet=arguments.quiet) as progress:
         for i, scene in enumerate(SCENES, 1):
             under, over = (read_picture(path).pixels for path in example_pair(scene))
             options = {"threads": arguments.threads, "engine": arguments.engine}

@@ -4,12 +4,15 @@ import argparse
 import sys
 from pathlib import Path
 
-from npfuse.commands.console import Commands, progress_bar
+import numpy as np
+from numpy.typing import NDArray
+
+from npfuse.commands.console import Commands, add_quiet, check_folder, check_free, working
 from npfuse.methods import METHODS
-from npfuse.pictures.atomic import written_in_place
-from npfuse.pictures.reading import Picture, write_picture
+from npfuse.pictures.atomic import write_text
+from npfuse.pictures.reading import Picture, read_picture, write_picture
 from npfuse.scoring.evaluation import Settings, candidates, evaluate, keep, kept, kept_path, leave_scenes_out
-from npfuse.scoring.scenes import SceneFiles, find_scenes, read_scene
+from npfuse.scoring.scenes import Scene, SceneFiles, find_scenes, read_scene
 from npfuse.scoring.score_table import FORMATS, Evaluation, notes, scene_table, table
 
 FAILED = 1
@@ -44,6 +47,14 @@ def add(commands: Commands) -> None:
     command.add_argument("--long-side", type=int, metavar="N", help="shrink larger pictures to it")
     command.add_argument("--all-exposures", action="store_true", help="give methods for stacks all exposures")
     command.add_argument("--pictures", action="store_true", help="keep the fused pictures in OUT, too, as PNG")
+    command.add_argument(
+        "--html",
+        type=Path,
+        metavar="FILE",
+        help="write a page for the browser, too: the table, and every scene under a slider; implies --pictures",
+    )
+    command.add_argument("--force", action="store_true", help="replace the page of --html")
+    add_quiet(command)
     command.add_argument("--threads", type=int, metavar="N", help="(as many as cores)")
     command.add_argument("--again", action="store_true", help="compute everything again")
     command.set_defaults(run=_evaluate)
@@ -52,6 +63,10 @@ def add(commands: Commands) -> None:
 def _evaluate(arguments: argparse.Namespace) -> int:
     if arguments.long_side is not None and arguments.long_side < 44:
         raise ValueError(f"--long-side is {arguments.long_side}, expected at least 44, for MEF-SSIM's coarsest window")
+    if arguments.html is not None:
+        check_free(arguments.html, arguments.force)
+        check_folder(arguments.html)
+        arguments.pictures = True
     settings = Settings(long_side=arguments.long_side, all_exposures=arguments.all_exposures, threads=arguments.threads)
     scenes = _scenes(arguments)
     folder, names = arguments.folder.resolve().name, [files.name for files in scenes]
@@ -59,7 +74,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     scored += [leave_scenes_out(sources, folder, names) for sources in arguments.folds]
     scored.sort(key=lambda candidate: list(METHODS).index(candidate.method.name))
     results, failures = {}, {}
-    with progress_bar("evaluating") as progress:
+    with working("evaluating", quiet=arguments.quiet) as progress:
         for i, files in enumerate(scenes):
             missing = []
             for index, candidate in enumerate(scored):
@@ -95,12 +110,27 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     written = {"table.md": table(evaluation, "markdown"), "scenes.csv": scene_table(evaluation)}
     written |= {f"table.{form}": table(evaluation, form) for form in ("csv", "json")}
     for name, text in written.items():
-        with written_in_place(arguments.output / name, overwrite=True) as file:
-            file.write(f"{text}\n".encode())
+        write_text(arguments.output / name, f"{text}\n", overwrite=True)
+    if arguments.html is not None:
+        _write_page(arguments, evaluation, {files.name: files for files in scenes})
     print(table(evaluation, arguments.format))
     if arguments.format == "csv":
         print("\n".join(notes(evaluation)), file=sys.stderr)
     return FAILED if failures else 0
+
+
+def _write_page(arguments: argparse.Namespace, evaluation: Evaluation, scenes: dict[str, SceneFiles]) -> None:
+    """Write the page, from the scenes' files and the pictures that were kept."""
+    from npfuse.pages.evaluation_page import evaluation_page  # the other outputs need no page
+
+    def scene_of(name: str) -> Scene:
+        return read_scene(scenes[name], long_side=arguments.long_side)
+
+    def fused_of(index: int, name: str) -> NDArray[np.uint8] | None:
+        path = kept_path(arguments.output, name, evaluation.scored[index]).with_suffix(".png")
+        return read_picture(path).pixels if path.exists() else None
+
+    write_text(arguments.html, evaluation_page(evaluation, scene_of, fused_of), overwrite=arguments.force)
 
 
 def _scenes(arguments: argparse.Namespace) -> list[SceneFiles]:

@@ -1,10 +1,11 @@
 """The command `npfuse fuse`: two picture files in, or more, and one out."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
-from npfuse.commands.console import Commands, ConsoleTeller, add_fusion_options, check_free, peak_memory
+from npfuse.commands.console import Commands, ConsoleTeller, add_fusion_options, add_quiet, check_free, peak_memory
 from npfuse.fusion import Order
 from npfuse.pairs.file_fusion import FileOptions, fuse_files
 from npfuse.pairs.memory_plan import parse_size
@@ -22,6 +23,13 @@ def add(commands: Commands) -> None:
     command.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help=", ".join(suffixes(WRITTEN)))
     add_fusion_options(command)
     add_file_options(command)
+    command.add_argument(
+        "--weights-map",
+        type=Path,
+        metavar="FILE",
+        help="write a map, too: which exposure each place comes from, in colours, or as .npy the shares themselves",
+    )
+    add_quiet(command)
     command.add_argument("-v", "--verbose", action="store_true", help="print each step and its time")
     command.set_defaults(run=_fuse)
 
@@ -94,7 +102,11 @@ def file_options(arguments: argparse.Namespace) -> FileOptions:
 
 
 def _fuse(arguments: argparse.Namespace) -> None:
-    tell = ConsoleTeller(arguments.verbose)
+    tell = ConsoleTeller(arguments.verbose, arguments.quiet)
+    options = file_options(arguments)
     check_free(arguments.output, arguments.force)
-    fuse_files(arguments.under, arguments.over, arguments.output, file_options(arguments), tell, more=arguments.more)
+    if arguments.weights_map is not None:
+        check_free(arguments.weights_map, arguments.force)
+        options = replace(options, weights_map=str(arguments.weights_map))
+    fuse_files(arguments.under, arguments.over, arguments.output, options, tell, more=arguments.more)
     tell.say(*peak_memory())

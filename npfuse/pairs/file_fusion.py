@@ -17,6 +17,7 @@ from npfuse.methods import Method, named
 from npfuse.padding import GRID
 from npfuse.pairs.diagnosis import diagnose, findings, overlap
 from npfuse.pairs.file_options import CLIP_HINT, FileOptions, Teller
+from npfuse.pairs.shares_map import check_map, write_shares_map
 from npfuse.pairs.stored_fusion import by_parts, fuse_by_parts, threads_within, tone_pair
 from npfuse.pictures.decoder_noise import unheard
 from npfuse.pictures.formats import WRITTEN_BY_PARTS, format_of_suffix
@@ -55,6 +56,8 @@ def fuse_files(
     """
     tell = tell or Teller()
     check_output(output, overwrite=options.overwrite)
+    if options.weights_map is not None:
+        check_map(Path(options.weights_map), overwrite=options.overwrite)
     method, weights = method_and_weights(options.method, options.weights)
     tell.say(_chosen(method, weights))
     if more and options.align:
@@ -107,6 +110,8 @@ def _fuse_stored(paths: Sequence[Path], output: Path, weights: Weights, options:
         stored = [files.enter_context(opened(path)) for path in paths]
         if not by_parts(stored, output, weights, options):
             return False
+        if options.weights_map is not None:
+            raise ValueError("--weights-map needs pictures in memory, these are fused part by part; leave it out")
         pictures = [
             picture or _as_stored(_read(path, options, tell)) for picture, path in zip(stored, paths, strict=True)
         ]
@@ -152,6 +157,18 @@ def _fuse_whole(
             saturation=options.saturation,
             tone=tone,
         )
+    if options.weights_map is not None:
+        with tell.timed("found which exposure each place comes from"):
+            told = write_shares_map(
+                Path(options.weights_map),
+                pixels,
+                weights,
+                method=method.name,
+                order=order,
+                pair=options.pair,
+                overwrite=options.overwrite,
+            )
+        tell.say(told)
     return replace(first, pixels=fused, notes=())
 
 

@@ -26,6 +26,7 @@ class FileOptions:
     pair : whether only the darkest and the brightest of more than two exposures are fused
     brightness, contrast, saturation : as of `npfuse.fuse`
     tone_from : paths of the pair that sets the network's tone, or None
+    weights_map : path of a map of which exposure each place comes from, or None
     max_memory : bytes that the process may take, or None; also the limit of a picture that is read whole
 
     Raises
@@ -49,6 +50,7 @@ class FileOptions:
     contrast: float = 1.0
     saturation: float = 1.0
     tone_from: tuple[str, str] | None = None
+    weights_map: str | None = None
     max_memory: int | None = None
 
     def __post_init__(self) -> None:

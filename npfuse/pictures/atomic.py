@@ -56,6 +56,12 @@ def written_in_place(path: str | os.PathLike[str], *, overwrite: bool) -> Iterat
         temporary.unlink(missing_ok=True)
 
 
+def write_text(path: str | os.PathLike[str], text: str, *, overwrite: bool) -> None:
+    """Write a text file, in UTF-8, whole or not at all; raises as `written_in_place`."""
+    with written_in_place(path, overwrite=overwrite) as file:
+        file.write(text.encode())
+
+
 def _move_without_replacing(temporary: Path, target: Path) -> None:
     """Give a finished file its name; FileExistsError if that is taken."""
     try:

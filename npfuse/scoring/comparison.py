@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfuse.examples import SCENES, example_pair
+from npfuse.exposure_shares import LONG_SIDE, exposure_shares
 from npfuse.fusion import Progress, fuse_stack
+from npfuse.methods.shares import SHARES
 from npfuse.pictures.contact_sheet import contact_sheet
 from npfuse.pictures.reading import read_picture
 from npfuse.run import run
@@ -77,6 +79,30 @@ def fuse_by_all(
         if progress:
             progress(done, len(scored))
     return results
+
+
+def maps_of_each(
+    exposures: Sequence[Picture],
+    scored: Sequence[Candidate],
+    *,
+    long_side: int = LONG_SIDE,
+    progress: Progress | None = None,
+) -> list[tuple[NDArray[np.float32], str]]:
+    """Return the map of every method: the shares of the exposures (K, H', W'), darkest first, and their measure.
+
+    Parameters
+    ----------
+    exposures, scored, progress : as of `compare`
+    long_side : as of `npfuse.exposure_shares`
+    """
+    in_order, maps = darkest_first(exposures), []
+    for done, candidate in enumerate(scored, 1):
+        options: dict[str, Any] = {"method": candidate.method.name, "order": "given", "long_side": long_side}
+        shares = exposure_shares(in_order, candidate.weights, **options)
+        maps.append((shares, SHARES[candidate.method.name].words))
+        if progress:
+            progress(done, len(scored))
+    return maps
 
 
 def lay_out(

@@ -77,7 +77,7 @@ def table(evaluation: Evaluation, form: Format) -> str:
     """
     if form == "json":
         return json.dumps(_as_json(evaluation), indent=1)
-    rows = [HEADER, *(_cells(row) for row in _rows(evaluation))]
+    rows = [HEADER, *cells_of_rows(evaluation)]
     if form == "csv":
         return _csv(["" if cell == MISSING else cell for cell in row] for row in rows)
     told = notes(evaluation)
@@ -94,6 +94,11 @@ def table(evaluation: Evaluation, form: Format) -> str:
     lines = ["  ".join(cells).rstrip() for cells in aligned]
     lines.insert(1, "-" * max(map(len, lines)))
     return "\n".join([*lines, "", *told])
+
+
+def cells_of_rows(evaluation: Evaluation) -> list[tuple[str, ...]]:
+    """Return the table's rows as text, a cell for each heading of HEADER."""
+    return [_cells(row) for row in _rows(evaluation)]
 
 
 def scene_table(evaluation: Evaluation) -> str:

@@ -1,4 +1,4 @@
-"""Loads weights from a file of any kind that is known, or by the name of those that ship with the package.
+"""Loads weights from a file of any known kind, or bundled ones by name.
 
 Nothing in a file is executed (no pickle), and sizes are checked before anything is read. The bundled files lie in
 `npfuse/bundled`, each with a model card.
@@ -30,8 +30,9 @@ def load_weights(source: "str | Path | Weights | None" = None) -> Weights:
 
     Parameters
     ----------
-    source : None for the default ones, a bundled name, the path of a file, or weights, which are returned as they are
-        Files: this package's `.npz`; Keras's `.h5`, `.weights.h5` and `.keras` (with the extra `keras`); and, as their
+    source : None, str, Path or Weights
+        Bundled name or path of a file; None for the default weights; Weights are returned as they are. Files: npfuse's
+        `.npz`; Keras's `.h5`, `.weights.h5` and `.keras` (with the extra `keras`); and, as their
         authors publish them, DeepFuse's `.npz` and MEF-Net's `.pt`.
 
     Returns

@@ -32,21 +32,20 @@ class WeightsError(ValueError):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Weights:
-    """A model's weights with all that is needed to use them.
+    """The weights of a model, with the settings to run it.
 
     Parameters
     ----------
     model : "tonefuse", "lightfuse", "t_cnn", "deepfuse" or "mefnet"
-    build : what the model's function is built with besides the size, e.g. {"hidden": [256, 64]}
-    arrays : ndarray by full name, "<node>/<weight>"; kept as read-only float32
-    normalization : what the network expects its pictures mapped to [-1, 1] from: "full_range" (0 to white) or "min_max"
-        (each picture's own darkest to brightest value, as the authors do)
-    source : where the weights came from: data, recipe, licence, in free words
-    name : for messages
-    margin : pixels that are repeated beyond the bottom and the right of a picture before the network runs, besides
-        those that make its size a multiple of 8; a multiple of 8. GlobalNet pads with zeros there, which reach eight
-        pixels into what it sees, and bilinear enlarging mixes the next eight in. A network that never met the zeros in
-        its training needs 16; the authors' met them, and has none.
+    build : arguments of the model's function besides the size, e.g. {"hidden": [256, 64]}
+    arrays : ndarrays by full name, "<node>/<weight>"; kept as read-only float32
+    normalization : range of a picture that is mapped to [-1, 1]: "full_range" (0 to white) or "min_max" (its own least
+        to greatest value, as LightFuse's authors do)
+    source : origin of the weights in free words: data, recipe, licence
+    name : name in messages
+    margin : 0, 8 or 16 extra rows and columns of edge padding at the bottom and the right. They keep GlobalNet's zero
+        padding (8 pixels) and its bilinear upsampling (8 more) outside the picture. 0 for networks trained with zeros
+        at the border, like the authors'.
 
     Raises
     ------
@@ -90,12 +89,12 @@ class Weights:
 
     @property
     def label(self) -> str:
-        """The name for messages."""
+        """Name in messages."""
         return self.name or f"weights of {self.model}"
 
     @cached_property
     def parameter_count(self) -> int:
-        """The number of parameters."""
+        """Number of parameters."""
         return sum(array.size for array in self.arrays.values())
 
     def padded_size(self, height: int, width: int) -> tuple[int, int]:

@@ -7,10 +7,12 @@ import pytest
 
 import npfuse
 from npfuse.examples import example_pair
+from npfuse.exposure_shares import exposure_shares, share_colours
 from npfuse.pairs.file_fusion import FileOptions, Teller, fuse_files
 from npfuse.pictures.reading import Picture, read_picture, write_picture
 from npfuse.weights.npz_files import save_weights
-from tests.networks import random_weights
+from tests.arrays import assert_close
+from tests.networks import random_pair, random_weights
 
 
 class Told(Teller):
@@ -72,3 +74,22 @@ def test_align_leaves_alone_what_is_not_sure_and_says_so(shifted):
     told = Told()
     assert fuse(told, align=True).pixels.shape == (60, 80)
     assert told.warned == ["cannot tell reliably how far the pictures are shifted; not aligned"]
+
+
+def test_a_map_of_the_exposures_is_written_as_colours_or_as_shares(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pair = random_pair((21, 34, 3))
+    for name, pixels in zip(("a.png", "b.png"), pair, strict=True):
+        write_picture(name, Picture(pixels=pixels))
+    for name in ("map.png", "map.npy"):
+        options = FileOptions(method="mertens", weights_map=name, overwrite=True)
+        fuse_files(Path("a.png"), Path("b.png"), Path("fused.png"), options)
+    shares = exposure_shares(pair, method="mertens")
+    assert_close(np.load("map.npy"), shares)
+    assert_close(read_picture("map.png").pixels, share_colours(shares))
+
+
+def test_a_map_is_refused_before_the_work_where_it_cannot_be_written(tmp_path):
+    options = FileOptions(weights_map=str(tmp_path / "map.txt"))
+    with pytest.raises(ValueError, match=r"map\.txt"):
+        fuse_files(tmp_path / "a.png", tmp_path / "b.png", tmp_path / "fused.png", options)

@@ -26,7 +26,7 @@ from tests.pictures.examples import NAMES, examples
 
 TESTS = Path(__file__).parent
 ROOT = TESTS.parents[1]
-README = (ROOT / "README.md").read_text()
+PAGE = (ROOT / "docs" / "reference" / "formats.md").read_text()
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 DESCRIPTION = {
     "exif": exif_block(),
@@ -61,7 +61,7 @@ def missing_pieces(format):
         ("a test of its reader there", "read_picture(" in called or "opened(" in called),
         ("a test of its writer there", re.search(r"write_picture\(|stored_output\(", called) or not writable(format)),
         (f"a hostile file bomb{format.suffixes[0]}", not format.read or f"bomb{format.suffixes[0]}" in PICTURES),
-        ("a row in the README's table of formats", re.search(rf"^\|.*{re.escape(shown_as(format))}", README, re.M)),
+        ("a row in docs/reference/formats.md", re.search(rf"^\|.*{re.escape(shown_as(format))}", PAGE, re.M)),
         (f"the extra {format.extra} in pyproject.toml", format.extra is None or format.extra in EXTRAS),
         ("words for its extra, `extra_for`", format.extra is None or format.extra_for),
     ):
@@ -74,7 +74,7 @@ def writable(format):
 
 
 def shown_as(format):
-    """The words for a format in the README's table."""
+    """The words for a format in the table of formats."""
     return {"camera raw file": "camera raw", "NumPy array": "`.npy`", "Zarr array": "Zarr"}.get(
         format.name, format.name
     )

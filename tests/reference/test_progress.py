@@ -23,6 +23,6 @@ def test_progress_is_a_bar_on_a_terminal_and_a_line_an_epoch_elsewhere():
         "epoch 4/4 loss 0.1250 0.0",
     ]
     assert "\r" not in told[io.StringIO]
-    assert "\repoch 3/4 [####................] step 1/5 loss 0.2500 left 0:00:" in told[Terminal]
-    assert "[####################] step 5/5" in told[Terminal]
+    assert "\rtraining [##......................] 1/10, 0:00 left, epoch 3/4, loss 0.2500" in told[Terminal]
+    assert "[########################] 10/10, epoch 4/4, loss 0.2500" in told[Terminal]
     assert told[Terminal].count("\n") == 2
