@@ -75,8 +75,10 @@ def find_mapping(a: NDArray[Any], b: NDArray[Any], among: NDArray[np.bool_] | No
     if len(levels):
         values = _believable(levels, values)
     levels, values = np.concatenate([[0], levels, [1]]), np.concatenate([[0], values, [1]])
-    levels, first = np.unique(levels.astype(np.float32), return_index=True)
-    values = np.maximum.accumulate(values[first]).astype(np.float32)
+    levels, values = levels.astype(np.float32), values.astype(np.float32)
+    level = np.unique(levels)
+    values = np.array([np.median(values[levels == one]) for one in level], np.float32)
+    levels, values = level, np.maximum.accumulate(values)
     off = [np.abs(b[part] - np.interp(a[part], levels, values)) for part in bins]
     spreads = np.array([1.4826 * np.median(part) for part in off], np.float32)
     if not len(spreads):

@@ -15,7 +15,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from npfuse.pairs.brightness import Mapping, find_mapping
+from npfuse.pairs.brightness import HIGH, LOW, Mapping, find_mapping
 from npfuse.pairs.moved_pictures import Area
 from npfuse.strips import WHITE
 
@@ -26,7 +26,7 @@ NEAR = 2  # pixels of the small copy, within which a neighbour may explain what 
 SPREADS = 3.0  # standard deviations, within which noise may
 LEAST_OFF = 0.04  # of white, that is off in a region
 CLEAR_OFF = 0.04  # of white, beyond both of these, at a region's heart
-LEAST_AREA = 0.0004  # of the picture, of a region's heart
+LEAST_AREA = 0.0009  # of the picture, of a region's heart: more than a block of a JPEG's colours
 SOFT = 0.006  # of the longer side, over which a region is joined to what is around it
 
 
@@ -117,10 +117,11 @@ def inconsistency(a: Floats, b: Floats, valid: Mask | None = None, k: int = 1) -
     near = max(1, round(NEAR / k)) * 2 + 1
     # Noise of single pixels is not an edge that may have moved: it is in the spread.
     calm = scipy.ndimage.median_filter(a, 3, mode="nearest")
-    low, high = (
-        mapping.of(extreme(calm, near, mode="nearest"))
-        for extreme in (scipy.ndimage.minimum_filter, scipy.ndimage.maximum_filter)
-    )
+    darkest = scipy.ndimage.minimum_filter(calm, near, mode="nearest")
+    brightest = scipy.ndimage.maximum_filter(calm, near, mode="nearest")
+    # Where a is black or white, it says only that b is no brighter or no darker.
+    low = np.where(darkest <= LOW, 0, mapping.of(np.minimum(darkest, HIGH)))
+    high = np.where(brightest >= HIGH, 1, mapping.of(np.maximum(brightest, LOW)))
     may = SPREADS * mapping.spread_of(a) + np.float32(LEAST_OFF)
     calm_b = scipy.ndimage.median_filter(b, 3, mode="nearest")
     off: Floats = np.maximum(np.maximum(low - may - calm_b, calm_b - high - may), 0)
