@@ -12,15 +12,18 @@ from importlib.metadata import version
 from npfuse.exposure_shares import exposure_shares
 from npfuse.fusion import fuse, fuse_stack
 from npfuse.graph import Graph
+from npfuse.pairs.alignment import Alignment, align
 from npfuse.weights.loading import bundled_names, load_weights
 from npfuse.weights.npz_files import save_weights
 from npfuse.weights.weights import Weights, WeightsError
 
 __version__ = version("npfuse")
 __all__ = [
+    "Alignment",
     "Graph",
     "Weights",
     "WeightsError",
+    "align",
     "bundled_names",
     "exposure_shares",
     "fuse",

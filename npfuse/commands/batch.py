@@ -1,4 +1,4 @@
-"""The command `npfuse batch`: all pairs of a folder."""
+"""The command `npfuse batch`: all brackets of a folder."""
 
 import argparse
 import os
@@ -8,36 +8,46 @@ from pathlib import Path
 
 from npfuse.commands.console import Commands, add_fusion_options, add_quiet, working
 from npfuse.commands.fuse import add_file_options, file_options
-from npfuse.pairs.batch import Outcome, find_pairs, run_batch
+from npfuse.pairs.batch import Outcome, run_batch
+from npfuse.pairs.sets import Sorted, find_sets
 from npfuse.pictures.formats import WRITTEN_PICTURES, suffixes
 from npfuse.progress import Bar
 from npfuse.weights.loading import load_weights
 
 SOME_FAILED = 1
+HOW = "say how many files make a set with --count, or how they are named with --pattern"
 
 
 def add(commands: Commands) -> None:
     """Add the command's parser."""
     command = commands.add_parser(
         "batch",
-        help="fuse all pairs of a folder",
-        description="Fuse all pairs of a folder: folders of two pictures each, or files named a_under.jpg and "
-        "a_over.jpg (dark and bright, low and high). What is fused already is left alone, so a run that was cut off "
-        "goes on. "
-        "Exit status: 0 all is fused, 1 some pairs failed and are listed, 2 nothing could be begun.",
+        help="fuse all brackets of a folder",
+        description="Fuse all brackets of a folder and the folders in it, as a camera's card has them: files whose "
+        "names tell their exposure (a_under.jpg and a_over.jpg, a_-2ev.jpg), else what the camera wrote (time, "
+        "exposure, bracketing), else each folder. Pictures of other sizes are kept apart; files in no set are listed. "
+        "What is fused already is left alone, so a run that was cut off goes on. "
+        "Exit status: 0 all is fused, 1 some sets failed and are listed, 2 nothing could be begun.",
     )
     command.add_argument("folder", type=Path, metavar="DIR")
     command.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="a folder, made where missing")
-    command.add_argument(
-        "--pattern", nargs=2, metavar="P", help="patterns of the two names, as '{name}_1.*' '{name}_2.*'"
+    how = command.add_mutually_exclusive_group()
+    how.add_argument(
+        "--pattern",
+        nargs="+",
+        metavar="P",
+        help="patterns of the names of a set's files, as '{name}_1.*' '{name}_2.*'",
     )
+    how.add_argument("--count", type=int, metavar="N", help="number of files that follow each other and make a set")
+    command.add_argument("--raw", action="store_true", help="of a frame as camera raw and as JPEG, take the raw")
+    command.add_argument("--dry-run", action="store_true", help="print the sets as a table, and fuse nothing")
     command.add_argument(
         "--format",
         choices=sorted(suffix[1:] for suffix in suffixes(WRITTEN_PICTURES)),
         help="of the outputs (the first picture's)",
     )
     command.add_argument(
-        "--jobs", type=int, default=1, metavar="N", help="number of pairs fused at once, each in a process (1)"
+        "--jobs", type=int, default=1, metavar="N", help="number of sets fused at once, each in a process (1)"
     )
     command.add_argument(
         "--scheduler", metavar="ADDRESS", help="of a dask.distributed cluster whose workers see the same files"
@@ -53,18 +63,32 @@ def _batch(arguments: argparse.Namespace) -> int:
         raise ValueError(f"--jobs is {arguments.jobs}, expected at least 1")
     if arguments.weights is not None and Path(arguments.weights).exists():
         arguments.weights = str(Path(arguments.weights).resolve())  # workers may stand elsewhere
-    load_weights(arguments.weights)  # bad ones are bad for every pair
+    load_weights(arguments.weights)  # bad ones are bad for every set
     if arguments.jobs > 1 and arguments.threads is None:
         arguments.threads = max(1, (os.cpu_count() or 1) // arguments.jobs)
     options = file_options(arguments)
     suffix = f".{arguments.format}" if arguments.format else None
-    patterns = tuple(arguments.pattern) if arguments.pattern else None
-    pairs = find_pairs(arguments.folder, arguments.output, patterns=patterns, suffix=suffix)
+    found = find_sets(
+        arguments.folder,
+        arguments.output,
+        patterns=arguments.pattern,
+        count=arguments.count,
+        raw=arguments.raw,
+        suffix=suffix,
+    )
+    if arguments.dry_run:
+        for line in table(found):
+            print(line)
+        return 0
+    for path, reason in found.left:
+        print(f"npfuse: {_shown(str(path))}: in no set: {reason}", file=sys.stderr)
+    if not found.sets:
+        raise ValueError(f"{arguments.folder}: holds no sets; {HOW}")
     arguments.output.mkdir(parents=True, exist_ok=True)
-    with working("fusing pairs", quiet=arguments.quiet) as bar:
-        bar(0, len(pairs))
+    with working("fusing sets", quiet=arguments.quiet) as bar:
+        bar(0, len(found.sets))
         tell = partial(_tell, bar, arguments.quiet)
-        outcomes = run_batch(pairs, options, jobs=arguments.jobs, scheduler=arguments.scheduler, tell=tell)
+        outcomes = run_batch(found.sets, options, jobs=arguments.jobs, scheduler=arguments.scheduler, tell=tell)
     count = {
         status: sum(outcome.status == status for outcome in outcomes) for status in ("fused", "there already", "failed")
     }
@@ -75,8 +99,28 @@ def _batch(arguments: argparse.Namespace) -> int:
     return SOME_FAILED if failed else 0
 
 
+def table(found: Sorted) -> list[str]:
+    """Return the lines of a table of sets: name, number of frames, how they were found, and the frames' names."""
+    rows = [("set", "frames", "by", "files")] + [
+        (
+            _shown(frames.name),
+            str(len(frames.files)),
+            frames.reason if not frames.fault else "fault",
+            " ".join(_shown(file.name) for file in frames.files) if not frames.fault else frames.fault,
+        )
+        for frames in found.sets
+    ]
+    widths = [max(len(row[i]) for row in rows) for i in range(3)]
+    lines = ["  ".join([*(text.ljust(n) for text, n in zip(row[:3], widths, strict=True)), row[3]]) for row in rows]
+    lines.append(f"{len(found.sets)} sets, {sum(len(frames.files) for frames in found.sets)} files")
+    if found.left:
+        lines.append(f"in no set: {len(found.left)} files")
+        lines += [f"  {_shown(str(path))}: {reason}" for path, reason in found.left]
+    return lines
+
+
 def _tell(bar: Bar, quiet: bool, done: int, total: int, outcome: Outcome) -> None:
-    """Print a line a pair, above the bar."""
+    """Print a line a set, above the bar."""
     if not quiet:
         bar.say(f"[{done}/{total}] {_shown(outcome.name)}: {outcome.status}", sys.stdout)
     for warning in outcome.warnings:

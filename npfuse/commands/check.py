@@ -8,6 +8,7 @@ from npfuse.contract import check_survey
 from npfuse.pairs.diagnosis import Diagnosis, diagnose, findings
 from npfuse.pairs.file_fusion import FileOptions, Teller, check_alike, read_pair
 from npfuse.pairs.file_options import CLIP_HINT
+from npfuse.pairs.motions import described
 from npfuse.pictures.picture import shown
 from npfuse.pictures.stored import opened
 from npfuse.survey import survey
@@ -45,7 +46,7 @@ def _check(arguments: argparse.Namespace) -> int:
     print(f"size        {height}x{width} (height x width), {a.dtype}")
     for line in _measured(found):
         print(line)
-    told = findings(found) + ([] if found.shift.sure else [UNSURE])
+    told = findings(found) + ([] if found.motion.sure else [UNSURE])
     for finding in told:
         print(f"warning: {finding}")
     if not told:
@@ -56,10 +57,15 @@ def _check(arguments: argparse.Namespace) -> int:
 def _measured(found: Diagnosis) -> list[str]:
     """Return the measurements, one a line."""
     stops = "cannot be told: no pixel is exposed in both" if found.stops is None else f"{found.stops:+.1f} stops"
-    shift = found.shift
-    lies = f"{shift.rows:+.1f} rows, {shift.columns:+.1f} columns" if shift.sure else "cannot be told"
+    motion = found.motion
+    lies = f"cannot be told: {motion.doubt}"
+    if motion.sure:
+        lies = f"{described(motion.matrix, motion.height, motion.width)}, to about {motion.left:.1f} pixels"
     return [
         f"exposure    {stops}, of the second picture against the first",
         f"clipped     {found.black:.1%} black in both, {found.white:.1%} white in both",
-        f"shift       {lies} (score {shift.score:.0f})",
+        f"motion      {lies}",
+        "moving      cannot be told"
+        if found.ghosts is None
+        else f"moving      {found.ghosts.share:.1%} of the picture",
     ]

@@ -8,6 +8,7 @@ from typing import get_args
 from npfuse.commands.console import Commands, ConsoleTeller, add_fusion_options, add_quiet, check_free, peak_memory
 from npfuse.fusion import Order
 from npfuse.pairs.file_fusion import FileOptions, fuse_files
+from npfuse.pairs.file_options import Extent
 from npfuse.pairs.memory_plan import parse_size
 from npfuse.pictures.formats import WRITTEN, WRITTEN_BY_PARTS, WRITTEN_PICTURES, listed, suffixes
 
@@ -41,8 +42,14 @@ def add_file_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--align",
-        action="store_true",
-        help="shift the second picture by whole pixels if its shift is certain, and crop both",
+        nargs="?",
+        choices=get_args(Extent),
+        const="crop",
+        help="move the pictures onto the first if that is certain: shift, turn, zoom, perspective; crop all to what "
+        "they share (default), or keep the first one's area",
+    )
+    command.add_argument(
+        "--deghost", action="store_true", help="take regions in which something moved from one of the pictures"
     )
     command.add_argument(
         "--convert-profiles",
@@ -90,6 +97,7 @@ def file_options(arguments: argparse.Namespace) -> FileOptions:
         overwrite=arguments.force,
         convert_profiles=arguments.convert_profiles,
         align=arguments.align,
+        deghost=arguments.deghost,
         clip=arguments.clip,
         check=not arguments.no_check,
         pair=arguments.pair,

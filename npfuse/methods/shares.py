@@ -133,7 +133,8 @@ def _by_derivative(brightness: Callable[..., NDArray[Any]], exposures: Sequence[
     stacked = np.stack(parts)
     total = stacked.sum(axis=0)
     shares: NDArray[Any] = np.full_like(stacked, 1 / len(exposures))
-    return np.divide(stacked, total, out=shares, where=total > 0)
+    np.divide(stacked, total, out=shares, where=total > 0)
+    return shares
 
 
 def _contrast(picture: Pixels) -> NDArray[Any]:

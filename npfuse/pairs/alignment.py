@@ -1,165 +1,194 @@
-"""How far one picture is shifted against another of the same scene at another exposure, in pixels.
+"""Aligns the exposures of a hand-held bracket: any number of frames onto the first.
 
-Exposure changes how strong an edge is, but not which way it runs, so the pictures are first turned into the directions
-of their edges (orientation correlation: Fitch, Kadyrov, Christmas and Kittler, BMVC 2002), which are then correlated by
-Fourier transforms with half of their spectrum's weight taken out: between plain correlation, whose peak is broad along
-straight lines, and phase correlation, which noise upsets. A small copy is searched first; windows of the full picture
-say the rest. Left out: turning, zooming, and parts that move by themselves.
+Frames are compared with those of the nearest exposure, and the motions put together. A frame is resampled once, by
+Lanczos' window of three lobes, and not at all where it is shifted by whole pixels. Frames of which the motion is not
+sure are left as they are.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import scipy  # its parts are loaded when they are first used: half of what the command line takes to start
 from numpy.typing import NDArray
 
-SMALL_PIXELS = 400_000  # of the copy that is searched first
-WINDOW = 512  # side of the full picture's windows, of which there are 2 x 2
-EDGE = 2.0  # levels of 255 between neighbours but one, after a blur of a pixel; less is noise
-# The peak's height above the mean, in standard deviations of all shifts. Measured on 44 pairs of 11 scenes, up to 9
-# stops apart: 72 to 438 where the shift was right, 11 where it was not.
-SURE = 25.0
-AS_GOOD = 0.9  # of another peak's score, from which on the smaller shift is taken
+from npfuse.pairs.brightness import find_mapping
+from npfuse.pairs.edge_fields import Luma
+from npfuse.pairs.motion_search import Motion, find_motion, joined, still
+from npfuse.pairs.moved_pictures import Area, MovedPicture, shared_area, whole_shift
+from npfuse.pairs.small_copies import block_means, luma_of, reduction, small_luma
+from npfuse.strips import WHITE
+
+PRECISE_PIXELS = 1_600_000  # of the copies that motions are found on
+NEGLIGIBLE = 0.3  # pixels at the corners, up to which a frame stays as it is
+LEAST_SHARED = 0.25  # of the area, for aligned frames to be worth it
 
 
-@dataclass(frozen=True, kw_only=True)
-class Shift:
-    """Where a picture's content is found in another: that many rows further down and columns further right.
-
-    Parameters
-    ----------
-    rows, columns : pixels, with a fraction
-    score : of the peak, in standard deviations; sure from `SURE` on
-    """
-
-    rows: float
-    columns: float
-    score: float
-
-    @property
-    def sure(self) -> bool:
-        """Whether the estimate can be relied on."""
-        return self.score >= SURE
-
-    @property
-    def whole(self) -> tuple[int, int]:
-        """Rows and columns, rounded."""
-        return round(self.rows), round(self.columns)
-
-
-def reduction(height: int, width: int) -> int:
-    """Return by how much a picture of this size is reduced for the first search.
-
-    Examples
-    --------
-    >>> reduction(400, 600), reduction(4000, 6000)
-    (1, 8)
-    """
-    return max(1, int(np.ceil(np.sqrt(height * width / SMALL_PIXELS))))
-
-
-def find_shift(a: Any, b: Any, small_a: NDArray[Any], small_b: NDArray[Any], white: float) -> Shift:
-    """Find by how much b is shifted against a.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Alignment:
+    """Aligned frames, and what was done to them.
 
     Parameters
     ----------
-    a, b : (H, W) or (H, W, 3), anything that gives an array for `picture[rows, columns]`
-    small_a, small_b : ndarray (H // k, W // k), means over blocks of k x k, k being `reduction(H, W)`; in levels of a
-    white : the highest level
+    frames : list of ndarray, of one shape, in the given order
+    masks : list of (H, W) bool, where each frame shows something; None for everywhere
+    motions : of each frame against the first
+    area : slices of the rows and columns of the first frame that are left
+    """
+
+    frames: list[NDArray[Any]]
+    masks: list[NDArray[np.bool_] | None]
+    motions: tuple[Motion, ...]
+    area: Area
+
+
+def align(
+    frames: Sequence[NDArray[Any]], *, masks: Sequence[NDArray[Any] | None] | None = None, keep: bool = False
+) -> Alignment:
+    """Align exposures of one scene onto the first.
+
+    Parameters
+    ----------
+    frames : at least two ndarrays (H, W) or (H, W, 3) of one shape and dtype; uint8, uint16, or float32 or float64 in
+        [0, 1]
+    masks : (H, W) of each frame, 0 where it is transparent; such pixels say nothing. None for none.
+    keep : whether the first frame's whole area is kept: where another shows nothing, it gets the first one's pixels at
+        its own brightness. Otherwise all are cropped to the area that they share.
 
     Returns
     -------
-    Shift
+    Alignment
+
+    Raises
+    ------
+    ValueError : fewer than two frames, or their shapes differ
+    TypeError : their dtypes differ, or are not as above
 
     Examples
     --------
-    >>> scene = np.random.default_rng(0).integers(0, 255, (200, 300)).astype(np.uint8)
-    >>> a, b = scene[10:, 20:], scene[:-10, :-20] // 3
-    >>> find_shift(a, b, a, b, 255).whole
-    (10, 20)
+    >>> scene = np.random.default_rng(0).integers(0, 255, (50, 70)).astype(np.uint8).repeat(5, 0).repeat(5, 1)
+    >>> done = align([scene[10:, 20:] // 3, scene[:-10, :-20]])
+    >>> bool((done.frames[0] == done.frames[1] // 3).all()), done.motions[1].kind, done.frames[0].shape
+    (True, 'shifted', (230, 310))
     """
-    k = reduction(*a.shape[:2])
-    coarse = _peak(_correlation(small_a, small_b, white))
-    if k == 1 or not coarse.sure:
-        return Shift(rows=coarse.rows * k, columns=coarse.columns * k, score=coarse.score)
-    moved = round(coarse.rows * k), round(coarse.columns * k)
-    fine = _fine_shift(a, b, moved, white)
-    if moved != (0, 0):
-        # Of a scene that repeats itself, as bricks do, the small copy may match at another place as well.
-        still = _fine_shift(a, b, (0, 0), white)
-        fine = still if still.score >= fine.score * AS_GOOD else fine
-    if fine.score == 0:
-        return Shift(rows=coarse.rows * k, columns=coarse.columns * k, score=0.0)
-    return Shift(rows=fine.rows, columns=fine.columns, score=min(coarse.score, fine.score))
+    first = _checked(frames)
+    masks = list(masks) if masks is not None else [None] * len(frames)
+    motions = find_motions(frames, masks)
+    height, width = first.shape[:2]
+    matrices = [moved_by(motion) for motion in motions]
+    if keep:
+        area: Area = (slice(0, height), slice(0, width))
+    else:
+        area = shared_area(matrices, height, width)
+    cut = [moved_frame(frame, mask, matrix, area) for frame, mask, matrix in zip(frames, masks, matrices, strict=True)]
+    if keep:
+        for frame, there in cut[1:]:
+            if not there.all():
+                fill(frame, there, first)
+    shown = [there if mask is not None else None for (_, there), mask in zip(cut, masks, strict=True)]
+    return Alignment(frames=[frame for frame, _ in cut], masks=shown, motions=motions, area=area)
 
 
-def _fine_shift(a: Any, b: Any, moved: tuple[int, int], white: float) -> Shift:
-    """Find a shift near a given one by windows of the full picture; score 0 where it has no room for any."""
-    height, width = a.shape[:2]
-    total: NDArray[Any] | None = None
-    for row in _starts(height, moved[0]):
-        for column in _starts(width, moved[1]):
-            here, there = (
-                luma_of(picture[r : r + WINDOW, c : c + WINDOW])
-                for picture, r, c in ((a, row, column), (b, row + moved[0], column + moved[1]))
-            )
-            surface = _correlation(here, there, white)
-            total = surface if total is None else total + surface
-    if total is None:
-        return Shift(rows=0.0, columns=0.0, score=0.0)
-    found = _peak(total)
-    return Shift(rows=moved[0] + found.rows, columns=moved[1] + found.columns, score=found.score)
+def _checked(frames: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    if len(frames) < 2:
+        raise ValueError(f"align: frames are {len(frames)}, expected at least 2")
+    first = frames[0]
+    if first.ndim not in (2, 3) or (first.ndim == 3 and first.shape[2] != 3) or 0 in first.shape:
+        raise ValueError(f"align: frame 1 is {first.shape}, expected (H, W) or (H, W, 3)")
+    for k, frame in enumerate(frames, 1):
+        if frame.dtype not in WHITE:
+            raise TypeError(f"align: frame {k} is {frame.dtype}, expected uint8, uint16, float32 or float64")
+        if frame.shape != first.shape:
+            raise ValueError(f"align: frame {k} is {frame.shape}, expected {first.shape} as frame 1")
+        if frame.dtype != first.dtype:
+            raise TypeError(f"align: frame {k} is {frame.dtype}, expected {first.dtype} as frame 1")
+    return first
 
 
-def _starts(n: int, moved: int) -> list[int]:
-    """Return where two windows begin along an axis, so that the shifted ones lie in the other picture."""
-    low, high = max(0, -moved), min(n, n - moved) - WINDOW
-    return sorted({low + (high - low) * i // 4 for i in (1, 3)}) if high >= low else []
+def find_motions(frames: Sequence[Any], masks: Sequence[Any], most_pixels: int = PRECISE_PIXELS) -> tuple[Motion, ...]:
+    """Find how frames lie against the first, each compared with the one of the nearest exposure on the way to it.
+
+    Parameters
+    ----------
+    frames : alike; anything that gives an ndarray for `frame[rows, columns]`
+    masks : likewise, of each, or None
+    most_pixels : of the copies that are compared
+
+    Returns
+    -------
+    tuple of Motion, of which the first is still
+    """
+    height, width = frames[0].shape[:2]
+    k = reduction(height, width, most_pixels)
+    copies = [small_luma(frame, mask, k) for frame, mask in zip(frames, masks, strict=True)]
+    order = sorted(range(len(frames)), key=lambda i: float(copies[i].levels.mean()))
+    start = order.index(0)
+    motions: dict[int, Motion] = {0: still(height, width)}
+    for way in (order[start:], order[: start + 1][::-1]):
+        for before, i in pairwise(way):
+            motions[i] = _chained(copies, motions, before, i, k, (height, width))
+    return tuple(motions[i] for i in range(len(frames)))
 
 
-def luma_of(part: Any) -> NDArray[Any]:
-    """Return the green channel, which has most of the luma; of floats, what is NaN or beyond [0, 1] is clipped."""
-    luma: NDArray[Any] = np.asarray(part)
-    luma = luma[..., 1] if luma.ndim == 3 else luma
-    return np.nan_to_num(luma, nan=0.0).clip(0, 1) if luma.dtype.kind == "f" else luma
+def _chained(
+    copies: Sequence[Luma], motions: dict[int, Motion], before: int, i: int, k: int, shape: tuple[int, int]
+) -> Motion:
+    """Find a frame's motion by the one before it, or else by the first."""
+    found = find_motion(copies[before], copies[i], k, shape)
+    if found.sure and motions[before].sure:
+        return joined(motions[before], found)
+    return found if before == 0 else find_motion(copies[0], copies[i], k, shape)
 
 
-def _directions(luma: NDArray[Any], white: float) -> NDArray[np.complex64]:
-    """Return the direction of each pixel's edge as a number of size 1, or 0 where there is none."""
-    scaled = scipy.ndimage.gaussian_filter(luma.astype(np.float32) * np.float32(255 / white), 1.0)
-    edges = np.zeros(scaled.shape, np.complex64)
-    edges.real[:, 1:-1] = scaled[:, 2:] - scaled[:, :-2]
-    edges.imag[1:-1] = scaled[2:] - scaled[:-2]
-    size = np.abs(edges)
-    return np.divide(edges, size, out=np.zeros_like(edges), where=size > EDGE)
+def moved_by(motion: Motion) -> NDArray[np.float64]:
+    """Return the matrix that a frame is moved by: none where its motion is not sure, or too small to matter."""
+    return motion.matrix if motion.sure and motion.size > NEGLIGIBLE else np.eye(3)
 
 
-def _correlation(a: NDArray[Any], b: NDArray[Any], white: float) -> NDArray[Any]:
-    """Correlate the edges of two pictures of one size: the value at (r, c) is for a shift of r rows and c columns."""
-    height, width = a.shape
-    window = np.outer(np.hanning(height), np.hanning(width)).astype(np.float32)
-    spectra = [scipy.fft.fft2(_directions(picture, white) * window) for picture in (a, b)]
-    cross = np.conj(spectra[0]) * spectra[1]
-    size = np.abs(cross)
-    cross /= np.sqrt(np.maximum(size, 1e-6 * size.max() + np.finfo(np.float32).tiny))
-    surface: NDArray[Any] = scipy.fft.ifft2(cross).real
-    return surface
-
-
-def _peak(surface: NDArray[Any]) -> Shift:
-    """Find the highest point of a correlation, between the positions by a parabola along each axis."""
-    spread = float(surface.std())
-    if spread == 0 or min(surface.shape) < 3:
-        return Shift(rows=0.0, columns=0.0, score=0.0)
-    place = np.unravel_index(int(np.argmax(surface)), surface.shape)
-    top = float(surface[place])
-    shift = []
-    for axis, n in enumerate(surface.shape):
-        before, after = (
-            float(surface.take(place[axis] + step, axis, mode="wrap")[place[1 - axis]]) for step in (-1, 1)
+def moved_frame(
+    frame: NDArray[Any], mask: NDArray[Any] | None, matrix: NDArray[np.float64], area: Area
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Return a frame as it is seen from the first's place, and where it shows something."""
+    rows, columns = area
+    height, width = frame.shape[:2]
+    out = np.zeros((rows.stop - rows.start, columns.stop - columns.start, *frame.shape[2:]), frame.dtype)
+    there = np.zeros(out.shape[:2], bool)
+    shift = whole_shift(matrix, height, width)
+    if shift is not None:
+        (here_r, from_r), (here_c, from_c) = (
+            _overlap(cut, by, n) for cut, by, n in zip(area, shift, (height, width), strict=True)
         )
-        bend = before - 2 * top + after
-        whole = int(place[axis]) - (n if place[axis] > n // 2 else 0)
-        shift.append(whole + (0.5 * (before - after) / bend if bend < 0 else 0.0))
-    return Shift(rows=shift[0], columns=shift[1], score=(top - float(surface.mean())) / spread)
+        out[here_r, here_c] = frame[from_r, from_c]
+        there[here_r, here_c] = True if mask is None else mask[from_r, from_c] > 0
+        return out, there
+    picture = MovedPicture(frame, matrix)
+    for strip in picture.strips(area):
+        here = slice(strip[0].start - rows.start, strip[0].stop - rows.start)
+        out[here], there[here] = picture.read(strip)
+    if mask is not None:
+        solid = MovedPicture((mask > 0).astype(np.float32), matrix)
+        there &= solid[area] > 0.999
+    return out, there
+
+
+def _overlap(cut: slice, by: int, n: int) -> tuple[slice, slice]:
+    """Return the part of a cut that a shifted axis of n pixels covers, and the part of the axis that covers it."""
+    low, high = max(cut.start, -by, 0), min(cut.stop, n - by)
+    high = max(low, high)
+    return slice(low - cut.start, high - cut.start), slice(low + by, high + by)
+
+
+def fill(frame: NDArray[Any], there: NDArray[np.bool_], first: NDArray[Any]) -> None:
+    """Fill a frame, where it shows nothing, with another's pixels at the frame's own brightness."""
+    white = WHITE[np.dtype(frame.dtype)]
+    k = reduction(*frame.shape[:2], 400_000)
+    among = block_means(there.astype(np.float32), k) > 0.999
+    channels = frame.reshape(*frame.shape[:2], -1), first.reshape(*first.shape[:2], -1)
+    for channel in range(channels[0].shape[2]):
+        here, other = (pixels[..., channel] for pixels in channels)
+        mapping = find_mapping(
+            *(block_means(luma_of(values), k) / np.float32(white) for values in (other, here)), among
+        )
+        values = mapping.of(other[~there] / white) * white
+        here[~there] = np.rint(values) if frame.dtype.kind == "u" else values

@@ -10,14 +10,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from npfuse.pairs.alignment import Shift, find_shift, luma_of, reduction
+from npfuse.pairs.edge_fields import Luma
+from npfuse.pairs.ghosts import Ghosts, find_ghosts
+from npfuse.pairs.motion_search import Motion, find_motion, tolerance
+from npfuse.pairs.motions import described, reduced
+from npfuse.pairs.small_copies import block_means, luma_of, reduction, unpadded
 from npfuse.pictures.light import decode_light
 from npfuse.strips import WHITE
 
 BLACK, WHITE_SHARE = 5 / 255, 250 / 255  # of white: beyond these, a pixel tells nothing of the scene
 LEAST_STOPS = 1.0  # between two exposures for fusion to gain from
 LEAST_SHARE = 0.02  # of the pixels; less than this is not worth a word
-LEAST_SHIFT = 1.5  # pixels; the estimate is off by up to one where parts of the scene move
+LEAST_MOTION = 1.5  # pixels at the corners, of pictures of up to 7 megapixels
+MOST_TOLD = 3  # regions
+SMALL_PIXELS = 400_000  # of the copies that are looked at
 STRIP_ROWS = 256
 SAMPLES = 200_000  # pixels that exposure and clipping are counted on
 
@@ -32,7 +38,8 @@ class Diagnosis:
     same : whether both show the same numbers
     darker : share of the telling pixels that are darker in a
     black, white : share of the pixels that are black or white in both
-    shift : of b against a
+    motion : of b against a
+    ghosts : what moved between them; None where the motion is not sure
     """
 
     stops: float | None
@@ -40,12 +47,19 @@ class Diagnosis:
     darker: float
     black: float
     white: float
-    shift: Shift
+    motion: Motion
+    ghosts: Ghosts | None = None
 
     @property
-    def shifted(self) -> bool:
+    def moved(self) -> bool:
         """Whether the pictures are surely not aligned."""
-        return self.shift.sure and max(abs(self.shift.rows), abs(self.shift.columns)) >= LEAST_SHIFT
+        return is_moved(self.motion)
+
+
+def is_moved(motion: Motion) -> bool:
+    """Tell whether a motion is surely one that fusing would show."""
+    least = LEAST_MOTION * tolerance(motion.height, motion.width)
+    return motion.sure and motion.size >= max(least, 3 * motion.spread)
 
 
 def diagnose(a: Any, b: Any) -> Diagnosis:
@@ -68,13 +82,14 @@ def diagnose(a: Any, b: Any) -> Diagnosis:
     --------
     >>> dark, bright = np.full((20, 30), 60, np.uint8), np.full((20, 30), 180, np.uint8)
     >>> found = diagnose(dark, bright)
-    >>> round(found.stops, 1), found.same, found.shift.sure
+    >>> round(found.stops, 1), found.same, found.motion.sure
     (3.3, False, False)
     """
     if a.shape != b.shape or a.dtype != b.dtype:
         raise ValueError(f"diagnose: b is {b.shape} {b.dtype}, expected {a.shape} {a.dtype} as a")
     white = WHITE[np.dtype(a.dtype)]
-    (small_a, luma_a), (small_b, luma_b) = _sampled(a), _sampled(b)
+    k = reduction(*a.shape[:2], SMALL_PIXELS)
+    (small_a, luma_a), (small_b, luma_b) = _sampled(a, k), _sampled(b, k)
     low, high = BLACK * white, WHITE_SHARE * white
     telling = (luma_a > low) & (luma_b > low) & (luma_a < high) & (luma_b < high)
     stops, darker = None, 0.5
@@ -87,6 +102,8 @@ def diagnose(a: Any, b: Any) -> Diagnosis:
         darker = float(np.mean((luma_a < luma_b)[telling][differ])) if differ.any() else 0.5
     elif luma_a.mean() != luma_b.mean():
         darker = float(luma_a.mean() < luma_b.mean())
+    lumas = _luma(small_a, white), _luma(small_b, white)
+    motion = find_motion(*lumas, k, a.shape[:2])
     same = bool(np.abs(luma_a - luma_b).mean() <= white / 255 / 4 and np.abs(small_a - small_b).max() <= white / 255)
     return Diagnosis(
         stops=stops,
@@ -94,21 +111,38 @@ def diagnose(a: Any, b: Any) -> Diagnosis:
         darker=darker,
         black=float(np.mean((luma_a <= low) & (luma_b <= low))),
         white=float(np.mean((luma_a >= high) & (luma_b >= high))),
-        shift=find_shift(a, b, small_a, small_b, white),
+        motion=motion,
+        ghosts=_moving(*lumas, motion, k) if motion.sure else None,
     )
 
 
-def findings(found: Diagnosis) -> list[str]:
-    """Say what a diagnosis means, the worst first; nothing where all is well."""
+def _moving(a: Luma, b: Luma, motion: Motion, k: int) -> Ghosts:
+    """Find what moved by itself."""
+    there = b.seen_through(reduced(motion.matrix, k), a.frame)
+    valid = a.inner() * there.inner() > 0
+    return find_ghosts([a.levels / np.float32(255), there.levels / np.float32(255)], valid, k)
+
+
+def findings(found: Diagnosis, *, align: bool = False, deghost: bool = False) -> list[str]:
+    """Say what a diagnosis means, the worst first; nothing where all is well.
+
+    Parameters
+    ----------
+    found : Diagnosis
+    align, deghost : whether motions, or what moved by itself, are mended anyway
+    """
     told = []
     if found.same:
         return ["both are the same picture; give two exposures of the scene"]
-    shift = found.shift
-    if found.shifted:
-        told.append(
-            f"the second picture is shifted by {shift.rows:+.0f} rows and {shift.columns:+.0f} columns; "
-            "use --align, or a tripod"
-        )
+    if found.moved and not align:
+        motion = found.motion
+        lies = described(motion.matrix, motion.height, motion.width)
+        told.append(f"the second picture is {lies}; use --align, or a tripod")
+    if found.ghosts and not deghost:
+        regions = found.ghosts.regions
+        more = f", and {len(regions) - MOST_TOLD} more" if len(regions) > MOST_TOLD else ""
+        places = "; ".join(str(region) for region in regions[:MOST_TOLD])
+        told.append(f"something moved between the pictures: {places}{more}; use --deghost")
     if found.stops is not None and abs(found.stops) < LEAST_STOPS:
         told.append(
             f"the exposures are {abs(found.stops):.1f} stops apart, expected at least {LEAST_STOPS:.0f}; "
@@ -123,33 +157,21 @@ def findings(found: Diagnosis) -> list[str]:
     return told
 
 
-def overlap(shape: tuple[int, ...], shift: tuple[int, int]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Return the parts of two pictures that show the same, the second being shifted by whole rows and columns.
-
-    Examples
-    --------
-    >>> overlap((10, 20), (2, -3))
-    ((slice(0, 8, None), slice(3, 20, None)), (slice(2, 10, None), slice(0, 17, None)))
-    """
-    first = tuple(slice(max(0, -by), n - max(0, by)) for n, by in zip(shape, shift, strict=False))
-    second = tuple(slice(max(0, by), n - max(0, -by)) for n, by in zip(shape, shift, strict=False))
-    return (first[0], first[1]), (second[0], second[1])
+def _luma(small: NDArray[np.float32], white: float) -> Luma:
+    levels = small * np.float32(255 / white)
+    return Luma(levels=levels, valid=unpadded(levels))
 
 
-def _sampled(picture: Any) -> tuple[NDArray[np.float32], NDArray[Any]]:
-    """Read a picture once: its green channel, averaged over blocks, and some of its pixels as they are."""
+def _sampled(picture: Any, k: int) -> tuple[NDArray[np.float32], NDArray[Any]]:
+    """Read a picture once: its green channel, averaged over blocks of k x k pixels, and some of its pixels."""
     height, width = picture.shape[:2]
-    k = reduction(height, width)
     step = max(1, int(np.sqrt(height * width / SAMPLES)))
     small, samples = [], []
     rows = -(-STRIP_ROWS // k) * k
     for start in range(0, height, rows):
-        strip = np.asarray(picture[start : start + rows, :])
-        luma = luma_of(strip)
+        luma = luma_of(np.asarray(picture[start : start + rows, :]))
         samples.append(luma[-start % step :: step, ::step].ravel())
-        high, wide = luma.shape[0] // k, width // k
-        if high and wide:
-            columns = np.ascontiguousarray(luma[: high * k]).reshape(high, k, width).mean(axis=1, dtype=np.float32)
-            small.append(columns[:, : wide * k].reshape(high, wide, k).mean(axis=2))
+        if min(luma.shape) >= k:
+            small.append(block_means(luma, k))
     means = np.concatenate(small) if small else np.zeros((1, 1), np.float32)
     return means, np.concatenate(samples).astype(np.float32)

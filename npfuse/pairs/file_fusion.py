@@ -15,7 +15,7 @@ from npfuse.contract import check_range
 from npfuse.fusion import Order, float_engine, fuse_stack, method_and_weights, under_exposed_first
 from npfuse.methods import Method, named
 from npfuse.padding import GRID
-from npfuse.pairs.diagnosis import diagnose, findings, overlap
+from npfuse.pairs.checking import checked
 from npfuse.pairs.file_options import CLIP_HINT, FileOptions, Teller
 from npfuse.pairs.shares_map import check_map, write_shares_map
 from npfuse.pairs.stored_fusion import by_parts, fuse_by_parts, threads_within, tone_pair
@@ -25,12 +25,11 @@ from npfuse.pictures.picture import Picture, StoredPicture, shown
 from npfuse.pictures.profiles import same_colours, with_profile_of
 from npfuse.pictures.reading import read_picture
 from npfuse.pictures.stored import check_output, is_array, opened
-from npfuse.pictures.views import Part
 from npfuse.pictures.writing import write_picture
 from npfuse.strips import Pixels, evaluation
 from npfuse.weights.weights import Weights
 
-__all__ = ["FileOptions", "Teller", "check_alike", "checked_pair", "fuse_files", "read_pair"]
+__all__ = ["FileOptions", "Teller", "check_alike", "fuse_files", "read_pair"]
 
 Some = TypeVar("Some", Picture, StoredPicture)
 OTHER_COLOURS = "its ICC profile means other colours than that of"
@@ -47,7 +46,7 @@ def fuse_files(
     output : path; its extension says the format
     options : FileOptions
     tell : Teller
-    more : paths of further exposures; they are neither checked for faults nor aligned
+    more : paths of further exposures; of these, only alignment is checked
 
     Raises
     ------
@@ -60,8 +59,6 @@ def fuse_files(
         check_map(Path(options.weights_map), overwrite=options.overwrite)
     method, weights = method_and_weights(options.method, options.weights)
     tell.say(_chosen(method, weights))
-    if more and options.align:
-        raise ValueError(f"--align with {2 + len(more)} pictures: expected 2; align them beforehand")
     paths = a, b, *more
     if more:
         tell.say(_used(method, options, len(paths)))
@@ -119,9 +116,7 @@ def _fuse_stored(paths: Sequence[Path], output: Path, weights: Weights, options:
             check_alike(path, paths[0], picture, pictures[0])
             if not same_colours(pictures[0], picture):
                 raise ValueError(f"{path}: {OTHER_COLOURS} {paths[0]}, expected the same; convert it elsewhere")
-        if len(pictures) == 2:
-            pictures = list(_looked_at(pictures[0], pictures[1], options, tell))
-        fuse_by_parts(pictures, output, weights, options, tell)
+        fuse_by_parts(checked(pictures, options, tell), output, weights, options, tell)
         return True
 
 
@@ -136,10 +131,8 @@ def _fuse_whole(
             options,
             threads=threads_within(first.pixels, weights, options, tell, held=len(paths) + 1, frames=len(paths)),
         )
-    second = _read_alike(b, a, first, options, tell)
-    if not more:
-        first, second = _looked_at(first, second, options, tell)
-    pictures = [first, second, *(_read_alike(path, a, first, options, tell) for path in more)]
+    pictures = [first, *(_read_alike(path, a, first, options, tell) for path in (b, *more))]
+    pictures = checked(pictures, options, tell)
     pixels, order = _ordered([picture.pixels for picture in pictures], paths, options, tell)
     tone = tone_pair(options)
     with tell.timed("fused"), tell.progress() as progress:
@@ -169,7 +162,7 @@ def _fuse_whole(
                 overwrite=options.overwrite,
             )
         tell.say(told)
-    return replace(first, pixels=fused, notes=())
+    return replace(pictures[0], pixels=fused, notes=())
 
 
 def _ordered(
@@ -184,14 +177,6 @@ def _ordered(
     in_order = under_exposed_first(*pixels)
     tell.say(f"under-exposed: {paths[0] if in_order else paths[1]} (the lower mean)")
     return (pixels if in_order else pixels[::-1]), "given"
-
-
-def _looked_at(first: Some, second: Some, options: FileOptions, tell: Teller) -> tuple[Some, Some]:
-    """Check and align a pair, as the options ask."""
-    if not (options.check or options.align):
-        return first, second
-    with tell.timed("checked the pair"):
-        return checked_pair(first, second, options, tell)
 
 
 def read_pair(a: Path, b: Path, options: FileOptions, tell: Teller) -> tuple[Picture, Picture]:
@@ -248,43 +233,9 @@ def _ranged(picture: Picture, path: Path, options: FileOptions) -> Picture:
     return picture
 
 
-def checked_pair(first: Some, second: Some, options: FileOptions, tell: Teller) -> tuple[Some, Some]:
-    """Warn of faults that make a bad result, and align the pair if that is asked for and sure."""
-    found = diagnose(first.pixels, second.pixels)
-    align = options.align and found.shifted
-    if options.check:
-        for finding in findings(found):
-            if not (align and "--align" in finding):
-                tell.warn(finding)
-    if not options.align:
-        return first, second
-    if not found.shift.sure:
-        tell.warn("cannot tell reliably how far the pictures are shifted; not aligned")
-    elif not found.shifted:
-        tell.say(f"aligned already, to {max(abs(found.shift.rows), abs(found.shift.columns)):.1f} pixels")
-    else:
-        rows, columns = found.shift.whole
-        parts = overlap(first.pixels.shape, (rows, columns))
-        first, second = _cropped(first, parts[0]), _cropped(second, parts[1])
-        height, width = first.pixels.shape[:2]
-        tell.say(
-            f"aligned: the second picture moved by {-rows:+d} rows and {-columns:+d} columns; "
-            f"both are cropped to the {height}x{width} that they share"
-        )
-    return first, second
-
-
 def _as_stored(picture: Picture) -> StoredPicture:
     """Return a picture that is in memory as one that might be in a file."""
     return StoredPicture(**vars(picture))
-
-
-def _cropped(picture: Some, part: tuple[slice, slice]) -> Some:
-    if isinstance(picture, Picture):
-        alpha = None if picture.alpha is None else picture.alpha[part]
-        return replace(picture, pixels=picture.pixels[part], alpha=alpha)
-    kept = None if picture.alpha is None else Part(picture.alpha, part)
-    return replace(picture, pixels=Part(picture.pixels, part), alpha=kept)
 
 
 def _kind(picture: Picture | StoredPicture) -> str:

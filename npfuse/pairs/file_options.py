@@ -2,11 +2,13 @@
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 from npfuse.fusion import FusionEngine, Order, Progress
 from npfuse.tone import Tone
 
+Extent = Literal["crop", "keep"]  # of aligned pictures: the shared area, or the first one's
 CLIP_HINT = "scale them, or use --clip for those outside"  # remedy for floats beyond [0, 1]
 
 
@@ -20,7 +22,10 @@ class FileOptions:
     quality : quality of JPEG and WebP, 1 to 100
     overwrite : whether an existing output may be replaced
     convert_profiles : whether a picture of another ICC profile is converted to the first's
-    align : whether a second picture that is surely shifted is moved by whole pixels; both are cropped to the overlap
+    align : "crop" to move the pictures onto the first and crop all to what they share, "keep" to keep its whole area,
+        or None to leave them
+    deghost : whether regions in which something moved are taken from one picture
+    ghost_mask : path of a picture of these regions that is written, or None
     clip : whether float values beyond 0 and 1 are taken as 0 and 1
     check : whether the pair is searched for faults that make a bad result
     pair : whether only the darkest and the brightest of more than two exposures are fused
@@ -42,7 +47,9 @@ class FileOptions:
     quality: int = 95
     overwrite: bool = False
     convert_profiles: bool = False
-    align: bool = False
+    align: Extent | None = None
+    deghost: bool = False
+    ghost_mask: Path | None = None
     clip: bool = False
     check: bool = True
     pair: bool = False

@@ -33,7 +33,7 @@ def raw_exif(stream: BinaryIO, developer: Any) -> tuple[bytes | None, tuple[str,
     """
     try:
         with quiet():
-            tags = _tags(stream)
+            tags = raw_tags(stream)
             below = tags.setdefault(int(IFD.Exif), {})
             below.pop(int(Base.MakerNote), None)
             if Base.ExposureTime not in below:
@@ -45,7 +45,7 @@ def raw_exif(stream: BinaryIO, developer: Any) -> tuple[bytes | None, tuple[str,
         return None, ("EXIF dropped: it is broken",)
 
 
-def _tags(stream: BinaryIO) -> dict[int, Any]:
+def raw_tags(stream: BinaryIO) -> dict[int, Any]:
     """Return descriptive tags and the EXIF and GPS directories, as far as the layout is known."""
     stream.seek(0)
     start = stream.read(8)

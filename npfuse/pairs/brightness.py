@@ -1,0 +1,110 @@
+"""Which brightness of one exposure stands for which of another, found from the pictures themselves.
+
+The mapping rises: where a scene is brighter in one exposure, it is no darker in the other. It goes through the medians
+of the pixels sorted into bins of equal number. Bins that would need another exposure time than the rest show what has
+moved, and are not believed. Left out: vignetting, and other mappings that depend on the place.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from npfuse.pictures.light import decode_light, encode_light
+
+Floats = NDArray[np.float32]
+
+BINS = 24
+LOW, HIGH = 0.02, 0.97  # shares of white, beyond which a level tells nothing of the light
+MOST_STOPS = 0.6  # that a bin may be off the line through the others
+MOST_OFF = 0.1  # of white, that a bin may be off where one of the levels tells nothing
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Mapping:
+    """Levels of one exposure as levels of another, both as shares of white.
+
+    Parameters
+    ----------
+    levels : (n,), rising, of the first
+    values : (n,), rising, of the second
+    spreads : (n,), by how much the second's levels differ from `values`, as a standard deviation
+    """
+
+    levels: Floats
+    values: Floats
+    spreads: Floats
+
+    def of(self, shares: Any) -> Floats:
+        """Return the second's levels for levels of the first."""
+        mapped: Floats = np.interp(shares, self.levels, self.values).astype(np.float32)
+        return mapped
+
+    def spread_of(self, shares: Any) -> Floats:
+        """Return the standard deviation of the second's levels for levels of the first."""
+        spread: Floats = np.interp(shares, self.levels, self.spreads).astype(np.float32)
+        return spread
+
+
+def find_mapping(a: NDArray[Any], b: NDArray[Any], among: NDArray[np.bool_] | None = None) -> Mapping:
+    """Find the mapping from one picture's levels to another's.
+
+    Parameters
+    ----------
+    a, b : of one shape, shares of white, of the same places
+    among : where both show something; None for everywhere
+
+    Returns
+    -------
+    Mapping, with black on black and white on white
+
+    Examples
+    --------
+    >>> light = np.linspace(0.01, 0.2, 5000, dtype=np.float32)
+    >>> mapping = find_mapping(encode_light(light), encode_light(4 * light))
+    >>> bool(abs(mapping.of(encode_light(np.float32(0.1))) - encode_light(np.float32(0.4))) < 0.01)
+    True
+    """
+    a, b = (a.ravel(), b.ravel()) if among is None else (a[among], b[among])
+    a, b = np.nan_to_num(a).astype(np.float32), np.nan_to_num(b).astype(np.float32)
+    order = np.argsort(a, kind="stable")
+    bins = [part for part in np.array_split(order, BINS) if len(part)]
+    levels = np.array([np.median(a[part]) for part in bins], np.float32)
+    values = np.array([np.median(b[part]) for part in bins], np.float32)
+    if len(levels):
+        values = _believable(levels, values)
+    levels, values = np.concatenate([[0], levels, [1]]), np.concatenate([[0], values, [1]])
+    levels, values = levels.astype(np.float32), values.astype(np.float32)
+    level = np.unique(levels)
+    values = np.array([np.median(values[levels == one]) for one in level], np.float32)
+    levels, values = level, np.maximum.accumulate(values)
+    off = [np.abs(b[part] - np.interp(a[part], levels, values)) for part in bins]
+    spreads = np.array([1.4826 * np.median(part) for part in off], np.float32)
+    if not len(spreads):
+        return Mapping(levels=levels, values=values, spreads=np.zeros_like(levels))
+    smooth = np.array([np.median(spreads[max(0, i - 1) : i + 2]) for i in range(len(spreads))], np.float32)
+    at = np.array([np.median(a[part]) for part in bins], np.float32)
+    return Mapping(levels=levels, values=values, spreads=np.interp(levels, at, smooth).astype(np.float32))
+
+
+def _believable(levels: Floats, values: Floats) -> Floats:
+    """Return values with those replaced that need another exposure time than the rest."""
+    light_a, light_b = decode_light(levels), decode_light(values)
+    tells = (levels > LOW) & (values > LOW) & (levels < HIGH) & (values < HIGH)
+    if np.count_nonzero(tells) < 4:
+        return values
+    at, stops = levels[tells], np.log2(light_b[tells] / light_a[tells])
+    apart = np.subtract.outer(at, at)
+    slope = (
+        float(np.median(np.subtract.outer(stops, stops)[apart > 1e-3] / apart[apart > 1e-3]))
+        if (apart > 1e-3).any()
+        else 0.0
+    )
+    line = slope * levels + float(np.median(stops - slope * at))
+    expected = encode_light(np.clip(light_a * 2.0**line, 0, 1).astype(np.float32))
+    off = np.full(len(levels), np.inf)
+    off[tells] = np.abs(stops - line[tells])
+    wrong = np.where(tells, off > MOST_STOPS, np.abs(values - expected) > MOST_OFF)
+    believed: Floats = np.where(wrong, expected, values).astype(np.float32)
+    return believed

@@ -1,0 +1,232 @@
+"""What two exposures of a scene have in common, which is the way that its edges run, and how far it moved.
+
+Exposure changes how strong an edge is, but not which way it runs. So a picture is turned into the directions of its
+edges (orientation correlation: Fitch, Kadyrov, Christmas and Kittler, BMVC 2002), here a field of two numbers a pixel.
+`coarse_motion` correlates whole fields by Fourier transforms, with half of their spectrum's weight taken out: between
+plain correlation, whose peak is broad along straight lines, and phase correlation, which noise upsets. `measure` finds
+what is left block by block (Lucas and Kanade, IJCAI 1981), with how much each block knows in each direction.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy  # its parts are loaded when they are first used: half of what the command line takes to start
+from numpy.typing import NDArray
+
+from npfuse.pairs.motions import Frame, Matrix
+
+Floats = NDArray[np.float32]
+
+EDGE = 2.0  # levels of 255 between neighbours but one, after a blur of a pixel; less is noise
+MARGIN = 5  # pixels along what is no picture, whose edges are not the scene's
+
+
+@dataclass(frozen=True, kw_only=True)
+class Luma:
+    """The luma of a picture, in levels of 255, and where it is none.
+
+    Parameters
+    ----------
+    levels : (H, W)
+    valid : (H, W), 1 where the picture shows something and 0 where it is transparent or padded; None for everywhere
+    """
+
+    levels: Floats
+    valid: Floats | None = None
+
+    @property
+    def frame(self) -> Frame:
+        """Its size."""
+        return Frame(height=self.levels.shape[0], width=self.levels.shape[1])
+
+    def halved(self) -> "Luma":
+        """Return means over 2 x 2 pixels; valid where all four are."""
+        valid = None if self.valid is None else np.floor(_halved(self.valid))
+        return Luma(levels=_halved(self.levels), valid=valid)
+
+    def seen_through(self, matrix: Matrix, frame: Frame) -> "Luma":
+        """Return what a picture of this size shows whose content is found here by a matrix."""
+        rows, columns = np.indices((frame.height, frame.width), np.float32, sparse=True)
+        m = matrix.astype(np.float32)
+        below = m[2, 0] * rows + (m[2, 1] * columns + m[2, 2])
+        there = np.stack(
+            [(m[i, 0] * rows + (m[i, 1] * columns + m[i, 2])) / below for i in (0, 1)]
+        )  # (2, H, W), float32: to 0.0001 pixels where pictures are up to 1600 wide
+        height, width = self.levels.shape
+        inside = (there >= 0).all(axis=0) & (there[0] <= height - 1) & (there[1] <= width - 1)
+        levels = scipy.ndimage.map_coordinates(self.levels, there, order=1, mode="nearest")
+        valid = inside.astype(np.float32)
+        if self.valid is not None:
+            valid *= scipy.ndimage.map_coordinates(self.valid, there, order=1, mode="nearest") > 0.999
+        return Luma(levels=levels, valid=None if valid.all() else valid)
+
+    def field(self) -> Floats:
+        """Return the directions of the edges along rows and columns, (2, H, W), of size 1 at edges and 0 elsewhere."""
+        blurred = _blurred(self.levels)
+        field = np.zeros((2, *blurred.shape), np.float32)
+        field[0, 1:-1] = blurred[2:] - blurred[:-2]
+        field[1, :, 1:-1] = blurred[:, 2:] - blurred[:, :-2]
+        field /= np.sqrt(field[0] ** 2 + field[1] ** 2 + np.float32(EDGE**2))
+        field *= self.inner()
+        return field
+
+    def inner(self) -> Floats:
+        """Return 1 where no border is near, else 0."""
+        if self.valid is None:
+            inner = np.ones(self.levels.shape, np.float32)
+        else:
+            inner = scipy.ndimage.minimum_filter(self.valid, 2 * MARGIN + 1, mode="constant", cval=0.0)
+        inner[:MARGIN], inner[-MARGIN:], inner[:, :MARGIN], inner[:, -MARGIN:] = 0, 0, 0, 0
+        return inner
+
+
+def _halved(values: Floats) -> Floats:
+    height, width = values.shape[0] // 2 * 2, values.shape[1] // 2 * 2
+    pairs = values[:height:2, :width] + values[1:height:2, :width]
+    halved: Floats = (pairs[:, ::2] + pairs[:, 1::2]) * np.float32(0.25)
+    return halved
+
+
+def _blurred(values: Floats) -> Floats:
+    blurred: Floats = scipy.ndimage.gaussian_filter(values, 1.0, mode="nearest", truncate=3.0)
+    return blurred
+
+
+def coarse_motion(a: Luma, b: Luma, angles: Sequence[float]) -> tuple[Matrix, float]:
+    """Find how b lies against a, turned by one of some angles and shifted by whole pixels.
+
+    Parameters
+    ----------
+    a, b : of one size, small
+    angles : degrees
+
+    Returns
+    -------
+    (3, 3) matrix from a to b; the height of the correlation's peak above its mean, in its standard deviations
+    """
+    frame = a.frame
+    shape = (frame.height, frame.width)
+    window = np.outer(np.hanning(shape[0]), np.hanning(shape[1])).astype(np.float32)
+    of_a = np.conj(_spectrum(a, window))
+    best, score = np.eye(3), -np.inf
+    for angle in angles:
+        turned = frame.step(np.array([0, 0, np.radians(angle)]))
+        cross = of_a * _spectrum(b.seen_through(turned, frame), window)
+        size = np.abs(cross)
+        cross /= np.sqrt(np.maximum(size, 1e-6 * size.max() + np.finfo(np.float32).tiny))
+        surface = scipy.ndimage.gaussian_filter(scipy.fft.ifft2(cross).real, 1.0, mode="wrap")
+        spread = float(surface.std())
+        place = np.unravel_index(int(np.argmax(surface)), shape)
+        height = (float(surface[place]) - float(surface.mean())) / spread if spread else 0.0
+        if height > score:
+            shift = [int(at) - (n if at > n // 2 else 0) for at, n in zip(place, shape, strict=True)]
+            best, score = turned @ np.array([[1, 0, shift[0]], [0, 1, shift[1]], [0, 0, 1]]), height
+    return best, score
+
+
+def _spectrum(luma: Luma, window: Floats) -> NDArray[np.complex64]:
+    field = luma.field() * window
+    spectrum: NDArray[np.complex64] = scipy.fft.fft2(field[1] + 1j * field[0])
+    return spectrum
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blocks:
+    """What the blocks of a picture say of where they are found in another.
+
+    Parameters
+    ----------
+    places : (N, 2), the blocks' middles, pixels
+    by : (N, 2), how far from where they were looked for
+    tensor : (N, 2, 2), how much they know of it in each direction
+    likeness : (N,), correlation of the two fields, 1 where they are the same
+    grid : rows and columns of blocks
+    side : of a block, pixels
+    """
+
+    places: Matrix
+    by: Matrix
+    tensor: Matrix
+    likeness: Matrix
+    grid: tuple[int, int]
+    side: int
+
+    def of(self, chosen: NDArray[np.bool_]) -> "Blocks":
+        """Return some of the blocks."""
+        return Blocks(
+            places=self.places[chosen],
+            by=self.by[chosen],
+            tensor=self.tensor[chosen],
+            likeness=self.likeness[chosen],
+            grid=self.grid,
+            side=self.side,
+        )
+
+
+def measure(field: Floats, b: Luma, matrix: Matrix, side: int) -> Blocks:
+    """Find how far the blocks of a picture are from where a matrix looks for them in another.
+
+    Parameters
+    ----------
+    field : (2, H, W), of the first picture
+    b : the second
+    matrix : from the first to the second
+    side : of a block, pixels
+    """
+    frame = Frame(height=field.shape[1], width=field.shape[2])
+    there = b.seen_through(matrix, frame).field()
+    size_a, size_b = (np.sqrt(f[0] ** 2 + f[1] ** 2) for f in (field, there))
+    # Both must have an edge: where one picture is black or white, the other's edges say nothing of a motion.
+    weight = size_a * size_b
+    fields = np.stack([_blurred(part) for part in field]), np.stack([_blurred(part) for part in there])
+    tensor = np.zeros((2, 2, *_grid(frame, side)))
+    pull = np.zeros((2, *_grid(frame, side)))
+    for here, other in zip(*fields, strict=True):
+        slopes = np.zeros((2, *here.shape), np.float32)
+        mean = (here + other) * np.float32(0.5)
+        slopes[0, 1:-1] = (mean[2:] - mean[:-2]) * np.float32(0.5)
+        slopes[1, :, 1:-1] = (mean[:, 2:] - mean[:, :-2]) * np.float32(0.5)
+        apart = here - other
+        weighted = slopes * weight
+        for i in (0, 1):
+            pull[i] += _sums(weighted[i] * apart, side)
+            for j in range(i + 1):
+                tensor[i, j] += _sums(weighted[i] * slopes[j], side)
+    tensor[0, 1] = tensor[1, 0]
+    product = _sums(weight * (field[0] * there[0] + field[1] * there[1]), side)
+    energy = _sums(weight * size_a**2, side) * _sums(weight * size_b**2, side)
+    tensors = np.ascontiguousarray(tensor.reshape(2, 2, -1).transpose(2, 0, 1))
+    trace = tensors[:, 0, 0] + tensors[:, 1, 1]
+    floor = 1e-9 * max(float(trace.max(initial=0.0)), 1e-30)
+    by = np.einsum("nij,nj->ni", inverted(tensors + floor * np.eye(2)), pull.reshape(2, -1).T)
+    rows, columns = np.indices(_grid(frame, side))
+    return Blocks(
+        places=np.stack([rows.ravel(), columns.ravel()], 1) * side + (side - 1) / 2,
+        by=by,
+        tensor=tensors,
+        likeness=(product / np.sqrt(energy + 1e-12)).ravel(),
+        grid=_grid(frame, side),
+        side=side,
+    )
+
+
+def _grid(frame: Frame, side: int) -> tuple[int, int]:
+    return frame.height // side, frame.width // side
+
+
+def _sums(values: Floats, side: int) -> Matrix:
+    """Add up over blocks."""
+    height, width = values.shape[0] // side, values.shape[1] // side
+    cut = values[: height * side, : width * side]
+    rows = np.add.reduceat(cut, np.arange(0, height * side, side), axis=0)
+    sums: Matrix = np.add.reduceat(rows, np.arange(0, width * side, side), axis=1).astype(np.float64)
+    return sums
+
+
+def inverted(matrices: Matrix) -> Matrix:
+    """Return the inverses of symmetric 2 x 2 matrices, (N, 2, 2)."""
+    (p, q), (_, s) = matrices.transpose(1, 2, 0)
+    made = np.stack([np.stack([s, -q], 1), np.stack([-q, p], 1)], 1)
+    inverse: Matrix = made / (p * s - q * q)[:, None, None]
+    return inverse

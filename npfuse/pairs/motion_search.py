@@ -1,0 +1,303 @@
+"""Finds how one picture lies against another, coarse to fine, and says how well that is known.
+
+A small copy is searched first, turned by several angles; then each larger copy's blocks say what is left. Of shifts,
+turns, zooms and perspective, as many are taken as the blocks ask for. What remains is measured on a grid over the whole
+picture. A motion is sure where the blocks agree with it everywhere and hold the corners fast.
+"""
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+import scipy
+from numpy.typing import NDArray
+
+from npfuse.pairs.edge_fields import Blocks, Luma, coarse_motion, inverted, measure
+from npfuse.pairs.motions import KINDS, Frame, Matrix, enlarged, farthest, moved, scaled
+
+COARSE = 200  # pixels along the longer side, at most, of the first search
+ANGLES = (0.0, -1.5, 1.5, -3.0, 3.0, -4.5, 4.5)  # degrees, of the first search
+SIDES = (16, 32)  # of the blocks of the smallest copy, and of the others
+STEPS = (6, 3)  # at most, for the smallest copy and for each of the others
+SETTLED = 0.12  # pixels, below which a further step changes nothing that counts
+FLOOR = 0.07  # pixels, that a block may be off however much it knows
+LIKE = 0.3  # correlation, from which on a block is taken to show the same
+CUT = 6.0  # squared distances in standard deviations, around which a block's weight falls
+# Pixels at the corners: up to which a motion of fewer parameters is as good, and from which on it is not
+ALIKE, UNLIKE = 0.2, 0.5
+# Gates, chosen on the training scenes of bench/alignment.py
+LEAST_SCORE = 9.0  # of the first search's peak
+LEAST_BLOCKS = 12
+LEAST_BELIEVED = 0.55  # of what the blocks know
+LEAST_LIKENESS = 0.75
+MOST_SPREAD = 0.5  # pixels, standard deviation at the corners
+WINDOWS = 4  # along each side of a picture, that overlap
+MOST_LEFT = 1.0  # pixels, anywhere
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Motion:
+    """How a picture lies against another, and how well that is known.
+
+    Parameters
+    ----------
+    matrix : (3, 3), from (row, column, 1) of the first picture to the second
+    kind : "still", "shifted", "turned", "zoomed" or "tilted", each including those before it
+    height, width : of the pictures
+    left : pixels, the largest residual that was measured on a grid over the whole picture
+    spread : pixels, standard deviation of the corners' places
+    doubt : why it is not sure, or nothing
+    """
+
+    matrix: Matrix
+    kind: str
+    height: int
+    width: int
+    left: float
+    spread: float
+    doubt: str
+
+    @property
+    def sure(self) -> bool:
+        """Whether the motion can be relied on."""
+        return not self.doubt
+
+    @property
+    def size(self) -> float:
+        """How far the corners are moved, at most, in pixels."""
+        return farthest(self.matrix, np.eye(3), self.height, self.width)
+
+
+def tolerance(height: int, width: int) -> float:
+    """Return how many pixels count as one: more, in pictures that are larger than 7 megapixels.
+
+    Examples
+    --------
+    >>> tolerance(2000, 3000), round(tolerance(4000, 6000), 1)
+    (1.0, 2.0)
+    """
+    return max(1.0, float(np.hypot(height, width)) / 3606)
+
+
+def still(height: int, width: int) -> Motion:
+    """Return the motion of a picture against itself."""
+    return Motion(matrix=np.eye(3), kind="still", height=height, width=width, left=0.0, spread=0.0, doubt="")
+
+
+def joined(first: Motion, second: Motion) -> Motion:
+    """Return one sure motion after another."""
+    kinds = tuple(KINDS)
+    return Motion(
+        matrix=scaled(second.matrix @ first.matrix),
+        kind=max(first.kind, second.kind, key=kinds.index),
+        height=first.height,
+        width=first.width,
+        left=max(first.left, second.left),
+        spread=float(np.hypot(first.spread, second.spread)),
+        doubt="",
+    )
+
+
+def unknown(height: int, width: int, doubt: str) -> Motion:
+    """Return a motion of which nothing is known."""
+    return Motion(matrix=np.eye(3), kind="still", height=height, width=width, left=np.inf, spread=np.inf, doubt=doubt)
+
+
+def find_motion(a: Luma, b: Luma, k: int = 1, shape: tuple[int, int] | None = None) -> Motion:
+    """Find how b lies against a.
+
+    Parameters
+    ----------
+    a, b : of one size
+    k : the pictures' blocks of k x k pixels are the pixels of a and b
+    shape : height and width of the pictures; of a, where k is 1
+
+    Returns
+    -------
+    Motion, of the pictures
+
+    Examples
+    --------
+    >>> scene = np.random.default_rng(0).uniform(0, 255, (50, 70)).astype(np.float32).repeat(5, 0).repeat(5, 1)
+    >>> found = find_motion(Luma(levels=scene[10:, 20:]), Luma(levels=scene[:-10, :-20] / 3))
+    >>> found.sure, found.kind, found.matrix[:2, 2].round(1)
+    (True, 'shifted', array([10., 20.]))
+    """
+    height, width = shape or a.levels.shape
+    if min(a.levels.shape) < 3 * SIDES[0]:
+        return unknown(height, width, "the pictures are too small to tell")
+    copies = [(a, b)]
+    while max(copies[-1][0].levels.shape) > COARSE:
+        copies.append((copies[-1][0].halved(), copies[-1][1].halved()))
+    matrix, score = coarse_motion(*copies[-1], ANGLES)
+    told: tuple[Blocks, Fit] | None = None
+    for level, (one, other) in reversed(list(enumerate(copies))):
+        smallest = level == len(copies) - 1
+        if not smallest:
+            matrix = enlarged(matrix, 2)
+        field = one.field()
+        side, steps = SIDES[not smallest], STEPS[not smallest]
+        for _ in range(steps):
+            blocks = measure(field, other, matrix, side)
+            blocks = blocks.of(_telling(blocks))
+            if len(blocks.by) < LEAST_BLOCKS:
+                if not smallest and told is not None:
+                    break
+                return unknown(height, width, "too few edges are seen in both pictures")
+            fit = fitted(blocks, one.frame, parameters=4 if smallest else 8)
+            told = blocks, fit
+            step = one.frame.step(fit.parameters)
+            matrix = scaled(matrix @ step)
+            moves = farthest(step, np.eye(3), one.frame.height, one.frame.width)
+            if not np.isfinite(moves) or farthest(matrix, np.eye(3), *a.levels.shape) > max(a.levels.shape):
+                return unknown(height, width, "the pictures do not seem to show the same")
+            if moves < SETTLED:
+                break
+    assert told is not None
+    return _judged(a.frame, matrix, score, *told, k=k, shape=(height, width))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Fit:
+    """The parameters that blocks ask for.
+
+    Parameters
+    ----------
+    parameters : (P,)
+    weights : (N,), how far each block is believed
+    information : (N, 2, 2), of each block's place, in 1 / pixels**2
+    normal : (P, P), the information about the parameters
+    left : (N, 2), what the parameters leave of how far the blocks are off
+    """
+
+    parameters: Matrix
+    weights: Matrix
+    information: Matrix
+    normal: Matrix
+    left: Matrix
+
+    def spread(self, frame: Frame) -> float:
+        """Return the standard deviation of a corner's place, in pixels, of the worst corner."""
+        reach = frame.jacobian(frame.corners)[:, :, : len(self.parameters)]
+        inverse = np.linalg.inv(self.normal)
+        return float(np.sqrt(np.einsum("nij,jk,nik->n", reach, inverse, reach).max()))
+
+
+def _telling(blocks: Blocks) -> NDArray[np.bool_]:
+    trace = blocks.tensor[:, 0, 0] + blocks.tensor[:, 1, 1]
+    some = trace > 0
+    if not some.any():
+        return some
+    return (trace > 1e-3 * np.median(trace[some])) & (blocks.likeness > LIKE)
+
+
+def fitted(blocks: Blocks, frame: Frame, parameters: int) -> Fit:
+    """Fit a small motion to blocks, believing those less that disagree with the rest.
+
+    Parameters
+    ----------
+    blocks : of a picture of this frame
+    frame : of the picture
+    parameters : how many of `GENERATORS`
+    """
+    reach = frame.jacobian(blocks.places)[:, :, :parameters]
+    floor = 1e-6 * np.trace(blocks.tensor, axis1=1, axis2=2).max()
+    covariance = inverted(blocks.tensor + floor * np.eye(2))
+    prior = np.eye(parameters) * (0.1 / frame.half) ** 2 * 0.01
+    noise = 0.03  # of the fields, a start
+    weights = np.ones(len(blocks.by))
+    for turn in range(9):
+        if turn in (0, 3, 6):
+            information = inverted(noise * covariance + FLOOR**2 * np.eye(2))
+            known = information @ reach  # (N, 2, P)
+        normal = np.einsum("n,nij,nik->jk", weights, reach, known) + prior
+        solution = np.linalg.solve(normal, np.einsum("n,nik,ni->k", weights, known, blocks.by))
+        left = blocks.by - reach @ solution
+        distance = np.einsum("ni,nij,nj->n", left, information, left)
+        weights = (1 + distance / CUT) ** -2
+        if turn in (2, 5):
+            pull = np.einsum("ni,nij,nj->n", left, blocks.tensor, left)
+            noise = max(float(np.median(pull)) / 1.386, 1e-6)  # the median of chi squared, two degrees of freedom
+    return Fit(parameters=solution, weights=weights, information=information, normal=normal, left=left)
+
+
+def _simplest(matrix: Matrix, blocks: Blocks, fit: Fit, frame: Frame, k: int) -> tuple[Matrix, str]:
+    """Return the motion of the fewest parameters that is as good as one with all, and its kind.
+
+    It is as good where it moves the corners alike, or where the blocks cannot tell the two apart. A shift by whole
+    pixels comes before one between them: it needs no resampling.
+    """
+    targets = moved(matrix, blocks.places + fit.left)
+
+    def misfit(found: Matrix) -> float:
+        off = targets - moved(found, blocks.places)
+        return float(np.einsum("n,ni,nij,nj->", fit.weights, off, fit.information, off))
+
+    full = misfit(matrix)
+    for kind, parameters in KINDS.items():
+        if parameters == 8:
+            break
+        found = np.eye(3)
+        for _ in range(6 if parameters else 0):
+            reach = frame.jacobian(blocks.places)[:, :, :parameters]
+            off = targets - moved(found, blocks.places)
+            known = fit.information @ reach
+            normal = np.einsum("n,nij,nik->jk", fit.weights, reach, known)
+            pull = np.einsum("n,nik,ni->k", fit.weights, known, off)
+            found = scaled(found @ frame.step(np.linalg.solve(normal + 1e-9 * np.eye(parameters), pull)))
+        candidates = [found]
+        if kind == "shifted":
+            whole = found.copy()
+            whole[:2, 2] = np.rint(found[:2, 2] * k) / k
+            candidates = [whole, found]
+        for candidate in candidates:
+            apart = farthest(candidate, matrix, frame.height, frame.width) * k
+            if apart < ALIKE or (apart < UNLIKE and misfit(candidate) - full < 2 * (8 - parameters)):
+                return candidate, kind
+    return matrix, "tilted"
+
+
+def _judged(
+    frame: Frame, matrix: Matrix, score: float, blocks: Blocks, fit: Fit, *, k: int, shape: tuple[int, int]
+) -> Motion:
+    """Choose the motion's kind, and say what is left and what is in doubt."""
+    spread = fit.spread(frame) * k
+    matrix, kind = _simplest(matrix, blocks, fit, frame, k)
+    left = _largest_left(blocks, fit) * k
+    believed = float(np.average(fit.weights, weights=np.trace(fit.information, axis1=1, axis2=2)))
+    likeness = float(np.average(blocks.likeness, weights=np.trace(blocks.tensor, axis1=1, axis2=2)))
+    doubt = ""
+    scale = tolerance(*shape)
+    if score < LEAST_SCORE or likeness < LEAST_LIKENESS:
+        doubt = "the pictures do not seem to show the same"
+    elif believed < LEAST_BELIEVED:
+        doubt = "parts of the pictures disagree on how they lie to each other"
+    elif spread > MOST_SPREAD * scale:
+        doubt = "the edges that are seen in both pictures do not hold all corners fast"
+    elif left > MOST_LEFT * scale:
+        doubt = f"parts of the pictures stay {left:.1f} pixels apart"
+    return Motion(
+        matrix=enlarged(matrix, k), kind=kind, height=shape[0], width=shape[1], left=left, spread=spread, doubt=doubt
+    )
+
+
+def _largest_left(blocks: Blocks, fit: Fit) -> float:
+    """Return the largest residual, in pixels, of neighbouring blocks together, where they know it."""
+    index = (blocks.places // blocks.side).astype(int)
+    totals = np.zeros((5, *blocks.grid))
+    known = fit.weights[:, None, None] * fit.information
+    pull = np.einsum("nij,nj->ni", known, fit.left)
+    for plane, values in zip(
+        totals, (known[:, 0, 0], known[:, 0, 1], known[:, 1, 1], pull[:, 0], pull[:, 1]), strict=True
+    ):
+        plane[index[:, 0], index[:, 1]] = values
+    window = [n // WINDOWS | 1 for n in blocks.grid]
+    sums = np.stack([scipy.ndimage.uniform_filter(plane, window, mode="constant") * prod(window) for plane in totals])
+    tensor = np.stack([np.stack([sums[0], sums[1]]), np.stack([sums[1], sums[2]])]).reshape(2, 2, -1).transpose(2, 0, 1)
+    tensor = tensor + 1e-9 * np.eye(2)
+    covariance = inverted(tensor)
+    known = np.trace(covariance, axis1=1, axis2=2) < 0.2**2
+    if not known.any():
+        return np.inf
+    by = np.einsum("nij,nj->ni", covariance[known], sums[3:].reshape(2, -1).T[known])
+    return float(np.hypot(*by.T).max())

@@ -1,0 +1,158 @@
+"""Pictures seen from another's place: resampled once, whole or part by part, and the area that several share."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from npfuse.pairs.motions import Matrix, moved
+
+STRIP_PIXELS = 1 << 19
+WHOLE = 0.1  # pixels from a whole shift, within which pixels are taken as they are
+CELLS = 256  # along the longer side, in which a shared area is looked for
+
+Area = tuple[slice, slice]
+
+
+class MovedPicture:
+    """A picture as it is seen from another's place, which is computed where it is asked for.
+
+    Parameters
+    ----------
+    picture : (H, W) or (H, W, C), uint8, uint16, float32 or float64; gives an ndarray for `picture[rows, columns]`
+    matrix : (3, 3), from the other's (row, column, 1) to this one's
+
+    Examples
+    --------
+    >>> picture = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    >>> MovedPicture(picture, np.array([[1, 0, 1], [0, 1, 1], [0, 0, 1.0]]))[0:2, 0:3]
+    array([[ 5,  6,  7],
+           [ 9, 10, 11]], dtype=uint8)
+    """
+
+    def __init__(self, picture: Any, matrix: Matrix) -> None:
+        self.picture, self.matrix = picture, np.ascontiguousarray(matrix, np.float64)
+        self.shape, self.dtype, self.ndim = tuple(picture.shape), np.dtype(picture.dtype), len(picture.shape)
+
+    def __getitem__(self, part: Area) -> NDArray[Any]:
+        """Return a part; 0 where the picture shows nothing."""
+        return self.read(part)[0]
+
+    def read(self, part: Area) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Return a part, and where it shows something."""
+        from npfuse.engine.resampling import LOBES, lanczos_table, resample  # Numba, which takes its time to load
+
+        (top, bottom, _), (left, right, _) = (cut.indices(n) for cut, n in zip(part, self.shape[:2], strict=True))
+        out = np.zeros((bottom - top, right - left, *self.shape[2:]), self.dtype)
+        there = np.zeros(out.shape[:2], np.uint8)
+        corners = np.array([[r, c] for r in (top, bottom - 1) for c in (left, right - 1)], np.float64)
+        taken = moved(self.matrix, corners)
+        low = np.clip(np.floor(taken.min(axis=0)).astype(int) - LOBES, 0, np.array(self.shape[:2]) - 1)
+        high = np.clip(np.ceil(taken.max(axis=0)).astype(int) + LOBES + 1, low + 1, self.shape[:2])
+        source = np.ascontiguousarray(self.picture[low[0] : high[0], low[1] : high[1]])
+        whole = self.dtype.kind == "u"
+        resample(
+            source.reshape(*source.shape[:2], -1),
+            (int(low[0]), int(low[1])),
+            (int(self.shape[0]), int(self.shape[1])),
+            self.matrix,
+            top,
+            left,
+            lanczos_table(),
+            0.0,
+            float(np.iinfo(self.dtype).max) if whole else 1.0,
+            whole,
+            out.reshape(*out.shape[:2], -1),
+            there,
+        )
+        return out, there.view(np.bool_)
+
+    def strips(self, area: Area) -> Iterator[Area]:
+        """Cut an area into strips of some size."""
+        rows, columns = area
+        count = max(1, STRIP_PIXELS // max(1, columns.stop - columns.start))
+        for start in range(rows.start, rows.stop, count):
+            yield slice(start, min(start + count, rows.stop)), columns
+
+
+def whole_shift(matrix: Matrix, height: int, width: int) -> tuple[int, int] | None:
+    """Return the whole rows and columns that a motion is, to `WHOLE` pixels at all corners; None where it is none."""
+    corners = np.array([[r, c] for r in (0, height - 1) for c in (0, width - 1)], np.float64)
+    by = moved(matrix, corners) - corners
+    shift = np.rint(by.mean(axis=0))
+    return (int(shift[0]), int(shift[1])) if np.abs(by - shift).max() <= WHOLE else None
+
+
+def shared_area(matrices: Sequence[Matrix], height: int, width: int) -> Area:
+    """Return the largest rectangle, of those that lie about a grid, in which all moved pictures show something.
+
+    Parameters
+    ----------
+    matrices : from the first picture to each
+    height, width : of the pictures
+
+    Returns
+    -------
+    slices of rows and columns; empty where there is none
+
+    Examples
+    --------
+    >>> shared_area([np.array([[1, 0, 2.0], [0, 1, -3], [0, 0, 1]])], 10, 20)
+    (slice(0, 8, None), slice(3, 20, None))
+    """
+    step = max(1, -(-max(height, width) // CELLS))
+    rows, columns = (np.minimum(np.arange(0, n + step, step), n) for n in (height, width))
+
+    def inside(places: Matrix) -> NDArray[np.bool_]:
+        limit = np.array([height - 1, width - 1]) + 1e-6
+        within = np.ones(len(places), bool)
+        for matrix in matrices:
+            taken = moved(matrix, places)
+            within &= ((taken >= -1e-6) & (taken <= limit)).all(axis=1)
+        return within
+
+    # A convex region holds a cell where it holds the pixels at its corners.
+    held = np.ones((len(rows) - 1, len(columns) - 1), bool)
+    for at_rows in (rows[:-1], rows[1:] - 1):
+        for at_columns in (columns[:-1], columns[1:] - 1):
+            grid = np.stack(np.meshgrid(at_rows, at_columns, indexing="ij"), -1).reshape(-1, 2)
+            held &= inside(grid.astype(np.float64)).reshape(held.shape)
+    top, bottom, left, right = _largest_rectangle(held)
+    if bottom == top:
+        return slice(0, 0), slice(0, 0)
+    edges = [int(rows[top]), int(rows[bottom]), int(columns[left]), int(columns[right])]
+    _grow(edges, inside, height, width)
+    return slice(edges[0], edges[1]), slice(edges[2], edges[3])
+
+
+def _largest_rectangle(held: NDArray[np.bool_]) -> tuple[int, int, int, int]:
+    """Return top, bottom, left and right of the largest rectangle of cells that are held."""
+    best, found = 0, (0, 0, 0, 0)
+    depth = np.zeros(held.shape[1] + 1, int)  # of held cells above each; a last one of none
+    for i, row in enumerate(held):
+        depth[:-1] = np.where(row, depth[:-1] + 1, 0)
+        open_: list[tuple[int, int]] = []  # (where it began, depth), ever deeper
+        for j, deep in enumerate(depth.tolist()):
+            begin = j
+            while open_ and open_[-1][1] >= deep:
+                begin, high = open_.pop()
+                if high * (j - begin) > best:
+                    best, found = high * (j - begin), (i + 1 - high, i + 1, begin, j)
+            open_.append((begin, deep))
+    return found
+
+
+def _grow(edges: list[int], inside: Any, height: int, width: int) -> None:
+    """Move the edges of a rectangle outwards by pixels, as far as a convex region holds its corners."""
+    limits, steps = (0, height, 0, width), (-1, 1, -1, 1)
+    moving = True
+    while moving:
+        moving = False
+        for side in range(4):
+            grown = edges.copy()
+            grown[side] += steps[side]
+            top, bottom, left, right = grown
+            corners = np.array([[r, c] for r in (top, bottom - 1) for c in (left, right - 1)], np.float64)
+            if edges[side] != limits[side] and inside(corners).all():
+                edges[side], moving = grown[side], True

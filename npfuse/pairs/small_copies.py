@@ -1,0 +1,145 @@
+"""Small copies of pictures of any size, made in one pass by strips: their luma, and where they show nothing.
+
+Nothing of a picture's size is allocated, so that it may stay in its file.
+"""
+
+from typing import Any
+
+import numpy as np
+import scipy
+from numpy.typing import NDArray
+
+from npfuse.pairs.edge_fields import Floats, Luma
+from npfuse.strips import WHITE
+
+STRIP_ROWS = 256
+# Of frames that were turned beforehand: the part that shows something is convex, and the rest is black.
+PADDED = 2.0  # levels of 255, up to which a pixel may be padding
+LEAST_PADDED, LEAST_FILLED = 0.003, 0.985  # shares: of the picture that is padded, and of the rest that is not black
+
+
+def reduction(height: int, width: int, most: int) -> int:
+    """Return the side of the blocks whose means make a copy of at most so many pixels.
+
+    Examples
+    --------
+    >>> reduction(400, 600, 400_000), reduction(4000, 6000, 400_000)
+    (1, 8)
+    """
+    return max(1, int(np.ceil(np.sqrt(height * width / most))))
+
+
+def luma_of(part: Any) -> NDArray[Any]:
+    """Return the green channel, which has most of the luma; of floats, NaN and values beyond [0, 1] are clipped."""
+    luma: NDArray[Any] = np.asarray(part)
+    luma = luma[..., 1] if luma.ndim == 3 else luma
+    return np.nan_to_num(luma, nan=0.0).clip(0, 1) if luma.dtype.kind == "f" else luma
+
+
+def small_luma(picture: Any, alpha: Any, k: int) -> Luma:
+    """Return the luma of a picture, averaged over blocks.
+
+    Parameters
+    ----------
+    picture : (H, W) or (H, W, 3), uint8, uint16, float32 or float64; gives an ndarray for `picture[rows, columns]`
+    alpha : (H, W), likewise, 0 where the picture is transparent; or None
+    k : side of the blocks, pixels
+
+    Returns
+    -------
+    Luma (H // k, W // k); not valid where a block has a transparent pixel, or where the picture is padded
+    """
+    height = picture.shape[0]
+    scale = np.float32(255 / WHITE[np.dtype(picture.dtype)])
+    rows = -(-STRIP_ROWS // k) * k
+    levels, opaque = [], []
+    for start in range(0, height - height % k, rows):
+        strip = slice(start, min(start + rows, height - height % k))
+        levels.append(block_means(luma_of(picture[strip, :]), k) * scale)
+        if alpha is not None:
+            shown = (np.asarray(alpha[strip, :]) > 0).astype(np.float32)
+            opaque.append(np.floor(block_means(shown, k)))
+    luma = np.concatenate(levels) if levels else np.zeros((1, 1), np.float32)
+    valid = np.concatenate(opaque) if opaque else None
+    filled = unpadded(luma)
+    if filled is not None:
+        valid = filled if valid is None else valid * filled
+    return Luma(levels=luma, valid=None if valid is None or valid.all() else valid)
+
+
+def small_shares(picture: Any, k: int) -> Floats:
+    """Return a picture averaged over blocks, as shares of white, (H // k, W // k, C)."""
+    height = picture.shape[0] - picture.shape[0] % k
+    scale = np.float32(1 / WHITE[np.dtype(picture.dtype)])
+    rows = -(-STRIP_ROWS // k) * k
+    parts = []
+    for start in range(0, height, rows):
+        strip = np.asarray(picture[start : min(start + rows, height), :])
+        planes = strip.reshape(*strip.shape[:2], -1)
+        means = [block_means(planes[..., channel], k) * scale for channel in range(planes.shape[2])]
+        parts.append(np.stack(means, axis=-1))
+    return np.concatenate(parts) if parts else np.zeros((1, 1, 1), np.float32)
+
+
+def block_means(values: NDArray[Any], k: int) -> Floats:
+    """Return means over blocks of k x k pixels; what is left over at the lower and right border is dropped."""
+    high, wide = values.shape[0] // k, values.shape[1] // k
+    if k == 1:
+        return values.astype(np.float32)
+    rows = (
+        np.ascontiguousarray(values[: high * k, : wide * k]).reshape(high, k, wide * k).mean(axis=1, dtype=np.float32)
+    )
+    means: Floats = rows.reshape(high, wide, k).mean(axis=2)
+    return means
+
+
+def unpadded(levels: Floats) -> Floats | None:
+    """Return where a picture is not padded with black around a convex part, 1 and 0; None where it has no padding.
+
+    Examples
+    --------
+    >>> turned = np.full((60, 80), 90, np.float32)
+    >>> turned[np.add.outer(np.arange(60), np.arange(80)) < 30] = 0
+    >>> int((unpadded(turned) == 0).sum())
+    465
+    >>> unpadded(np.full((60, 80), 90, np.float32)) is None
+    True
+    """
+    black = levels <= PADDED
+    border = np.concatenate([black[0], black[-1], black[:, 0], black[:, -1]])
+    if not border.any() or black.mean() < LEAST_PADDED or black.mean() > 0.7:
+        return None
+    rows = np.flatnonzero(~black.all(axis=1))
+    hull = np.zeros(levels.shape, bool)
+    shown = ~black[rows]
+    first = shown.argmax(axis=1)
+    last = levels.shape[1] - 1 - shown[:, ::-1].argmax(axis=1)
+    low = _convex(rows, first.astype(float), under=True)
+    high = _convex(rows, last.astype(float), under=False)
+    columns = np.arange(levels.shape[1])
+    everywhere = np.arange(rows[0], rows[-1] + 1)
+    hull[everywhere] = (columns >= np.interp(everywhere, *low)[:, None] - 0.5) & (
+        columns <= np.interp(everywhere, *high)[:, None] + 0.5
+    )
+    if hull.mean() > 1 - LEAST_PADDED or (~black & hull).sum() < LEAST_FILLED * hull.sum():
+        return None
+    labels, _ = scipy.ndimage.label(black)
+    touching = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
+    valid: Floats = (~np.isin(labels, touching[touching > 0])).astype(np.float32)
+    return valid
+
+
+def _convex(rows: NDArray[Any], at: NDArray[Any], *, under: bool) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the corners of the lower or upper convex hull of points, by Andrew's chain."""
+    sign = 1.0 if under else -1.0
+    chain: list[tuple[float, float]] = []
+    for point in zip(rows.tolist(), (sign * at).tolist(), strict=True):
+        while len(chain) > 1 and _turn(chain[-2], chain[-1], point) <= 0:
+            chain.pop()
+        chain.append(point)
+    corners = np.array(chain)
+    return corners[:, 0], sign * corners[:, 1]
+
+
+def _turn(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float]) -> float:
+    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
