@@ -7,9 +7,9 @@ from pathlib import Path
 
 from npfuse.commands.console import Commands, add_fusion_options
 from npfuse.commands.fuse import add_file_options, file_options
+from npfuse.fusion import method_and_weights, require_engine
 from npfuse.pairs.batch import Outcome, find_pairs, run_batch
 from npfuse.pictures.formats import WRITTEN_PICTURES, suffixes
-from npfuse.weights.loading import load_weights
 
 SOME_FAILED = 1
 
@@ -50,7 +50,9 @@ def _batch(arguments: argparse.Namespace) -> int:
         raise ValueError(f"--jobs is {arguments.jobs}, expected at least 1")
     if arguments.weights is not None and Path(arguments.weights).exists():
         arguments.weights = str(Path(arguments.weights).resolve())  # workers may stand elsewhere
-    load_weights(arguments.weights)  # bad ones are bad for every pair
+    method, _ = method_and_weights(arguments.method, arguments.weights)  # bad ones are bad for every pair
+    if arguments.scheduler is None:
+        require_engine(arguments.engine, method)
     if arguments.jobs > 1 and arguments.threads is None:
         arguments.threads = max(1, (os.cpu_count() or 1) // arguments.jobs)
     options = file_options(arguments)

@@ -32,7 +32,10 @@ def add_fusion_options(command: argparse.ArgumentParser) -> None:
         help=f"{', '.join(METHODS)} (default: the method of the weights)",
     )
     command.add_argument(
-        "--engine", choices=get_args(Engine), default="fast", help="fast (default), or NumPy definitions"
+        "--engine",
+        choices=get_args(Engine),
+        default="fast",
+        help="fast (default), NumPy definitions, or cuda: an NVIDIA card",
     )
     command.add_argument("--threads", type=int, metavar="N", help="(as many as cores)")
     command.add_argument("--force", action="store_true", help="replace existing output")

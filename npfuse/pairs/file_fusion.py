@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from npfuse.contract import check_range
-from npfuse.fusion import Order, fuse_stack, method_and_weights, under_exposed_first
+from npfuse.fusion import Order, fuse_stack, method_and_weights, require_engine, under_exposed_first
 from npfuse.methods import Method, named
 from npfuse.padding import GRID
 from npfuse.pairs.diagnosis import diagnose, findings, overlap
@@ -56,6 +56,7 @@ def fuse_files(
     tell = tell or Teller()
     check_output(output, overwrite=options.overwrite)
     method, weights = method_and_weights(options.method, options.weights)
+    require_engine(options.engine, method)
     tell.say(_chosen(method, weights))
     if more and options.align:
         raise ValueError(f"--align with {2 + len(more)} pictures: expected 2; align them beforehand")
