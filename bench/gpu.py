@@ -2,9 +2,9 @@
 
 Every engine gets two 8-bit pictures and makes one. Timed are, for npfuse: each kernel and all of them, the pictures
 being on the card, by the card's own clock; and `npfuse.fuse`, from arrays in the computer's memory and back, by the
-wall clock. For the others: pictures on the card, by the wall clock, and the same with copies there and back. PyTorch runs
-eagerly, compiled, channels last, and in half precision; CuPy and JAX where they are installed. Results are compared
-with npfuse's on the processor first. Medians and quartiles of 20 runs or more, after runs that are not timed.
+wall clock. For the others: pictures on the card, by the wall clock, and the same with copies there and back. PyTorch
+runs eagerly, compiled, channels last, and in half precision; CuPy and JAX where they are installed. Results are
+compared with npfuse's on the processor. Medians and quartiles of 20 runs, after three that are not timed.
 """
 
 import argparse

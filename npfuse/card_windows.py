@@ -26,7 +26,7 @@ SHARE = 0.4  # of the card's free memory that a lane may take
 
 
 def window_sides(graph: Graph, dtype: Any) -> tuple[int, int]:
-    """Return rows and columns of what a window keeps, multiples of GROUP_SIDE; fewer rows where the card's memory is short.
+    """Return rows and columns that a window keeps, multiples of GROUP_SIDE; fewer rows if the card's memory is short.
 
     Parameters
     ----------
