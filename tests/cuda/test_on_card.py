@@ -89,7 +89,7 @@ def test_windows_on_two_streams_give_the_whole(monkeypatch):
     monkeypatch.setattr("npfuse.card_windows.PIXELS", 1 << 16)
     a, b = random_pair((700, 500, 3))
     out = np.empty_like(a)
-    fuse_into(a, b, out, load_weights(), engine="cuda", threads=4)
+    fuse_into([a, b], out, load_weights(), engine="cuda", threads=4)
     assert np.array_equal(out, fuse(a, b, engine="cuda"))
 
 

@@ -31,7 +31,7 @@ def test_fuse_says_that_there_is_no_card():
 def test_windows_say_that_there_is_no_card():
     a, b, out = np.zeros((3, 8, 9, 3), np.uint8)
     with pytest.raises(OSError, match=SAID):
-        fuse_into(a, b, out, load_weights(), engine="cuda")
+        fuse_into([a, b], out, load_weights(), engine="cuda")
 
 
 @pytest.mark.parametrize("command", [["fuse"], ["fuse", "--max-memory", "2G"]])
