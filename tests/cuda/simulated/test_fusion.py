@@ -116,7 +116,7 @@ def test_strips_of_a_card_with_little_memory_equal_the_whole(monkeypatch):
     a, b = random_pair((70, 2, 3))
     whole = fuse(a, b, weights, engine="cuda")
     windows = []
-    monkeypatch.setattr("npfuse.cuda.card.free_bytes", lambda: 500)
+    monkeypatch.setattr("npfuse.cuda.card.free_bytes", lambda: 200)
     monkeypatch.setattr("npfuse.fusion.has_room", lambda pictures, weights: True)
     run = card_run.fuse_window
     monkeypatch.setattr(card_run, "fuse_window", lambda *given: (windows.append(given[0]), run(*given)))
