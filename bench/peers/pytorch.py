@@ -41,8 +41,8 @@ def prepare(weights: Weights, height: int, width: int, threads: int) -> Network:
     _, *others = graph.inputs
     blank = [torch.zeros((1, height, width, 3), dtype=torch.uint8) for _ in range(2)]
     blank += [torch.zeros((1, *shape)) for _, shape in others]
+    walk = walk_of(torch, weights, graph)
     with torch.inference_mode():
-        walk = walk_of(torch, weights, graph)
         traced = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(walk, blank)))
 
     def network(under: Picture, over: Picture, others: Others) -> Picture:
