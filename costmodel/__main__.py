@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from costmodel.card_table import card_table
 from costmodel.conventions import CONVENTIONS, Convention, convention_named
 from costmodel.keras_file import read_keras_file
 from costmodel.layer_table import layer_table
@@ -217,6 +218,7 @@ def _all(height: int, width: int, convention: Convention, machine: Machine | Non
     size = f"a pair of {width}x{height} pictures"
     return [
         table_3(convention),
+        card_table(height, width),
         running_table(subjects, convention, f"What really runs for {size}"),
         resources_table(subjects, machine, f"{_kinds(machine).capitalize()} for {size}"),
     ]

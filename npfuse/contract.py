@@ -38,7 +38,7 @@ def check_pictures(named: Mapping[str, Any], ranks: Sequence[int]) -> None:
     for name, x in named.items():
         if x.dtype not in WHITE:
             raise TypeError(f"fuse: dtype of {name} is {x.dtype}, expected one of {known}; shape {x.shape}")
-        if x.ndim not in ranks or (x.ndim > 2 and x.shape[-1] != 3):
+        if x.ndim not in ranks or (x.ndim > 2 and x.shape[x.ndim - 1] != 3):
             raise ValueError(f"fuse: shape of {name} is {x.shape}, expected {taken}")
         if not all(n > 0 for n in x.shape):  # dask's unknown lengths are NaN
             raise ValueError(f"fuse: shape of {name} is {x.shape}, expected lengths of 1 or more")

@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from npfuse.card_fusion import card_array, fuse_whole, given_back, has_room, is_card_array, new_card_array
 from npfuse.contract import check_pictures, check_range
 from npfuse.dask_arrays import fuse_dask, is_dask
 from npfuse.integer import Arithmetic
@@ -22,7 +23,7 @@ from npfuse.methods import METHODS, Job, Method, NetworkMethod, Phases, named
 from npfuse.methods.pair_network import fuse_bracket, tone_surveys
 from npfuse.padding import GRID
 from npfuse.run import Engine
-from npfuse.strips import Pixels
+from npfuse.strips import Pixels, require_card_dtype
 from npfuse.survey import survey
 from npfuse.tone import NEUTRAL, Tone, TonedOutput
 from npfuse.weights.loading import bundled_names, load_weights
@@ -54,7 +55,8 @@ def fuse(
     ----------
     a, b : ndarray (H, W, 3), (H, W) or (N, H, W, 3); uint8, uint16, or float32 or float64 in [0, 1]
         RGB, grey, or a batch of RGB, both pictures alike, H and W at least 1. Or dask arrays of single pictures, which
-        give a dask array of the same values (`npfuse.dask_arrays`).
+        give a dask array of the same values (`npfuse.dask_arrays`). Or, with the engine "cuda", arrays of CuPy, PyTorch
+        or others on the graphics card, which are not copied and give an array there.
     weights : None, str, Path or Weights
         Bundled name, path of a weights file, or loaded Weights; None for the method's own.
     method : str, optional
@@ -65,9 +67,10 @@ def fuse(
     threads : int, optional
         Number of threads; None for one a core of this process, 1 for the caller's thread alone. The result does not
         depend on it.
-    engine : "fast", "definition", "int16", "int16-shift" or "mixed"
-        The compiled functions, or the NumPy definitions; or the result of hardware without floats, for a pair of 8-bit
-        pictures and ToneFuse, LightFuse or T_CNN (`npfuse.integer`).
+    engine : "fast", "definition", "cuda", "int16", "int16-shift" or "mixed"
+        The compiled functions, the NumPy definitions, or a graphics card (extra `cuda`; ToneFuse, LightFuse and T_CNN
+        of uint8, uint16 and float32; sums are rounded in another order there: a byte may be a level apart). The others
+        are the result of hardware without floats, for a pair of 8-bit pictures and the same methods (`npfuse.integer`).
     progress : callable, optional
         Function of the parts done and of all parts; called in the caller's thread.
     brightness : float
@@ -89,6 +92,7 @@ def fuse(
     ValueError : shapes differ or are not as above, an empty array, values that are NaN, infinite or outside [0, 1], an
         unknown order, engine, method or weights, or weights that are not the method's
     TypeError : dtypes differ or are not as above
+    OSError : the engine is "cuda" and no card can be used
 
     Notes
     -----
@@ -112,11 +116,11 @@ def fuse(
             raise ValueError(f"fuse: {chosen.title} takes no dask arrays, expected {expected}")
         if not look.tone.neutral or look.of is not None:
             raise ValueError("fuse: a tone is given, expected none with dask arrays; apply npfuse.tone.toned to blocks")
+        require_engine(engine, chosen)
         fused: Pixels = fuse_dask(a, b, loaded, order=order, engine=float_engine(engine))
         return fused
-    pictures = _checked({"a": a, "b": b})
     return _fused(
-        pictures, weights, look, method=method, order=order, threads=threads, engine=engine, progress=progress
+        {"a": a, "b": b}, weights, look, method=method, order=order, threads=threads, engine=engine, progress=progress
     )
 
 
@@ -168,9 +172,8 @@ def fuse_stack(
     (9, 10, 3)
     """
     look = Look(tone=Tone(brightness=brightness, contrast=contrast, saturation=saturation), of=tone)
-    pictures = _checked({f"exposure {k}": picture for k, picture in enumerate(exposures, 1)})
     return _fused(
-        pictures,
+        {f"exposure {k}": picture for k, picture in enumerate(exposures, 1)},
         weights,
         look,
         method=method,
@@ -197,7 +200,7 @@ class Look:
 
 
 def _fused(
-    pictures: list[Pixels],
+    pictures_by_name: dict[str, Any],
     weights: "Weights | str | Path | None",
     look: Look,
     *,
@@ -208,17 +211,32 @@ def _fused(
     progress: Progress | None,
     pair: bool = False,
 ) -> Pixels:
-    """Fuse pictures that were checked."""
+    """Check pictures and fuse them."""
     if order not in get_args(Order):
         raise ValueError(f"fuse: order is {order!r}, expected one of {', '.join(get_args(Order))}")
     if engine not in get_args(FusionEngine):
         raise ValueError(f"fuse: engine is {engine!r}, expected one of {', '.join(get_args(FusionEngine))}")
     count = thread_count(threads)
+    pictures = _checked(pictures_by_name, engine)
     chosen, loaded = method_and_weights(method, weights)
+    require_engine(engine, chosen)
     if look.of is not None and not chosen.parts:
         raise ValueError(f"fuse: tone is given, but {chosen.title} takes none; leave it out")
+    on_card = is_card_array(pictures[0])
+    if engine == "cuda":
+        require_card_dtype(pictures[0].dtype)
+        assert loaded is not None
+        plain = (pair or len(pictures) == 2) and look == Look()
+        if on_card and not plain:
+            raise ValueError(
+                f"fuse: {len(pictures)} exposures are on a card, expected 2, or pair=True, and a neutral tone; "
+                "copy them to the host"
+            )
+        if plain and (on_card or has_room(pictures, loaded)):
+            fused: Pixels = _fused_on_card(pictures, loaded, order=order, progress=progress)
+            return given_back(fused, next(iter(pictures_by_name.values()))) if on_card else fused
     phases_of = _phases_of(chosen, loaded, look, engine, count)
-    out = np.empty_like(pictures[0], order="C")
+    out: Pixels = np.empty_like(pictures[0], order="C")
     batch = out.ndim == 4
     phases_of_each = []
     for *exposures, result in zip(*pictures, out, strict=True) if batch else [(*pictures, out)]:
@@ -243,7 +261,7 @@ def _phases_of(
     method: Method, weights: Weights | None, look: "Look", engine: FusionEngine, threads: int
 ) -> Callable[[Sequence[Pixels], Any], Phases]:
     """Return the function that makes the jobs of exposures and their result."""
-    if engine == "fast" or engine == "definition":
+    if engine == "fast" or engine == "definition" or engine == "cuda":
         tone = look.of
         if tone is None or weights is None:
             return lambda exposures, out: method.phases(exposures, out, weights, engine=engine, threads=threads)
@@ -270,9 +288,45 @@ def _phases_of(
 
 def float_engine(engine: FusionEngine) -> Engine:
     """Return an engine that computes in floats, for what only those can do; ValueError for another."""
-    if engine == "fast" or engine == "definition":
+    if engine == "fast" or engine == "definition" or engine == "cuda":
         return engine
     raise ValueError(f"fuse: engine of pictures in parts is {engine!r}, expected one of {', '.join(get_args(Engine))}")
+
+
+def _fused_on_card(pictures: list[Any], weights: Weights, *, order: Order, progress: Progress | None) -> Any:
+    """Fuse pictures on a graphics card that has room for them."""
+    first = pictures[0]
+    out: Any = new_card_array(first) if is_card_array(first) else np.empty_like(first, order="C")
+    stacks = [[x[n] for x in (*pictures, out)] for n in range(len(first))] if first.ndim == 4 else [[*pictures, out]]
+    for done, (*exposures, result) in enumerate(stacks, 1):
+        fuse_whole(exposures, result, weights, in_order=order == "given", check=check_range)
+        if progress:
+            progress(done, len(stacks))
+    return out
+
+
+def require_engine(engine: FusionEngine, method: Method) -> None:
+    """Raise if an engine does not run a method, or if it is a graphics card's and no card can be used.
+
+    Raises
+    ------
+    ValueError : the method is not one of a card
+    OSError : no card can be used; the message says why
+
+    Examples
+    --------
+    >>> require_engine("cuda", METHODS["mertens"])
+    Traceback (most recent call last):
+    ValueError: fuse: the engine cuda has no Mertens 2009, expected tonefuse, lightfuse or t_cnn; use the engine "fast"
+    """
+    if engine != "cuda":
+        return
+    if not method.parts:
+        expected = named(lambda method: method.parts)
+        raise ValueError(f'fuse: the engine cuda has no {method.title}, expected {expected}; use the engine "fast"')
+    from npfuse.cuda.card import require_card
+
+    require_card()
 
 
 def method_and_weights(method: str | None, weights: "Weights | str | Path | None") -> tuple[Method, Weights | None]:
@@ -362,11 +416,17 @@ def thread_count(threads: int | None) -> int:
     return int(threads)
 
 
-def _checked(named: dict[str, Any]) -> list[Pixels]:
-    """Return all pictures as arrays, or raise with the fault."""
-    pictures = {name: np.asarray(x) for name, x in named.items()}
+def _checked(named: dict[str, Any], engine: FusionEngine) -> list[Any]:
+    """Return all pictures as arrays, on the card if they lie there, or raise with the fault."""
+    on_card = [name for name, x in named.items() if is_card_array(x)]
+    if on_card and (engine != "cuda" or len(on_card) < len(named)):
+        raise TypeError(
+            f"fuse: {', '.join(on_card)} on a graphics card, expected all pictures there and the engine cuda; "
+            f"the engine is {engine}"
+        )
+    pictures = {name: card_array(x) if on_card else np.asarray(x) for name, x in named.items()}
     check_pictures(pictures, (3, 2, 4))
     for name, x in pictures.items():
-        if x.dtype.kind == "f":
+        if x.dtype.kind == "f" and not on_card:
             check_range(name, x)
     return list(pictures.values())

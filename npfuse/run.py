@@ -20,7 +20,7 @@ from npfuse.ops.operator import Pair
 if TYPE_CHECKING:
     from npfuse.engine.chains import Layer
 
-Engine = Literal["fast", "definition"]
+Engine = Literal["fast", "definition", "cuda"]
 
 Step = tuple[Node, ...]
 
@@ -83,7 +83,8 @@ def run(
     graph : Graph
     inputs : ndarray (N, H, W, C) by input name; float32 or float64, with the definition engine object too
     weights : ndarray by full name, "<weight key>/<name>", of the dtype of the inputs
-    engine : "fast" (compiled) or "definition" (NumPy)
+    engine : "fast" (compiled), "definition" (NumPy), or "cuda" (inputs, weights and results lie on a graphics card,
+        float32)
     merge : whether the fast engine runs chains of pointwise convolutions in one go
     origin : (row, column) of the inputs' first pixel in the picture they are a part of (`npfuse.engine.pixel_mlp`)
     keep : names of further values to return, hidden ones or inputs; a chain is not merged across one of them
@@ -119,6 +120,9 @@ def run(
         actual = inputs[name].shape[1:] if name in inputs else "missing"
         if actual != expected.get(name):
             raise ValueError(f"{graph.name}: input {name} (H, W, C) is {actual}, expected {expected.get(name, 'none')}")
+    for node in graph.nodes:
+        if type(node.op) not in functions:
+            raise ValueError(f"{graph.name}/{node.name}: the engine {engine} has no {node.op.kind}, expected another")
     steps = plan(graph, merge=merge and engine == "fast")
     last_use = {name: i for i, step in enumerate(steps) for name in _values_read(step)}
     values = dict(inputs)
@@ -151,6 +155,10 @@ def _functions(engine: str) -> Mapping[type[Operator], Function]:
         from npfuse.fast import FAST
 
         return FAST
+    if engine == "cuda":
+        from npfuse.cuda.operators import CARD
+
+        return CARD
     raise ValueError(f"engine is {engine!r}, expected one of {', '.join(get_args(Engine))}")
 
 

@@ -31,6 +31,7 @@ Values = tuple[tuple[str, int], ...]  # (name, bytes)
 
 # A pixel, channel by channel: ten float32 numbers (levels, sums, table entries, ...) and the part of the frame itself.
 MERGED_BYTES = CHANNELS // 2 * (10 * 4 + 4)
+CARD_WINDOW = (512, 8192)  # rows and columns that a window on a graphics card keeps: npfuse.card_windows.window_sides
 TILES = 3  # along an axis; further ones are no larger
 
 
@@ -69,6 +70,8 @@ def part_values(
     """
     height, width = on_grid(*shape[:2])
     whole = network(height, width)
+    if engine == "cuda":
+        return _card_values(whole, shape, dtype, merged)
     form = form_or_none(whole) if engine == "fast" else None
     element = float_dtype(dtype).itemsize
     sides = strip_sides(height, width, threads) if form else (tile_side(whole, engine, element, threads),) * 2
@@ -87,6 +90,19 @@ def part_values(
     return (
         averages + copies + tuple((name, count * element) for name, count in _strip_values(whole, form, rows, columns))
     )
+
+
+def _card_values(whole: Graph, shape: Sequence[int], dtype: np.dtype, merged: bool) -> Values:
+    """Return what a window on a graphics card takes of the computer's memory: parts, and copies that the card reads."""
+    height, width, _ = whole.inputs[0][1]
+    rows, columns = (
+        max(tile.window[1] - tile.window[0] for tile in tiles_along(axis, min(n, TILES * side), side, whole))
+        for axis, (n, side) in enumerate(zip((height, width), CARD_WINDOW, strict=True))
+    )
+    averages: Values = (("averages of frames", rows * columns * MERGED_BYTES),) if merged else ()
+    itemsize = max(2, dtype.itemsize) if merged else dtype.itemsize
+    one = rows * columns * (shape[2] if len(shape) == 3 else 1) * itemsize
+    return (*averages, ("under", one), ("over", one), ("copy of under", one), ("copy of over", one), ("fused", one))
 
 
 def _strip_values(whole: Graph, form: Form, rows: int, columns: int) -> Iterator[tuple[str, int]]:

@@ -30,6 +30,7 @@ ALL_TILES_BYTES = 128 << 20  # like TILE_BYTES, but for all tiles in flight toge
 STRIP_ROWS = 512  # at most, of a strip that is computed in one pass
 STRIP_COLUMNS = 8192  # at most
 STRIP_PIXELS = 768 << 10  # at most: pixels are read twice, the second time from a cache
+CARD_DTYPES = ("uint8", "uint16", "float32")
 WHITE = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0, np.dtype(np.float32): 1.0, np.dtype(np.float64): 1.0}
 
 Pixels = NDArray[Any]
@@ -99,7 +100,7 @@ def tile_side(graph: Graph, engine: Engine, itemsize: int = 4, threads: int = 1)
     Parameters
     ----------
     graph : Graph
-    engine : "fast" or "definition"
+    engine : "fast", "definition" or "cuda"
     itemsize : bytes a number
     threads : tiles that are computed at once
 
@@ -132,7 +133,7 @@ def fuse_pair(
     under, over : pictures (H, W, 3) or (H, W)
     out : picture of their shape and dtype, is written
     weights : Weights
-    engine : "fast" or "definition"
+    engine : "fast", "definition" or "cuda"
     threads : jobs that will run at once, for the size of tiles
     surveys : statistics and thumbnails (`thumbnail_size`) of the whole pictures. Computed here if None and the network
         needs them
@@ -147,17 +148,34 @@ def fuse_pair(
     size, own_range = thumbnail_size(whole), weights.normalization == "min_max"
     if surveys is None and (own_range or size != (1, 1)):
         surveys = survey(under, *size, threads), survey(over, *size, threads)
-    scales = [_scale(found if own_range else None, under.dtype) for found in surveys or (None, None)]
-    others = {name: _thumbnail(surveys, scales, under.dtype) for name, _ in whole.inputs[1:] if surveys}
-    pair = _Pair(under=under, over=over, out=out, weights=weights, scales=scales, others=others)
+    pair = pair_of(under, over, out, weights, whole, surveys)
     form = form_or_none(whole) if engine == "fast" else None
-    if form is None:
+    if engine == "cuda":
+        job, sides = _card_job_of(pair, whole)
+    elif form is None:
         job, sides = _tile_job_of(pair, engine), (tile_side(whole, engine, pair.dtype.itemsize, threads),) * 2
     else:
         job, sides = _strip_job_of(pair, form), strip_sides(height, width, threads)
     for row in tiles_along(0, height, sides[0], whole):
         for column in tiles_along(1, width, sides[1], whole):
             yield partial(job, row, column)
+
+
+def pair_of(
+    under: Any, over: Any, out: Any, weights: Weights, whole: Graph, surveys: tuple[Survey, Survey] | None
+) -> "Pair":
+    """Return a pair with the network's inputs besides the pixels.
+
+    Parameters
+    ----------
+    under, over, out : the pictures, and the result's; of these, only shape and dtype are read
+    weights, whole : of the network, and its graph for the padded pictures
+    surveys : of the pictures, with a thumbnail of `thumbnail_size`; None if the network needs none
+    """
+    own_range = weights.normalization == "min_max"
+    scales = [_scale(found if own_range else None, under.dtype) for found in surveys or (None, None)]
+    others = {name: _thumbnail(surveys, scales, under.dtype) for name, _ in whole.inputs[1:] if surveys}
+    return Pair(under=under, over=over, out=out, weights=weights, scales=scales, others=others)
 
 
 def evaluation(graph: Graph, engine: Engine) -> str:
@@ -169,6 +187,8 @@ def evaluation(graph: Graph, engine: Engine) -> str:
     >>> evaluation(lightfuse(8, 8), "fast"), evaluation(t_cnn(8, 8), "fast")
     ('one pass', 'operator by operator: conv3_pointwise is a PointwiseConv2D, expected Add')
     """
+    if engine == "cuda":
+        return "on a graphics card"
     if engine == "definition":
         return "operator by operator: engine definition"
     try:
@@ -225,7 +245,7 @@ def strip_sides(height: int, width: int, threads: int) -> tuple[int, int]:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Pair:
+class Pair:
     """A pair of pictures, its result, and the network's inputs besides the pixels."""
 
     under: Any
@@ -234,6 +254,11 @@ class _Pair:
     weights: Weights
     scales: list[tuple[float, float]]
     others: dict[str, Pixels]
+
+    @property
+    def half(self) -> float:
+        """Half of the level of white."""
+        return WHITE[self.under.dtype] / 2
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -251,12 +276,11 @@ def thumbnail_size(graph: Graph) -> tuple[int, int]:
     return height, width
 
 
-def _strip_job_of(pair: _Pair, form: Form) -> Job:
+def _strip_job_of(pair: Pair, form: Form) -> Job:
     """Return the function that fuses a strip in one pass."""
     from npfuse.strip_run import fuse_window, prepare
 
     prepared = prepare(form, pair.others, pair.arrays())
-    half = WHITE[pair.under.dtype] / 2
 
     @cache
     def part(height: int, width: int) -> "tuple[Graph, Form]":
@@ -268,9 +292,39 @@ def _strip_job_of(pair: _Pair, form: Form) -> Job:
         under, over = (_part(picture, row.window, column.window) for picture in (pair.under, pair.over))
         kept = row.kept(pair.out.shape[0]), column.kept(pair.out.shape[1])
         place = row.keep[0], column.keep[0]
-        return fuse_window(graph, form, prepared, (under, over), pair.scales, half, kept, pair.out, place)
+        return fuse_window(graph, form, prepared, (under, over), pair.scales, pair.half, kept, pair.out, place)
 
     return job
+
+
+def require_card_dtype(dtype: np.dtype[Any]) -> None:
+    """Raise TypeError for pictures of a dtype that graphics cards do not compute."""
+    if str(dtype) not in CARD_DTYPES:
+        raise TypeError(
+            f"fuse: dtype is {dtype}, expected one of {', '.join(CARD_DTYPES)} for the engine cuda, which computes in"
+            ' float32; convert the pictures, or use the engine "fast"'
+        )
+
+
+def _card_job_of(pair: Pair, whole: Graph) -> tuple[Job, Span]:
+    """Return the function that fuses a window on a graphics card, and the rows and columns that a window keeps."""
+    from npfuse.card_run import prepare
+    from npfuse.card_windows import CardWindows, window_sides
+
+    require_card_dtype(pair.under.dtype)
+    sides = window_sides(whole, pair.under.dtype)
+    windows = CardWindows(prepare(whole, pair.others, pair.arrays(), pair.scales, pair.half))
+    graph_of = cache(pair.weights.graph)
+
+    def job(row: Tile, column: Tile) -> None:
+        graph = graph_of(row.window[1] - row.window[0], column.window[1] - column.window[0])
+        under, over = (picture[slice(*row.window), slice(*column.window)] for picture in (pair.under, pair.over))
+        kept = row.kept(pair.out.shape[0]), column.kept(pair.out.shape[1])
+        place = slice(row.keep[0], row.keep[1]), slice(column.keep[0], column.keep[1])
+        with windows.fused(graph, (under, over), kept) as values:
+            pair.out[place] = values
+
+    return job, sides
 
 
 def _part(picture: Pixels, rows: Span, columns: Span) -> Pixels:
@@ -284,7 +338,7 @@ def _as_rgb(picture: Pixels) -> Pixels:
     return np.repeat(picture[:, :, np.newaxis], 3, axis=2) if picture.ndim == 2 else picture
 
 
-def _tile_job_of(pair: _Pair, engine: Engine) -> Job:
+def _tile_job_of(pair: Pair, engine: Engine) -> Job:
     """Return the function that fuses a tile operator by operator."""
     arrays, out = pair.arrays(), pair.out
 

@@ -38,6 +38,30 @@ def prepare(weights: Weights, height: int, width: int, threads: int) -> Network:
 
     torch.set_num_threads(threads)
     graph = weights.graph(height, width)
+    _, *others = graph.inputs
+    blank = [torch.zeros((1, height, width, 3), dtype=torch.uint8) for _ in range(2)]
+    blank += [torch.zeros((1, *shape)) for _, shape in others]
+    walk = walk_of(torch, weights, graph)
+    with torch.inference_mode():
+        traced = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(walk, blank)))
+
+    def network(under: Picture, over: Picture, others: Others) -> Picture:
+        values = (np.ascontiguousarray(value) for value in (under[np.newaxis], over[np.newaxis], *others.values()))
+        with torch.inference_mode():
+            return traced(*(torch.from_numpy(_writable(value)) for value in values))[0].numpy()
+
+    return network
+
+
+def walk_of(torch: Any, weights: Weights, graph: Graph, *, planes: bool = True) -> Any:
+    """Return a module from the bytes of a pair, and what else the network reads, to the bytes of the result.
+
+    Parameters
+    ----------
+    torch : the package
+    weights, graph : of the network
+    planes : whether channels are planes of their own; else they stay side by side ("channels last")
+    """
     (exposures, _), *others = graph.inputs
     layers = torch.nn.ModuleDict()
     steps: list[Callable[..., Any]] = []
@@ -53,25 +77,17 @@ def prepare(weights: Weights, height: int, width: int, threads: int) -> Network:
             self.layers = layers
 
         def forward(self, under: Any, over: Any, *values: Any) -> Any:
-            pair = torch.cat((under, over), -1).permute(0, 3, 1, 2).contiguous()
-            known = {exposures: pair.float() * (1 / HALF_WHITE) - 1}
-            known |= {name: value.permute(0, 3, 1, 2) for (name, _), value in zip(others, values, strict=True)}
+            pair = torch.cat((under, over), -1).permute(0, 3, 1, 2)
+            dtype = next(self.parameters()).dtype
+            pair = (pair.contiguous() if planes else pair).to(dtype)
+            known = {exposures: pair * (1 / HALF_WHITE) - 1}
+            known |= {n: value.to(dtype).permute(0, 3, 1, 2) for (n, _), value in zip(others, values, strict=True)}
             for node, step in zip(graph.nodes, steps, strict=True):
                 known[node.name] = step(*(known[name] for name in node.inputs))
             levels = torch.round((known[graph.outputs[0]] + 1) * HALF_WHITE).to(torch.uint8)
             return levels.permute(0, 2, 3, 1).contiguous()
 
-    blank = [torch.zeros((1, height, width, 3), dtype=torch.uint8) for _ in range(2)]
-    blank += [torch.zeros((1, *shape)) for _, shape in others]
-    with torch.inference_mode():
-        traced = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(Walk().eval(), blank)))
-
-    def network(under: Picture, over: Picture, others: Others) -> Picture:
-        values = (np.ascontiguousarray(value) for value in (under[np.newaxis], over[np.newaxis], *others.values()))
-        with torch.inference_mode():
-            return traced(*(torch.from_numpy(_writable(value)) for value in values))[0].numpy()
-
-    return network
+    return Walk().eval()
 
 
 def _writable(array: np.ndarray) -> np.ndarray:

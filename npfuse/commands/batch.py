@@ -8,11 +8,11 @@ from pathlib import Path
 
 from npfuse.commands.console import Commands, add_fusion_options, add_quiet, working
 from npfuse.commands.fuse import add_file_options, file_options
+from npfuse.fusion import method_and_weights, require_engine
 from npfuse.pairs.batch import Outcome, run_batch
 from npfuse.pairs.sets import Sorted, find_sets
 from npfuse.pictures.formats import WRITTEN_PICTURES, suffixes
 from npfuse.progress import Bar
-from npfuse.weights.loading import load_weights
 
 SOME_FAILED = 1
 HOW = "say how many files make a set with --count, or how they are named with --pattern"
@@ -63,7 +63,9 @@ def _batch(arguments: argparse.Namespace) -> int:
         raise ValueError(f"--jobs is {arguments.jobs}, expected at least 1")
     if arguments.weights is not None and Path(arguments.weights).exists():
         arguments.weights = str(Path(arguments.weights).resolve())  # workers may stand elsewhere
-    load_weights(arguments.weights)  # bad ones are bad for every set
+    method, _ = method_and_weights(arguments.method, arguments.weights)  # bad ones are bad for every set
+    if arguments.scheduler is None:
+        require_engine(arguments.engine, method)
     if arguments.jobs > 1 and arguments.threads is None:
         arguments.threads = max(1, (os.cpu_count() or 1) // arguments.jobs)
     options = file_options(arguments)

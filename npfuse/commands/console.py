@@ -35,7 +35,8 @@ def add_fusion_options(command: argparse.ArgumentParser) -> None:
         "--engine",
         choices=get_args(FusionEngine),
         default="fast",
-        help="fast (default), NumPy definitions, or the result of hardware without floats, for 8-bit pictures",
+        help="fast (default), NumPy definitions, cuda: an NVIDIA card, or the result of hardware without floats, for "
+        "8-bit pictures",
     )
     command.add_argument("--threads", type=int, metavar="N", help="(as many as cores)")
     command.add_argument("--force", action="store_true", help="replace existing output")

@@ -182,13 +182,13 @@ def _overlap(cut: slice, by: int, n: int) -> tuple[slice, slice]:
 def fill(frame: NDArray[Any], there: NDArray[np.bool_], first: NDArray[Any]) -> None:
     """Fill a frame, where it shows nothing, with another's pixels at the frame's own brightness."""
     white = WHITE[np.dtype(frame.dtype)]
-    k = reduction(*frame.shape[:2], 400_000)
+    height, width = frame.shape[:2]
+    k = reduction(height, width, 400_000)
     among = block_means(there.astype(np.float32), k) > 0.999
     channels = frame.reshape(*frame.shape[:2], -1), first.reshape(*first.shape[:2], -1)
     for channel in range(channels[0].shape[2]):
         here, other = (pixels[..., channel] for pixels in channels)
-        mapping = find_mapping(
-            *(block_means(luma_of(values), k) / np.float32(white) for values in (other, here)), among
-        )
+        means_other, means_here = (block_means(luma_of(each), k) / np.float32(white) for each in (other, here))
+        mapping = find_mapping(means_other, means_here, among)
         values = mapping.of(other[~there] / white) * white
         here[~there] = np.rint(values) if frame.dtype.kind == "u" else values

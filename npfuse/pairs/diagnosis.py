@@ -88,7 +88,8 @@ def diagnose(a: Any, b: Any) -> Diagnosis:
     if a.shape != b.shape or a.dtype != b.dtype:
         raise ValueError(f"diagnose: b is {b.shape} {b.dtype}, expected {a.shape} {a.dtype} as a")
     white = WHITE[np.dtype(a.dtype)]
-    k = reduction(*a.shape[:2], SMALL_PIXELS)
+    height, width = a.shape[:2]
+    k = reduction(height, width, SMALL_PIXELS)
     (small_a, luma_a), (small_b, luma_b) = _sampled(a, k), _sampled(b, k)
     low, high = BLACK * white, WHITE_SHARE * white
     telling = (luma_a > low) & (luma_b > low) & (luma_a < high) & (luma_b < high)

@@ -202,7 +202,7 @@ def measure(field: Floats, b: Luma, matrix: Matrix, side: int) -> Blocks:
     by = np.einsum("nij,nj->ni", inverted(tensors + floor * np.eye(2)), pull.reshape(2, -1).T)
     rows, columns = np.indices(_grid(frame, side))
     return Blocks(
-        places=np.stack([rows.ravel(), columns.ravel()], 1) * side + (side - 1) / 2,
+        places=np.stack([rows.ravel(), columns.ravel()], 1).astype(np.float64) * side + (side - 1) / 2,
         by=by,
         tensor=tensors,
         likeness=(product / np.sqrt(energy + 1e-12)).ravel(),

@@ -12,7 +12,14 @@ from typing import TypeVar
 import numpy as np
 
 from npfuse.contract import check_range
-from npfuse.fusion import Order, float_engine, fuse_stack, method_and_weights, under_exposed_first
+from npfuse.fusion import (
+    Order,
+    float_engine,
+    fuse_stack,
+    method_and_weights,
+    require_engine,
+    under_exposed_first,
+)
 from npfuse.methods import Method, named
 from npfuse.padding import GRID
 from npfuse.pairs.checking import checked
@@ -58,6 +65,7 @@ def fuse_files(
     if options.weights_map is not None:
         check_map(Path(options.weights_map), overwrite=options.overwrite)
     method, weights = method_and_weights(options.method, options.weights)
+    require_engine(options.engine, method)
     tell.say(_chosen(method, weights))
     paths = a, b, *more
     if more:

@@ -114,7 +114,8 @@ def reduced(matrix: Matrix, k: int) -> Matrix:
 
 def scaled(matrix: Matrix) -> Matrix:
     """Return a matrix with 1 in its last place."""
-    return matrix / matrix[2, 2]
+    result: Matrix = matrix / matrix[2, 2]
+    return result
 
 
 def farthest(matrix: Matrix, other: Matrix, height: int, width: int) -> float:

@@ -71,8 +71,8 @@ def _moved(picture: Some, matrix: Matrix, area: Area) -> Some:
         pixels, _ = moved_frame(picture.pixels, None, matrix, area)
         alpha = None if picture.alpha is None else moved_frame(picture.alpha, None, matrix, area)[0]
         return replace(picture, pixels=pixels, alpha=alpha)
-    alpha = None if picture.alpha is None else _part(picture.alpha, matrix, area)
-    return replace(picture, pixels=_part(picture.pixels, matrix, area), alpha=alpha)
+    part = None if picture.alpha is None else _part(picture.alpha, matrix, area)
+    return replace(picture, pixels=_part(picture.pixels, matrix, area), alpha=part)
 
 
 def _part(pixels: Any, matrix: Matrix, area: Area) -> Part:

@@ -1,0 +1,142 @@
+"""The graphics card: whether there is one, what is kept on it, and how work is sent to it.
+
+Everything of this package that speaks to the driver goes through here, so that what the driver says becomes one line.
+Work goes to the stream of the thread that sends it, so two threads copy and compute at the same time; a thread's own
+work stays in order, and after what was sent to the default stream before. With NUMBA_ENABLE_CUDASIM=1 in the
+environment, Numba simulates a card: kernels then run as Python, slowly.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from math import prod
+from typing import Any
+
+import numpy as np
+from numba import config, cuda
+from numpy.typing import NDArray
+
+SIMULATED = bool(config.ENABLE_CUDASIM)  # type: ignore[attr-defined]
+THREADS = 2 if SIMULATED else 256  # of a block that goes over an array number by number
+MOST_BLOCKS = 1 if SIMULATED else 4096  # of those; each thread takes several numbers where there are more
+SPEAKERS = ("numba", "numba_cuda", "cuda")  # the packages whose errors are the driver's or the compiler's
+ADVICE = 'use the engine "fast"'
+
+CardArray = Any  # of shape, dtype and slices like an ndarray's, on the card
+
+
+class CardError(OSError):
+    """What keeps a card from being used, in one line."""
+
+
+def require_card() -> None:
+    """Raise CardError, which says why, where there is no card to work on.
+
+    Examples
+    --------
+    >>> try:
+    ...     require_card()
+    ... except CardError as error:
+    ...     assert "engine cuda" in str(error)
+    """
+    if SIMULATED:
+        return
+    if find_spec("numba_cuda") is None:
+        raise CardError(f'engine cuda: numba-cuda is missing; install npfuse with the extra "cuda", or {ADVICE}')
+    with card_errors():
+        if cuda.is_available():
+            cuda.current_context()
+            return
+    reason = cuda.cuda_error() or 'NVVM is missing; install npfuse with the extra "cuda"'
+    raise CardError(f"engine cuda: no NVIDIA card can be used here: {_line(reason).rstrip('.')}; {ADVICE}")
+
+
+@contextmanager
+def card_errors() -> Iterator[None]:
+    """Turn what the driver or the compiler for it raises into CardError."""
+    try:
+        yield
+    except Exception as error:  # Numba's errors of the driver and the compiler have no class in common
+        if type(error).__module__.split(".")[0] not in SPEAKERS:
+            raise
+        raise CardError(f"engine cuda: {_line(error)}; {ADVICE}") from error
+
+
+def _line(message: object) -> str:
+    return " ".join(str(message).split())
+
+
+def free_bytes() -> int:
+    """Return how much of the card's memory is free."""
+    return 1 << 30 if SIMULATED else int(cuda.current_context().get_memory_info().free)
+
+
+def card_name() -> str:
+    """Return the card's name."""
+    if SIMULATED:
+        return "Numba's simulator"
+    name = cuda.get_current_device().name
+    return name.decode() if isinstance(name, bytes) else str(name)
+
+
+def stream() -> Any:
+    """Return the calling thread's stream."""
+    return 0 if SIMULATED else cuda.per_thread_default_stream()
+
+
+def wait() -> None:
+    """Wait until everything is done that the calling thread has sent."""
+    if not SIMULATED:
+        stream().synchronize()
+
+
+def to_card(x: NDArray[Any]) -> CardArray:
+    """Return a copy of an array on the card."""
+    return cuda.to_device(np.ascontiguousarray(x), stream=stream())
+
+
+def empty(shape: tuple[int, ...], dtype: Any) -> CardArray:
+    """Return a new array on the card, of any values."""
+    return cuda.device_array(shape, dtype, stream=stream())
+
+
+def pinned(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    """Return a new array in memory that the card copies from and to by itself, while the processor does other work."""
+    array: NDArray[Any] = cuda.pinned_array(shape, dtype)
+    return array
+
+
+def adopted(x: Any) -> CardArray:
+    """Return an array of any library that lies on the card as Numba's, of the same memory."""
+    return x if hasattr(x, "__cuda_ndarray__") else cuda.as_cuda_array(x)
+
+
+def as_picture(x: CardArray | NDArray[Any]) -> CardArray:
+    """Return a picture as (H, W, C) on the card, C being 1 for grey; one in memory is copied there."""
+    if isinstance(x, np.ndarray):
+        return to_card(x.reshape(*x.shape[:2], -1))
+    if len(x.shape) == 3:
+        return x
+    if SIMULATED:
+        return x.reshape(*x.shape, 1)
+    known = dict(x.__cuda_array_interface__)
+    strides = known.get("strides") or (x.shape[1] * x.dtype.itemsize, x.dtype.itemsize)
+    return cuda.as_cuda_array(_Described(x, known | {"shape": (*x.shape, 1), "strides": (*strides, x.dtype.itemsize)}))
+
+
+class _Described:
+    """Memory on the card with another shape; keeps what the memory belongs to."""
+
+    def __init__(self, owner: Any, interface: dict[str, Any]) -> None:
+        self.owner = owner
+        self.__cuda_array_interface__ = interface
+
+
+def grid_for(count: int) -> tuple[int, int, Any]:
+    """Return blocks, threads of each, and stream, for a kernel that goes over `count` numbers in steps of its grid."""
+    return max(min(-(-count // THREADS), MOST_BLOCKS), 1), THREADS, stream()
+
+
+def count_of(x: CardArray) -> int:
+    """Return the number of values of an array."""
+    return prod(x.shape)
