@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     lightfuse    LightFuse    18,630 parameters
     mefnet       MEF-Net      26,461 parameters
     t_cnn        T_CNN        21,369 parameters
-    tonefuse     ToneFuse     2,326 parameters (default)
+    tonefuse     ToneFuse     5,956 parameters (default)
     0
     """
     arguments = _parser().parse_args(argv)

@@ -1,4 +1,4 @@
-"""The command line: ``python -m reference train …``, ``… train-mef …``, ``… score …``, ``… crosscheck …``.
+"""The command line: ``python -m reference train …``, ``… train-mef``, ``… score``, ``… validate``, ``… crosscheck``.
 
 Options are read before Keras is imported, so that ``--help`` and mistakes in the options answer at once. Mistakes the
 user can mend are one line on stderr and exit status 2; Ctrl-C says how to go on and exits with 130.
@@ -15,6 +15,7 @@ from npfuse.weights.weights import WeightsError
 from reference.errors import InputError
 from reference.recipes import RECIPES
 
+COMMANDS = ("train", "train-mef", "score", "validate", "crosscheck")
 CHANGEABLE = ("model", "hidden", "decoder", "loss", "epochs", "batch", "patch")  # of a recipe, by options
 
 
@@ -32,11 +33,11 @@ def main(argv=None):
         The exit status.
     """
     argv = sys.argv[1:] if argv is None else argv
-    if argv[:1] not in (["train"], ["train-mef"], ["score"], ["crosscheck"]):
+    if not argv or argv[0] not in COMMANDS:
         if argv[:1] in (["-h"], ["--help"]):
-            print("usage: python -m reference {train,train-mef,score,crosscheck} …   (each has its own --help)")
+            print(f"usage: python -m reference {{{','.join(COMMANDS)}}} …   (each has its own --help)")
             return 0
-        return _fail("expected a subcommand, train, train-mef, score or crosscheck (each has its own --help)")
+        return _fail(f"expected a subcommand, one of {', '.join(COMMANDS)} (each has its own --help)")
     try:
         if argv[0] == "train":
             return train_command(argv[1:])
@@ -48,6 +49,10 @@ def main(argv=None):
             from reference.score import main as score
 
             return score(argv[1:])
+        if argv[0] == "validate":
+            from reference.validation import main as validate
+
+            return validate(argv[1:])
         from reference.crosscheck import main as crosscheck
 
         return crosscheck(argv[1:])
@@ -105,10 +110,10 @@ def train_parser():
     """The options of ``train``: the attributes of `reference.train.Job`, and those of a recipe that may be changed."""
     parser = _OneLineParser(
         prog="python -m reference train",
-        description="Train LightFuse, T_CNN or ToneFuse on a folder of scenes and write npfuse's weights file.",
+        description="Train LightFuse, T_CNN or ToneFuse on folders of scenes and write npfuse's weights file.",
     )
     add = parser.add_argument
-    add("--data", type=Path, required=True, metavar="DIR", help="scenes: DIR/<scene>/exposure_NN.jpg and label.jpg")
+    add("--data", type=Path, nargs="+", required=True, metavar="DIR", help="scenes: DIR/<scene>/exposure_NN.jpg, label.jpg")
     add("--out", type=Path, required=True, metavar="FILE.npz", help="the weights file to write")
     add("--recipe", choices=RECIPES, default="paper", help="how to train (default paper); see reference/recipes.py")
     add("--vgg-weights", type=Path, metavar="FILE", help="a local copy of Keras's VGG19 weights without the top")

@@ -143,7 +143,7 @@ def main(argv) -> int:
         checked += [random_weights(hidden=[256, 64], decoder=decoder) for decoder in DECODERS]
         checked += [
             random_weights("t_cnn", hidden=[256, 64]),
-            random_weights("tonefuse", hidden=[32, 32], coarse=27, tones=12),
+            random_weights("tonefuse", hidden=[32, 32], coarse=30, tones=12),
         ]
     for weights in checked:
         if not hasattr(keras_models, weights.model):

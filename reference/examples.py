@@ -1,8 +1,8 @@
 """Batches of training examples, drawn from (seed, epoch) alone: a resumed run does what an uninterrupted one does.
 
 A batch is (inputs, labels, ramps): inputs as a tuple of what the network takes, exposures (N, P, P, 6) in [-1, 1] and,
-for networks that look at one, the whole pictures' thumbnails (N, 16, 24, 6) in [-1, 1]; labels (N, P, P, 3) in [0, 1];
-ramps are inputs in which light grows from left to right, for which there is no label, or None.
+for networks that look at one, the whole pictures' thumbnails (N, 16, 24, 6) in [-1, 1]; labels are pictures (N, P, P, 3)
+in [0, 1] and what the error of each one's pixels counts, (N,); ramps are inputs in which light grows from left to right, for which there is no label, or None.
 
 Flips and quarter turns are drawn for each example. A thumbnail sees the jitter too: it is averaged from a copy of
 64x96 after the jitter, not from the picture itself, which differs only by the rounding of the copy to levels, and where
@@ -12,10 +12,12 @@ a curve bends within one 4x4 of it.
 import numpy as np
 import tensorflow as tf
 
-from reference.sice import check_patch_fits, cut_patches, full_range
+from reference.scenes import check_patch_fits, cut_patches, full_range
 
 THUMBNAIL = (16, 24)
 COPY = (64, 96)  # a multiple of THUMBNAIL
+HALVINGS, LEAST_SIDE = 2, 300  # sizes that crops are cut from: full size, and halves of it, no smaller than this
+LEAST_GAP = 25  # levels between the means of a pair
 LEVELS = np.arange(256, dtype=np.float32)[:, np.newaxis].repeat(3, axis=1) / np.float32(255)
 
 
@@ -83,11 +85,12 @@ class Patches:
         for start in range(0, len(order), self.recipe.batch):
             chosen = order[start : start + self.recipe.batch]
             inputs, labels = (np.stack([turn(a[i], turns[i]) for i in chosen]) for a in (self.inputs, self.labels))
-            yield (full_range(inputs),), labels.astype(np.float32) / np.float32(255), None
+            shares = np.ones(len(chosen), np.float32)
+            yield (full_range(inputs),), (labels.astype(np.float32) / np.float32(255), shares), None
 
 
 class Crops:
-    """Crops at random places of random pairs of exposures, jittered.
+    """Crops at random places of random pairs of exposures, jittered, at full size and at sizes halved from it.
 
     Parameters
     ----------
@@ -97,12 +100,11 @@ class Crops:
     """
 
     def __init__(self, scenes, recipe, seed):
-        self.side = recipe.patch + 2 * recipe.context
+        self.side = recipe.patch + recipe.context
         check_patch_fits(scenes, self.side)
-        self.scenes, self.recipe, self.seed = scenes, recipe, seed
-        self.copies = [
-            [np.rint(thumbnail(exposure, COPY)).astype(np.uint8) for exposure in scene.exposures] for scene in scenes
-        ]
+        self.recipe, self.seed = recipe, seed
+        self.stacks = [Stack(scene, self.side) for scene in scenes]
+        self.kinds = [[stack for stack in self.stacks if stack.made == made] for made in (False, True)]
 
     def __len__(self):
         """How many batches an epoch has."""
@@ -117,33 +119,70 @@ class Crops:
         rng = np.random.default_rng([self.seed, epoch])
         for _ in range(self.recipe.steps):
             examples = [self.example(rng) for _ in range(self.recipe.batch)]
-            exposures, thumbnails, labels = (np.stack(arrays) for arrays in zip(*examples, strict=True))
+            exposures, thumbnails, labels, shares = (np.stack(arrays) for arrays in zip(*examples, strict=True))
             count = 2 if self.recipe.model == "tonefuse" else 1
             ramps = draw_ramps(rng, self.recipe.context)[:count] if self.recipe.ramps else None
-            yield (exposures, thumbnails)[:count], labels, ramps
+            yield (exposures, thumbnails)[:count], (labels, shares), ramps
 
     def example(self, rng):
-        """Draw one example: exposures, thumbnail and label."""
-        which = rng.integers(len(self.scenes))
-        scene, copies = self.scenes[which], self.copies[which]
-        pair = draw_pair(rng, len(copies), self.recipe.inner_pairs)
+        """Draw one example: exposures, thumbnail, label, and what the error of its pixels counts."""
+        given, made = self.kinds
+        stacks = (given if rng.random() < self.recipe.given else made) if given and made else self.stacks
+        stack = stacks[rng.integers(len(stacks))]
+        pair = draw_pair(rng, stack.means, self.recipe.extremes)
         jitter = draw_jitter(rng, self.recipe.jitter)
-        height, width, _ = scene.label.shape
-        top, left = (int(rng.integers(length - self.side + 1)) for length in (height, width))
+        exposures, label = stack.sizes[rng.integers(len(stack.sizes))]
+        top, left = (int(rng.integers(length - self.side + 1)) for length in label.shape[:2])
         window = slice(top, top + self.side), slice(left, left + self.side)
         way = rng.integers(8)
         crops, wholes = [], []
         for i, exposure in enumerate(pair):
             curve = jitter(LEVELS, i)  # a table of 256 levels is faster than a power for each pixel
-            crops.append(look_up(curve, scene.exposures[exposure][window]))
-            wholes.append(look_up(curve, copies[exposure]))
-        edge = self.recipe.context
-        inner = slice(edge, self.side - edge)
-        label = look_up(jitter(LEVELS, None), scene.label[window][inner, inner])
-        exposures, whole = np.concatenate(crops, axis=-1), np.concatenate(wholes, axis=-1)
+            crops.append(look_up(curve, exposures[exposure][window]))
+            wholes.append(look_up(curve, stack.copies[exposure]))
+        whole = np.concatenate(wholes, axis=-1)
         small = whole.reshape(THUMBNAIL[0], -1, whole.shape[1], 6).mean(axis=1)
         small = small.reshape(*THUMBNAIL, -1, 6).mean(axis=2)
-        return turn(exposures * 2 - 1, way), small * 2 - 1, turn(label, way)
+        crop = turn(np.concatenate(crops, axis=-1), way)
+        patch = self.recipe.patch  # what is below it and to its right is context
+        wanted = look_up(jitter(LEVELS, None), turn(label[window], way)[:patch, :patch])
+        share = np.float32(self.recipe.made_label if stack.made else 1)
+        return crop * 2 - 1, small * 2 - 1, wanted, share
+
+
+class Stack:
+    """A scene's exposures and label at every size that crops are cut from.
+
+    Parameters
+    ----------
+    scene : Scene
+    side : int
+        Least height and width of a size.
+    """
+
+    def __init__(self, scene, side):
+        self.made = scene.given_label is None
+        self.means = [float(exposure.mean()) for exposure in scene.exposures]
+        self.copies = [np.rint(thumbnail(exposure, COPY)).astype(np.uint8) for exposure in scene.exposures]
+        self.sizes = [(scene.exposures, scene.label)]
+        for _ in range(HALVINGS):
+            exposures, label = self.sizes[-1]
+            if min(label.shape[:2]) // 2 < max(side, LEAST_SIDE):
+                break
+            self.sizes.append((tuple(halved(exposure) for exposure in exposures), halved(label)))
+
+
+def halved(picture):
+    """Average 2x2 pixels of (H, W, C), uint8; an odd last row or column is left out.
+
+    Examples
+    --------
+    >>> halved(np.array([[0, 2, 9], [4, 6, 9]], np.uint8)[..., np.newaxis])[..., 0]
+    array([[3]], dtype=uint8)
+    """
+    height, width, channels = picture.shape[0] // 2, picture.shape[1] // 2, picture.shape[2]
+    blocks = picture[: 2 * height, : 2 * width].reshape(height, 2, width, 2, channels)
+    return np.rint(blocks.mean(axis=(1, 3), dtype=np.float32)).astype(np.uint8)
 
 
 def draw_ramps(rng, context, count=2):
@@ -152,42 +191,43 @@ def draw_ramps(rng, context, count=2):
     Parameters
     ----------
     rng : Generator
-    context : pixels around what the loss sees
+    context : pixels after what the loss sees
     count : N
 
     Returns
     -------
-    exposures : ndarray (N, 8 + 2 * context, 128 + 2 * context, 6) in [-1, 1]
+    exposures : ndarray (N, 32 + context, 128 + context, 6) in [-1, 1]
     thumbnails : ndarray (N, 16, 24, 6) in [-1, 1]
     """
-    width = 128 + 2 * context
+    width = 128 + context
     light = np.exp2(np.linspace(-10, 0, width))
     under = rng.uniform(-5, 2, (count, 1))
     linear = np.stack([np.minimum(light * np.exp2(ev), 1) for ev in (under, under + rng.uniform(2, 9, (count, 1)))], -1)
     encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
     values = np.repeat(np.rint(encoded * 255) / 127.5 - 1, 3, axis=-1).astype(np.float32)  # (N, width, 6)
-    rows = np.repeat(values[:, np.newaxis], 8 + 2 * context, axis=1)
+    rows = np.repeat(values[:, np.newaxis], 32 + context, axis=1)
     return rows, np.stack([thumbnail(picture) for picture in rows])
 
 
-def draw_pair(rng, count, inner_pairs):
+def draw_pair(rng, means, extremes):
     """Draw which two of a scene's exposures, darkest first, are fused.
 
     Parameters
     ----------
     rng : Generator
-    count : of the exposures
-    inner_pairs : share of the pairs that are not the extremes
+    means : of the exposures, in levels
+    extremes : share of the pairs that are the darkest and the brightest; the others are any two that differ by
+        `LEAST_GAP` levels or more, where there are such
 
     Returns
     -------
     (under, over) : int, different
     """
-    if rng.random() >= inner_pairs:
+    count = len(means)
+    pairs = [(i, j) for i in range(count) for j in range(i + 1, count) if means[j] - means[i] >= LEAST_GAP]
+    if not pairs or rng.random() < extremes:
         return 0, count - 1
-    under = int(rng.integers(-(-count // 3)))
-    over = int(rng.integers(max(count // 2, under + 1), count))
-    return under, over
+    return pairs[rng.integers(len(pairs))]
 
 
 class draw_jitter:  # noqa: N801  called like a function, and its result like one

@@ -13,7 +13,7 @@ from keras import layers
 DECODERS = ("nearest", "bilinear", "transposed")
 
 
-def lightfuse(height=None, width=None, *, hidden=(256, 64), decoder="nearest", context=0, dtype=None):
+def lightfuse(height=None, width=None, *, hidden=(256, 64), decoder="nearest", dtype=None):
     """Build LightFuse: a per-pixel network (DetailNet) plus a coarse one (GlobalNet), added, then tanh.
 
     Parameters
@@ -24,8 +24,6 @@ def lightfuse(height=None, width=None, *, hidden=(256, 64), decoder="nearest", c
         Widths of DetailNet's hidden layers; the paper's is (256, 64).
     decoder : {"nearest", "bilinear", "transposed"}
         How GlobalNet comes back to full size; only "transposed" has parameters.
-    context : int
-        Pixels at each border of the input that only GlobalNet sees, and that the output leaves out: for training.
     dtype : str or None
         Of every layer; None follows ``keras.config.floatx()``.
 
@@ -42,9 +40,10 @@ def lightfuse(height=None, width=None, *, hidden=(256, 64), decoder="nearest", c
         raise ValueError(f"lightfuse: decoder is {decoder!r}, expected one of {', '.join(DECODERS)}")
     dtype = dtype or keras.config.floatx()
     inputs = keras.Input((height, width, 6), dtype=dtype)
-    x = _inner(inputs, context, dtype)
+    x = inputs
     for n, channels in enumerate((*hidden, 3), start=1):
-        x = layers.Conv2D(channels, 1, activation="relu", name=f"detail{n}", dtype=dtype)(x)
+        x = layers.Conv2D(channels, 1, name=f"detail{n}", dtype=dtype)(x)
+        x = layers.ReLU(name=f"detail{n}_relu", dtype=dtype)(x)
     half = {"strides": 2, "padding": "same", "dtype": dtype}
     g = layers.DepthwiseConv2D(3, **half, name="global1")(inputs)
     g = layers.DepthwiseConv2D(3, **half, name="global2")(g)
@@ -56,13 +55,8 @@ def lightfuse(height=None, width=None, *, hidden=(256, 64), decoder="nearest", c
             g = layers.UpSampling2D(2, interpolation="nearest", dtype=dtype)(g)
         elif decoder == "transposed":
             g = layers.Conv2DTranspose(3, 4, **half, name=f"up{n}")(g)
-    y = layers.Activation("tanh", dtype=dtype)(layers.Add(dtype=dtype)([x, _inner(g, context, dtype)]))
+    y = layers.Activation("tanh", dtype=dtype)(layers.Add(dtype=dtype)([x, g]))
     return keras.Model(inputs, y, name="lightfuse")
-
-
-def _inner(x, context, dtype):
-    """Leave out the border."""
-    return layers.Cropping2D(context, dtype=dtype)(x) if context else x
 
 
 def _bilinear(g, dtype):
@@ -101,10 +95,10 @@ def t_cnn(height=None, width=None, *, hidden=(256, 64), dtype=None):
     return keras.Model(inputs, x, name="t_cnn")
 
 
-def tonefuse(height=None, width=None, *, hidden=(32, 32), coarse=27, tones=12, context=0, dtype=None):
+def tonefuse(height=None, width=None, *, hidden=(32, 32), coarse=30, dilations=(1, 2, 4), tones=12, dtype=None):
     """Build ToneFuse: LightFuse whose DetailNet also hears, through its first bias, what the whole pictures are like.
 
-    GlobalNet has a hidden layer.
+    GlobalNet has a hidden layer, and looks further around at an eighth of the size.
 
     Parameters
     ----------
@@ -114,10 +108,10 @@ def tonefuse(height=None, width=None, *, hidden=(32, 32), coarse=27, tones=12, c
         Widths of DetailNet's hidden layers, at least one.
     coarse : int
         Width of GlobalNet's hidden layer.
+    dilations : sequence of int
+        Of the separable convolutions at an eighth of the size, each added to what it reads.
     tones : int
         Features of each pixel of the thumbnail.
-    context : int
-        Pixels at each border of the input that only GlobalNet sees, and that the output leaves out: for training.
     dtype : str or None
         Of every layer; None follows ``keras.config.floatx()``.
 
@@ -129,7 +123,7 @@ def tonefuse(height=None, width=None, *, hidden=(32, 32), coarse=27, tones=12, c
     Examples
     --------
     >>> tonefuse().count_params()
-    2326
+    5956
     """
     dtype = dtype or keras.config.floatx()
     exposures = keras.Input((height, width, 6), dtype=dtype, name="exposures")
@@ -137,17 +131,20 @@ def tonefuse(height=None, width=None, *, hidden=(32, 32), coarse=27, tones=12, c
     t = layers.Conv2D(tones, 1, activation="relu", name="tone1", dtype=dtype)(thumbnail)
     t = layers.GlobalAveragePooling2D(keepdims=True, dtype=dtype)(t)
     t = layers.Conv2D(hidden[0], 1, name="tone2", dtype=dtype)(t)
-    x = layers.Conv2D(hidden[0], 1, name="detail1", dtype=dtype)(_inner(exposures, context, dtype))
-    x = layers.ReLU(dtype=dtype)(layers.Add(dtype=dtype)([x, t]))
+    x = layers.Conv2D(hidden[0], 1, name="detail1", dtype=dtype)(exposures)
+    x = layers.ReLU(name="detail1_relu", dtype=dtype)(layers.Add(dtype=dtype)([x, t]))
     for n, channels in enumerate(hidden[1:], start=2):
-        x = layers.Conv2D(channels, 1, activation="relu", name=f"detail{n}", dtype=dtype)(x)
+        x = layers.Conv2D(channels, 1, name=f"detail{n}", dtype=dtype)(x)
+        x = layers.ReLU(name=f"detail{n}_relu", dtype=dtype)(x)
     x = layers.Conv2D(3, 1, name=f"detail{len(hidden) + 1}", dtype=dtype)(x)
     half = {"strides": 2, "padding": "same", "dtype": dtype}
     g = layers.DepthwiseConv2D(3, **half, name="global1")(exposures)
     g = layers.DepthwiseConv2D(3, **half, name="global2")(g)
     g = layers.SeparableConv2D(coarse, 3, **half, activation="relu", name="global3")(g)
-    g = layers.Conv2D(3, 1, name="global4", dtype=dtype)(g)
-    g = _inner(_bilinear(g, dtype), context, dtype)
+    for n, dilation in enumerate(dilations, start=1):
+        around = {"dilation_rate": dilation, "padding": "same", "activation": "relu", "dtype": dtype}
+        g = layers.Add(dtype=dtype)([g, layers.SeparableConv2D(coarse, 3, **around, name=f"around{n}")(g)])
+    g = _bilinear(layers.Conv2D(3, 1, name="global4", dtype=dtype)(g), dtype)
     y = layers.Activation("tanh", dtype=dtype)(layers.Add(dtype=dtype)([x, g]))
     return keras.Model([exposures, thumbnail], y, name="tonefuse")
 

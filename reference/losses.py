@@ -19,12 +19,14 @@ VGG_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "b
 VGG_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
 
 
-def plain_loss(target, output):
+def plain_loss(target, output, shares=None):
     """L1 + MSE + (1 - SSIM), each a mean over all values.
 
     Parameters
     ----------
     target, output : tensor (N, H, W, 3) in [0, 1]
+    shares : tensor (N,), optional
+        Not looked at: the label of a recipe with this loss is a given one.
 
     Returns
     -------
@@ -34,12 +36,14 @@ def plain_loss(target, output):
     return tf.reduce_mean(tf.abs(difference)) + tf.reduce_mean(difference**2) + 1 - ssim(target, output)
 
 
-def tone_loss(target, output, ssim_weight=1.0, log_mse=0.0):
+def tone_loss(target, output, shares=None, ssim_weight=1.0, log_mse=0.0):
     """Error of pixels + ssim_weight (1 - SSIM) + 0.5 (1 - cosine of the colours of 8x8 means).
 
     Parameters
     ----------
     target, output : tensor (N, H, W, 3) in [0, 1]
+    shares : tensor (N,), optional
+        What the error of each picture's pixels counts; 1 where left out.
     ssim_weight : float
     log_mse : float
         If 0, the error of pixels is L1 + 2 MSE. Otherwise this times ln(MSE + 0.001) of each picture, in the mean: an
@@ -52,9 +56,10 @@ def tone_loss(target, output, ssim_weight=1.0, log_mse=0.0):
     difference = target - output
     squares = tf.reduce_mean(difference**2, axis=(1, 2, 3))
     if log_mse:
-        pixels = log_mse * tf.reduce_mean(tf.math.log(squares + 1e-3))
+        errors = log_mse * tf.math.log(squares + 1e-3)
     else:
-        pixels = tf.reduce_mean(tf.abs(difference)) + 2 * tf.reduce_mean(squares)
+        errors = tf.reduce_mean(tf.abs(difference), axis=(1, 2, 3)) + 2 * squares
+    pixels = tf.reduce_mean(errors if shares is None else errors * shares)
     a, b = (tf.nn.avg_pool2d(x, 8, 8, "VALID") + 1e-3 for x in (target, output))  # black has a colour, too: grey
     norms = tf.sqrt(tf.reduce_sum(a * a, -1) * tf.reduce_sum(b * b, -1))
     cosine = tf.reduce_mean(tf.reduce_sum(a * b, -1) / norms)
@@ -112,7 +117,8 @@ def vgg_loss(weights_path=None):
 
     Returns
     -------
-    callable (target, output) -> tensor ()
+    callable (target, output, shares) -> tensor ()
+        Shares are not looked at, as of `plain_loss`.
 
     Raises
     ------
@@ -127,7 +133,7 @@ def vgg_loss(weights_path=None):
     features = keras.Model(vgg.input, [vgg.get_layer(name).output for name in VGG_LAYERS])
     features.trainable = False
 
-    def loss(target, output):
+    def loss(target, output, shares=None):
         total = 0.0
         pairs = zip(features(_vgg_input(target)), features(_vgg_input(output)), strict=True)
         for wanted, got in pairs:

@@ -1,4 +1,4 @@
-"""Training of MEF-Net and DeepFuse on scenes in the SICE layout, without labels: both maximise MEF-SSIM.
+"""Training of MEF-Net and DeepFuse on folders of scenes, without labels: both maximise MEF-SSIM.
 
 What a result should look like follows from the exposures alone (`npfuse.scoring.metrics`): in each patch, the structure
 of the strongest contrast, and, as Ma et al. 2020 add for training, a mean that favours the well-exposed. They train
@@ -30,7 +30,7 @@ from reference import mef_networks
 from reference.errors import InputError
 from reference.export import export_arrays
 from reference.mef_loss import loss, targets
-from reference.sice import read_scenes
+from reference.scenes import read_scenes, refuse_validation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ def full_stack(scene):
 
 def small_stack(scene):
     """Return the lumas of a scene's exposures at MEF-Net's low resolution, (K, H, W)."""
-    height, width, _ = scene.label.shape
+    height, width, _ = scene.under.shape
     small = dict(zip(("height", "width"), low_resolution(height, width), strict=True))
     lumas = np.stack([luma_of(exposure / 255.0) for exposure in scene.exposures])
     return FAST[Resize](lumas[..., np.newaxis], **small, method="antialiased")[..., 0]
@@ -167,6 +167,7 @@ def train(network, scenes, schedule, seed, say=print):
     -------
     dict of str to ndarray, float32, under npfuse's names
     """
+    refuse_validation(scenes)
     keras.utils.set_random_seed(seed)
     rng = np.random.default_rng(seed)
     parts = NETWORKS[network]
@@ -218,7 +219,7 @@ def main(argv):
     )
     add = parser.add_argument
     add("--network", required=True, choices=tuple(NETWORKS))
-    add("--data", type=Path, required=True, metavar="DIR", help="scenes: DIR/<scene>/exposure_NN.jpg and label.jpg")
+    add("--data", type=Path, nargs="+", required=True, metavar="DIR", help="scenes: DIR/<scene>/exposure_NN.jpg")
     add("--out", type=Path, required=True, metavar="FILE.npz")
     add("--steps", type=int, metavar="N", help="default: the network's own")
     add("--seed", type=int, default=1, metavar="N")
@@ -229,10 +230,10 @@ def main(argv):
         raise InputError(f"{options.out}: the file is there already, --force overwrites it")
     if options.steps is not None and options.steps < 1:
         raise InputError(f"--steps is {options.steps}, expected at least 1")
-    scenes = read_scenes(options.data)
+    scenes = [scene for scene in read_scenes(*options.data) if not scene.for_validation]
     held = tuple(filter(None, options.hold_out.split(",")))
     if unknown := sorted(set(held) - {scene.name for scene in scenes}):
-        raise InputError(f"--hold-out: no scene named {', '.join(unknown)} in {options.data}")
+        raise InputError(f"--hold-out: no scene is called {', '.join(unknown)}")
     network = NETWORKS[options.network]
     schedule = network.schedule if options.steps is None else replace(network.schedule, steps=options.steps)
     trained_on = [scene for scene in scenes if scene.name not in held]
@@ -246,7 +247,7 @@ def main(argv):
     }
     rates = f"{schedule.learning_rate:g} to {schedule.final_rate:g}"
     source = (
-        f"Data: {len(trained_on)} scenes of the folder {options.data.resolve().name}, all exposures; "
+        f"Data: {len(trained_on)} scenes of {', '.join(path.resolve().name for path in options.data)}, all exposures; "
         f"held out: {', '.join(held) or 'none'}.\n"
         f"Recipe: {schedule.steps} steps of {schedule.batch} stack(s) at {network.size}, crops of {schedule.crop}, "
         f"{schedule.pairs:.0%} the extremes "

@@ -9,7 +9,7 @@ import numpy as np
 from npfuse.padding import GRID
 from npfuse.scoring.metrics import psnr, ssim
 from reference.examples import thumbnail
-from reference.sice import full_range
+from reference.scenes import full_range
 
 
 def fuse_scene(model, scene, margin=0):

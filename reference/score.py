@@ -29,7 +29,7 @@ from npfuse.pictures.reading import Picture, check_writable, write_picture
 from npfuse.scoring.metrics import blockiness, mef_ssim, psnr, ssim
 from reference.errors import InputError
 from reference.recipes import RECIPES
-from reference.sice import Scene, read_scenes
+from reference.scenes import Scene, read_scenes
 
 COLUMNS = ("PSNR dB", "SSIM", "luma SSIM", "MEF-SSIM", "blockiness", "own blocks")
 MERTENS = "Mertens 2009"
@@ -78,7 +78,7 @@ def measure(scene, fused, fusion):
     """
     pair = scene.under, scene.over
     shifted = [np.ascontiguousarray(picture[SHIFT:, SHIFT:]) for picture in pair]
-    own_blocks = blockiness(fusion(replace(scene, under=shifted[0], over=shifted[1])), besides=SHIFT)
+    own_blocks = blockiness(fusion(replace(scene, exposures=tuple(shifted))), besides=SHIFT)
     lumas = [luma_of(picture / 255)[..., np.newaxis] for picture in (scene.label, fused)]
     fidelity = psnr(scene.label, fused), ssim(scene.label, fused), ssim(*lumas)
     return *fidelity, mef_ssim(pair, fused), blockiness(fused), own_blocks
@@ -90,7 +90,7 @@ def train_folds(recipe, data, scenes, folds, seed, folder):
     Parameters
     ----------
     recipe : Recipe
-    data : Path
+    data : sequence of Path
         What the scenes were read from.
     scenes : list of Scene
     folds : list of tuple of str
@@ -112,7 +112,7 @@ def train_folds(recipe, data, scenes, folds, seed, folder):
         job = Job(recipe=recipe, data=data, out=out, checkpoint=out.with_suffix(""), seed=seed, hold_out=fold)
         trained, _ = split_scenes(scenes, fold)
         source = (
-            f"Data: {len(trained)} scenes of the folder {data.resolve().name}, for a leave-scenes-out; "
+            f"Data: {len(trained)} scenes of {', '.join(path.resolve().name for path in data)}, for a leave-scenes-out; "
             f"held out: {', '.join(fold)}.\nTrained by `python -m reference score`, model {recipe.model}, seed {seed}."
         )
         save_npz(out, fit(job, trained), build=recipe.build, source=source, margin=recipe.margin, overwrite=True)

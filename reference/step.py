@@ -25,13 +25,14 @@ def make_step(model, optimizer, loss, cycle=None, ramps_weight=0.0, undecided_we
     ----------
     model : keras.Model
     optimizer : keras.Optimizer
-    loss : callable (target, output) in [0, 1] -> tensor ()
+    loss : callable (target, output, shares) -> tensor ()
+        Pictures in [0, 1], and what the error of each one's pixels counts.
     cycle : ColourCycle or None
         Of the model's weights, which keep it.
     ramps_weight : float
         Of the falls of the output along each row of the ramps, summed, in the mean.
     undecided_weight : float
-        Of how far LightFuse's hidden units change sign within blocks, see `reference.losses.undecided`; looked at in a
+        Of how far DetailNet's hidden units change sign within blocks, see `reference.losses.undecided`; looked at in a
         third of the examples, which costs a third.
     structure_weight : float
         Of the exposures' local structure that the output lacks, see `reference.mef_loss`; the mean of its scales.
@@ -39,43 +40,57 @@ def make_step(model, optimizer, loss, cycle=None, ramps_weight=0.0, undecided_we
     Returns
     -------
     callable
+        Takes arrays: inputs, (labels, shares) and ramps as `reference.examples` draws them.
     """
-    hidden = [layer for layer in model.layers if layer.name.startswith("detail")][:-1] if undecided_weight else []
-    watched = keras.Model(model.inputs, [model.output, *(layer.input for layer in hidden)]) if hidden else None
+    read = sums_of_units(model) if undecided_weight else []
+    watched = keras.Model(model.inputs, [model.output, *read]) if read else None
 
-    def run(inputs, network=model):
-        return network(list(inputs) if len(inputs) > 1 else inputs[0], training=True)
+    def run(inputs):
+        arguments = list(inputs) if len(inputs) > 1 else inputs[0]
+        if watched is None:
+            return model(arguments, training=True), []
+        output, *sums = watched(arguments, training=True)
+        return output, sums
 
     @tf.function(reduce_retracing=True)
-    def step(inputs, labels, ramps, wanted=()):
+    def step(inputs, labels, shares, ramps, wanted=()):
         with tf.GradientTape() as tape:
-            output, *read = run(inputs, watched) if watched else (run(inputs),)
-            edge = (output.shape[1] - labels.shape[1]) // 2  # of a model that does not leave out the context itself
-            output = output[:, edge : output.shape[1] - edge, edge : output.shape[2] - edge]
-            value = loss(labels, (output + 1) / 2)
+            output, sums = run(inputs)
+            height, width = labels.shape[1:3]
+            output = (output[:, :height, :width] + 1) / 2  # what is below and to the right is context
+            value = loss(labels, output, shares)
             if wanted:
-                fused = tf.tensordot((output + 1) / 2, tf.constant(LUMA, output.dtype), 1)
+                fused = tf.tensordot(output, tf.constant(LUMA, output.dtype), 1)
                 scales = [1 / len(wanted)] * len(wanted)
                 value += structure_weight * mef_loss.loss(wanted, fused[tf.newaxis, ..., tf.newaxis], scales)
+            for values in sums:
+                third = (tf.shape(values)[0] + 2) // 3
+                value += undecided_weight * undecided(values[:third, :height, :width])
             if ramps is not None:
-                output = run(ramps) / 2
-                falls = tf.nn.relu(output[:, :, :-1] - output[:, :, 1:])
+                light = run(ramps)[0] / 2
+                falls = tf.nn.relu(light[:, :, :-1] - light[:, :, 1:])
                 value += ramps_weight * tf.reduce_mean(tf.reduce_sum(falls, axis=2))
-            for layer, values in zip(hidden, read, strict=True):
-                third = values[: (tf.shape(values)[0] + 2) // 3]
-                sums = layer.convolution_op(third, layer.kernel) + layer.bias  # before the layer's own ReLU
-                value += undecided_weight * undecided(sums)
         gradients = tape.gradient(value, model.trainable_variables)
         optimizer.apply(cycle.mean(gradients) if cycle else gradients, model.trainable_variables)
         return value
 
-    def step_with_structure(inputs, labels, ramps):
-        edge = (inputs[0].shape[1] - labels.shape[1]) // 2
-        exposures = inputs[0][:, edge : edge + labels.shape[1], edge : edge + labels.shape[2]]
-        scales = min(labels.shape[1] // STRUCTURE_WINDOW, STRUCTURE_SCALES)
-        return step(inputs, labels, ramps, mef_loss.pair_targets(exposures, scales))
+    def step_on_arrays(inputs, labels, ramps):
+        wanted, (pictures, shares) = (), labels
+        if structure_weight:
+            height, width = pictures.shape[1:3]
+            scales = min(height // STRUCTURE_WINDOW, STRUCTURE_SCALES)
+            wanted = mef_loss.pair_targets(inputs[0][:, :height, :width], scales)
+        tensors = [None if arrays is None else tuple(map(tf.constant, arrays)) for arrays in (inputs, ramps)]
+        return step(tensors[0], tf.constant(pictures), tf.constant(shares), tensors[1], wanted)
 
-    return step_with_structure if structure_weight else step
+    return step_on_arrays
+
+
+def sums_of_units(model):
+    """The values that the ReLUs of DetailNet's hidden layers read, as tensors of the model."""
+    detail = [layer for layer in model.layers if layer.name.startswith("detail")]
+    count = len([layer for layer in detail if isinstance(layer, keras.layers.Conv2D)])
+    return [layer.input for layer in detail if layer.name in {f"detail{n}_relu" for n in range(1, count)}]
 
 
 def train_epoch(step, examples, epoch, progress):
@@ -88,15 +103,11 @@ def train_epoch(step, examples, epoch, progress):
     """
     total, count = 0.0, 0
     for n, (inputs, labels, ramps) in enumerate(examples.epoch(epoch), start=1):
-        value = step(_tensors(inputs), tf.constant(labels), _tensors(ramps))
-        total += float(value) * len(labels)
-        count += len(labels)
+        value = step(inputs, labels, ramps)
+        size = len(labels[0])
+        total += float(value) * size
+        count += size
         progress.step(epoch, n, total / count)
     if not np.isfinite(total):
         raise InputError(f"epoch {epoch}: the loss is {total}, training cannot go on; try another --seed")
     return total / count
-
-
-def _tensors(arrays):
-    """Turn arrays, if there are any, into tensors."""
-    return None if arrays is None else tuple(tf.constant(array) for array in arrays)

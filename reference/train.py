@@ -1,8 +1,8 @@
-"""Training of LightFuse, T_CNN or ToneFuse on scenes in the SICE layout, to a weights file of npfuse.
+"""Training of LightFuse, T_CNN or ToneFuse on folders of scenes, to a weights file of npfuse.
 
 What is trained and how is a `reference.recipes.Recipe`; where, on what and with which seed is a `Job`. Examples are
 drawn from (seed, epoch) alone, so a resumed run does what an uninterrupted one does. Held-out scenes are only ever
-scored. Left out: the authors' per-image min-max normalisation (bytes are mapped by /255, "full_range"), and mixed
+scored, and those for validation (`reference.recipes.VALIDATION`) not even that. Left out: the authors' per-image min-max normalisation (bytes are mapped by /255, "full_range"), and mixed
 precision.
 """
 
@@ -25,7 +25,7 @@ from reference.losses import plain_loss, tone_loss, vgg_loss
 from reference.progress import Progress
 from reference.recipes import Recipe
 from reference.scene_scores import format_scores, score, warn_of_dead_channels
-from reference.sice import read_scenes
+from reference.scenes import read_scenes, refuse_validation
 from reference.step import make_step, train_epoch
 
 
@@ -36,8 +36,8 @@ class Job:
     Attributes
     ----------
     recipe : Recipe
-    data : Path
-        Folder of scenes.
+    data : sequence of Path
+        Folders of scenes.
     out : Path
         The weights file to write.
     checkpoint : Path
@@ -55,7 +55,7 @@ class Job:
     """
 
     recipe: Recipe
-    data: Path
+    data: tuple
     out: Path
     checkpoint: Path
     vgg_weights: Path | None = None
@@ -126,7 +126,7 @@ def train(job, stream=None):
     TrainingInterruptedError : Ctrl-C
     """
     check_job(job)
-    trained, held_out = split_scenes(read_scenes(job.data), job.hold_out)
+    trained, held_out = split_scenes(read_scenes(*job.data), job.hold_out)
     progress = Progress(0, job.recipe.epochs, 1, stream)
     model = fit(job, trained, held_out, stream)
     warn_of_dead_channels(model, trained, progress)
@@ -162,11 +162,10 @@ def fit(job, trained, held_out=(), stream=None):
     TrainingInterruptedError : Ctrl-C
     """
     recipe = job.recipe
+    refuse_validation(trained)
     examples = (Patches if recipe.examples == "patches" else Crops)(trained, recipe, job.seed)
     keras.utils.set_random_seed(job.seed)
-    # DetailNet is most of the work, and needs no pixels around what the loss sees.
-    context = {"context": recipe.context} if recipe.context and recipe.model != "t_cnn" else {}
-    model = getattr(keras_models, recipe.model)(**recipe.build, **context)
+    model = getattr(keras_models, recipe.model)(**recipe.build)
     optimizer = make_optimizer(recipe, len(examples) * recipe.epochs, model)
     optimizer.build(model.trainable_variables)
     tone = partial(tone_loss, ssim_weight=recipe.ssim, log_mse=recipe.log_mse)
@@ -182,8 +181,7 @@ def fit(job, trained, held_out=(), stream=None):
     if epochs_done > recipe.epochs:
         raise InputError(f"{job.checkpoint}: the checkpoint holds {epochs_done} epochs, more than --epochs asks for")
 
-    undecided_weight = recipe.undecided if recipe.model == "lightfuse" else 0.0
-    step = make_step(model, optimizer, loss, cycle, recipe.ramps, undecided_weight, recipe.structure)
+    step = make_step(model, optimizer, loss, cycle, recipe.ramps, recipe.undecided, recipe.structure)
     progress = Progress(epochs_done, recipe.epochs, len(examples), stream)
     progress.line(f"{examples} of {len(trained)} scenes, {model.count_params()} parameters")
     try:
@@ -256,7 +254,7 @@ def averaged(model, optimizer):
 
 
 def split_scenes(scenes, hold_out):
-    """Part the scenes into those to train on and those held out.
+    """Part the scenes into those to train on and those held out; those for validation are in neither.
 
     Parameters
     ----------
@@ -271,6 +269,7 @@ def split_scenes(scenes, hold_out):
     ------
     InputError : a name is no scene, or nothing is left to train on
     """
+    scenes = [scene for scene in scenes if not scene.for_validation]
     names = [scene.name for scene in scenes]
     if unknown := sorted(set(hold_out) - set(names)):
         raise InputError(f"--hold-out: no scene is called {', '.join(unknown)}, the scenes are {', '.join(names)}")
@@ -317,10 +316,13 @@ def describe(job, scores):
         size = f"{recipe.patch}x{recipe.patch}"
         examples = f"{size} patches at stride {recipe.patch} with border patches, flips and quarter turns"
     else:
-        pairs = f"the darkest and the brightest exposure of each, {recipe.inner_pairs:.0%} of the pairs others"
+        pairs = (
+            f"{recipe.extremes:.0%} of the pairs the darkest and the brightest exposure, the others any two, "
+            f"{recipe.given:.0%} of the crops from scenes with a given label"
+        )
         jitter = recipe.jitter
         examples = (
-            f"{recipe.steps} batches of crops of {recipe.patch} with {recipe.context} pixels around them, flips and "
+            f"{recipe.steps} batches of crops of {recipe.patch} with {recipe.context} pixels after them, flips and "
             f"quarter turns, white balance {jitter.white_balance}, gain {jitter.gain}, gamma {jitter.gamma}"
         )
     optimizer = f"{'AdamW' if recipe.weight_decay else 'Adam'} {recipe.learning_rate}"
@@ -344,7 +346,7 @@ def describe(job, scores):
     if recipe.average is not None:
         optimizer += f", moving average {recipe.average}"
     lines = [
-        f"Data: {len(scores['trained on'])} scenes of the folder {job.data.resolve().name}, {pairs}; "
+        f"Data: {len(scores['trained on'])} scenes of {', '.join(path.resolve().name for path in job.data)}, {pairs}; "
         f"held out: {', '.join(job.hold_out) or 'none'}.",
         f"Recipe: {recipe.epochs} epochs of {examples}, batch {recipe.batch}, {optimizer}, loss {recipe.loss}, "
         f"seed {job.seed}; Keras {keras.__version__}, TensorFlow {tf.__version__}.",

@@ -11,12 +11,21 @@ from tests.checks import check_rejects
 from tests.networks import random_arrays
 
 
-def test_tonefuse_has_2326_parameters_500_of_them_for_the_thumbnail():
+def test_tonefuse_has_5956_parameters_500_of_them_for_the_thumbnail():
     graph = tonefuse(16, 24)
-    assert graph.parameter_count == 2_326
-    assert graph.parameter_count * 8 <= lightfuse(16, 24).parameter_count
+    assert graph.parameter_count == 5_956
+    assert graph.parameter_count * 3 <= lightfuse(16, 24).parameter_count
     tone = [np.prod(shape) for name, shape in graph.weight_shapes.items() if name.startswith("tone")]
     assert sum(tone) == (6 * 12 + 12) + (12 * 32 + 32) == 500
+    around = [np.prod(shape) for name, shape in graph.weight_shapes.items() if name.startswith("around")]
+    assert sum(around) == 3 * (9 * 30 + 30 * 30 + 30) == 3_600
+
+
+def test_without_dilations_nothing_looks_further_around():
+    names = [node.name for node in tonefuse(16, 24, dilations=()).nodes]
+    assert not [name for name in names if name.startswith("around")]
+    further = set(node.name for node in tonefuse(16, 24).nodes) - set(names)
+    assert further == {f"around{n}_{part}" for n in (1, 2, 3) for part in ("depthwise", "pointwise", "relu", "sum")}
 
 
 def test_tonefuse_takes_exposures_and_a_thumbnail_of_one_size_for_all():
@@ -37,7 +46,7 @@ def test_tonefuse_has_no_relu_after_detailnets_last_layer(hidden, layers):
 
 
 def test_tonefuse_equals_its_formula_written_in_numpy():
-    graph = tonefuse(16, 24, hidden=(5, 4), coarse=6, tones=7)
+    graph = tonefuse(16, 24, hidden=(5, 4), coarse=6, dilations=(1, 3), tones=7)
     w = random_arrays(graph)
     rng = np.random.default_rng(2)
     x, small = rng.uniform(-1, 1, (16, 24, 6)), rng.uniform(-1, 1, (16, 24, 6))
@@ -55,6 +64,15 @@ def test_tonefuse_equals_its_formula_written_in_numpy():
         taps = [padded[i : i + height : 2, j : j + width : 2] * kernel[i, j] for i in range(3) for j in range(3)]
         coarse = sum(taps) + w.get(f"{layer}/bias", 0)
     coarse = np.maximum(coarse @ w["global3_pointwise/kernel"] + w["global3_pointwise/bias"], 0)
+    for n, dilation in ((1, 1), (2, 3)):
+        padded, kernel = np.pad(coarse, [(dilation, dilation)] * 2 + [(0, 0)]), w[f"around{n}_depthwise/kernel"]
+        taps = [
+            padded[i * dilation : i * dilation + 2, j * dilation : j * dilation + 3] * kernel[i, j]
+            for i in range(3)
+            for j in range(3)
+        ]
+        mixed = sum(taps) @ w[f"around{n}_pointwise/kernel"] + w[f"around{n}_pointwise/bias"]
+        coarse = coarse + np.maximum(mixed, 0)
     coarse = coarse @ w["global4/kernel"] + w["global4/bias"]  # (2, 3, 3)
     for axis in (0, 1):  # bilinear: positions between the centres of the 8-pixel cells, held at the borders
         n = coarse.shape[axis]
@@ -66,7 +84,7 @@ def test_tonefuse_equals_its_formula_written_in_numpy():
 
     inputs = {"exposures": x[np.newaxis], "thumbnail": small[np.newaxis]}
     for options in ({"engine": "definition"}, {"engine": "fast"}, {"engine": "fast", "merge": False}):
-        # 8 layers of at most 384 terms in float64, values of the order of 1: far below this.
+        # 12 layers of at most 384 terms in float64, values of the order of 1: far below this.
         assert_close(run(graph, inputs, w, **options)["fused"][0], expected, 1e-12)
 
 
@@ -77,11 +95,12 @@ def test_all_of_detailnet_is_one_chain():
 
 
 @pytest.mark.parametrize("axis", [0, 1])
-def test_a_tile_needs_the_whole_thumbnail_and_a_cell_more_on_each_side(axis):
-    spans = tonefuse(64, 64).input_spans(axis, 24, 32)
+def test_a_tile_needs_the_whole_thumbnail_and_eight_cells_more_on_each_side(axis):
+    spans = tonefuse(256, 256).input_spans(axis, 120, 128)
     assert spans["thumbnail"] == (0, (16, 24)[axis])
-    # Bilinear reads the cells 2 to 4, and cell i reads 8i to 8i + 14, as in LightFuse.
-    assert spans["exposures"] == (16, 47)
+    # Bilinear reads the cells 14 to 16, the dilated convolutions 1 + 2 + 4 more on either side, and cell i reads 8i to
+    # 8i + 14, as in LightFuse.
+    assert spans["exposures"] == (8 * 7, 8 * 23 + 15)
 
 
 def test_the_thumbnail_changes_the_result_everywhere():

@@ -1,0 +1,253 @@
+"""Exposure stacks of scenes from folders, and the training patches of LightFuse's recipe cut from them.
+
+A scene is a folder with two or more pictures exposure_NN.jpg (or .png) and perhaps label.jpg, the picture that a good
+fusion looks like; where there is none, `reference.made_labels` makes one. A folder of scenes may hold folders of
+scenes: a scene's name is its path from there, as in "001" or "empa/Garden". A pair of a scene is two of its exposures;
+its own, as in the paper, is the darkest and the brightest by mean. Patches are 256 by 256 with stride 256, and one more
+row and column of them end at the far border, so that every pixel is in some patch. All pictures stay uint8 in memory;
+``full_range`` maps bytes to [-1, 1]. Left out: downloading data sets, and the authors' per-image min-max scaling.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from reference.errors import InputError
+from reference.made_labels import made_label
+from reference.recipes import VALIDATION
+
+PATCH = 256
+SUFFIXES = (".jpg", ".jpeg", ".png")
+LAYOUT = "DIR/<scene>/exposure_NN.jpg, or DIR/<set>/<scene>/exposure_NN.jpg"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """One scene: its exposures, and the picture a good fusion looks like.
+
+    Attributes
+    ----------
+    name : str
+        The scene's folder, from the folder of scenes on.
+    exposures : tuple of ndarray (H, W, 3), uint8
+        Darkest first by mean, two or more.
+    given_label : ndarray (H, W, 3), uint8, or None
+    folder : Path or None
+        Where the scene was read from.
+    """
+
+    name: str
+    exposures: tuple
+    given_label: np.ndarray | None = None
+    folder: Path | None = None
+
+    @cached_property
+    def label(self):
+        """The label that the data set gives, or one that is made of all exposures."""
+        return made_label(self.exposures) if self.given_label is None else self.given_label
+
+    @property
+    def for_validation(self):
+        """Whether the scene is one of `reference.recipes.VALIDATION`: where it lies tells, not what it is called."""
+        return self.folder is not None and "/".join(self.folder.resolve().parts[-2:]) in VALIDATION
+
+    @property
+    def under(self):
+        """The darkest exposure."""
+        return self.exposures[0]
+
+    @property
+    def over(self):
+        """The brightest exposure."""
+        return self.exposures[-1]
+
+
+def read_scenes(*folders):
+    """Read every scene of folders, and of the folders in them.
+
+    Parameters
+    ----------
+    *folders : path
+
+    Returns
+    -------
+    list of Scene
+        Sorted by name, folder by folder.
+
+    Raises
+    ------
+    InputError : no such folder, no scenes in it, two scenes of one name, or a scene that is incomplete or of unequal
+        sizes
+    """
+    scenes = []
+    for folder in map(Path, folders):
+        if not folder.is_dir():
+            raise InputError(f"{folder}: no such folder, expected {LAYOUT}")
+        paths = list(_scene_folders(folder))
+        if not paths:
+            raise InputError(f"{folder}: no scenes in it, expected {LAYOUT}")
+        scenes += [read_scene(path, path.relative_to(folder).as_posix()) for path in paths]
+    names = [scene.name for scene in scenes]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise InputError(f"{', '.join(map(str, folders))}: two scenes are called {twice}, expected different names")
+    return scenes
+
+
+def _scene_folders(folder):
+    for path in sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] != "."):
+        if any(_is_picture(file) for file in path.iterdir()):
+            yield path
+        else:
+            yield from _scene_folders(path)
+
+
+def _is_picture(path):
+    return path.is_file() and path.suffix.lower() in SUFFIXES
+
+
+def read_scene(folder, name=None):
+    """Read one scene.
+
+    Parameters
+    ----------
+    folder : path
+    name : str, optional
+        The folder's own where left out.
+
+    Returns
+    -------
+    Scene
+
+    Raises
+    ------
+    InputError : two labels, fewer than two exposures, unequal sizes, or a file that is not an 8-bit RGB picture
+    """
+    folder = Path(folder)
+    pictures = [path for path in sorted(folder.iterdir()) if _is_picture(path)]
+    exposures = [path for path in pictures if path.stem.startswith("exposure_")]
+    labels = [path for path in pictures if path.stem == "label"]
+    if len(labels) > 1:
+        raise InputError(f"{folder}: the scene has {len(labels)} label pictures, expected one at most")
+    if len(exposures) < 2:
+        raise InputError(f"{folder}: the scene has {len(exposures)} exposures, expected 2 or more exposure_NN.jpg")
+    read = []
+    for path in exposures + labels:
+        rgb = _read_rgb(path)
+        if read and rgb.shape != read[0].shape:
+            raise InputError(
+                f"{path}: the picture is {rgb.shape[0]}x{rgb.shape[1]} (height x width), "
+                f"expected {read[0].shape[0]}x{read[0].shape[1]} as in {exposures[0]}"
+            )
+        read.append(rgb)
+    return Scene(
+        name=folder.name if name is None else name,
+        exposures=tuple(sorted(read[: len(exposures)], key=lambda rgb: rgb.mean())),
+        given_label=read[-1] if labels else None,
+        folder=folder,
+    )
+
+
+def _read_rgb(path):
+    try:
+        with Image.open(path) as file:
+            rgb = np.array(ImageOps.exif_transpose(file))
+    except Exception as error:  # Pillow raises many kinds, struct.error and SyntaxError among them
+        raise InputError(f"{path}: not a picture that can be read ({' '.join(str(error).split())})") from error
+    if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8:
+        raise InputError(f"{path}: the picture is {rgb.dtype} {rgb.shape}, expected uint8 (H, W, 3)")
+    return rgb
+
+
+def patch_starts(length, patch=PATCH):
+    """First rows (or columns) of the patches along one axis: stride `patch`, the last one ending at the border.
+
+    Examples
+    --------
+    >>> patch_starts(512), patch_starts(600)
+    ([0, 256], [0, 256, 344])
+    """
+    starts = list(range(0, length - patch + 1, patch))
+    if starts[-1] + patch < length:
+        starts.append(length - patch)
+    return starts
+
+
+def check_patch_fits(scenes, patch=PATCH):
+    """Refuse pictures smaller than a patch.
+
+    Parameters
+    ----------
+    scenes : sequence of Scene
+    patch : int
+
+    Raises
+    ------
+    InputError : names the first such picture
+    """
+    for scene in scenes:
+        height, width, _ = scene.under.shape
+        if min(height, width) < patch:
+            raise InputError(
+                f"{scene.name}: the picture is {height}x{width} (height x width), "
+                f"expected {patch}x{patch} or more, the size of a training patch"
+            )
+
+
+def refuse_validation(scenes):
+    """Refuse to train on scenes that weights are compared on.
+
+    Parameters
+    ----------
+    scenes : sequence of Scene
+
+    Raises
+    ------
+    InputError : names them
+    """
+    if names := [scene.name for scene in scenes if scene.for_validation]:
+        raise InputError(f"scenes to train on: {', '.join(names)}, expected none of those for validation")
+
+
+def cut_patches(scenes, patch=PATCH):
+    """Cut all patches of the scenes.
+
+    Parameters
+    ----------
+    scenes : sequence of Scene
+    patch : int
+        Height and width of a patch, and the stride.
+
+    Returns
+    -------
+    inputs : ndarray (N, patch, patch, 6), uint8
+        Under-exposed RGB, then over-exposed RGB.
+    labels : ndarray (N, patch, patch, 3), uint8
+
+    Raises
+    ------
+    InputError : a picture is smaller than a patch
+    """
+    check_patch_fits(scenes, patch)
+    inputs, labels = [], []
+    for scene in scenes:
+        height, width, _ = scene.label.shape
+        pair = np.concatenate([scene.under, scene.over], axis=-1)  # (H, W, 6)
+        for top in patch_starts(height, patch):
+            for left in patch_starts(width, patch):
+                inputs.append(pair[top : top + patch, left : left + patch])
+                labels.append(scene.label[top : top + patch, left : left + patch])
+    return np.stack(inputs), np.stack(labels)
+
+
+def full_range(values):
+    """Map bytes to [-1, 1] as the "full_range" normalisation does: v / 255 * 2 - 1.
+
+    Examples
+    --------
+    >>> full_range(np.array([0, 255], np.uint8))
+    array([-1.,  1.], dtype=float32)
+    """
+    return values.astype(np.float32) / np.float32(255) * np.float32(2) - np.float32(1)

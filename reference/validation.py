@@ -1,0 +1,265 @@
+"""The table that weights are compared by: every pair of exposures of the scenes that no training takes.
+
+A pair is two exposures of a scene whose means differ by 25 levels or more. How far they are apart is counted in steps
+of a stack of up to five exposures, about 2 EV each; of a longer stack, a step is more than one exposure. For each pair:
+MEF-SSIM (`npfuse.scoring.metrics`), by how far the exposures are apart; the pixels that are lost, black or white although an
+exposure shows them; colour, beside Mertens 2009 of the whole stack, for which it is no matter which pair was taken; and
+how much stronger noise is in the result than in the brighter exposure, where that is well exposed.
+"""
+
+import argparse
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+
+from npfuse import fuse, fuse_stack
+from npfuse.color import LUMA
+from npfuse.scoring.metrics import mef_ssim
+from reference.errors import InputError
+from reference.examples import LEAST_GAP
+from reference.recipes import VALIDATION
+from reference.scenes import read_scenes
+
+STEPS = 4  # of a stack, from its darkest to its brightest exposure
+GROUPS = ("neighbours", "2 apart", "3 apart", "extremes")
+CLOSE, SHOWN = 5, 35  # levels: nearer to black or white in all channels is lost, farther from both in any is shown
+NEUTRAL = 4.0  # CIELAB chroma
+WELL_EXPOSED = 0.25, 0.75  # luma
+FULL_WELL, READ_NOISE = 2000.0, 4.0  # electrons, of the noise that is drawn
+METHODS = ("mertens",)  # that are no weights
+TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairScores:
+    """What is measured of a fused pair; None where no pixel of a picture says anything.
+
+    Attributes
+    ----------
+    group : how far the exposures are apart, an index of `GROUPS`
+    mef_ssim : float
+    lost : share of the pixels
+    neutral : mean CIELAB chroma of the pixels that are neutral in the whole stack's fusion and where they are exposed
+        better, or None
+    chroma : mean CIELAB chroma over that of the whole stack's fusion
+    noise : standard deviation of the noise over that of the brighter exposure, or None
+    """
+
+    group: int
+    mef_ssim: float
+    lost: float
+    neutral: float | None
+    chroma: float
+    noise: float | None
+
+
+def pairs_of(scene):
+    """Return the pairs of a scene: (darker, brighter, group), indices of its exposures and of `GROUPS`.
+
+    Examples
+    --------
+    >>> from reference.scenes import Scene
+    >>> levels = 10, 30, 60, 90, 120
+    >>> stack = tuple(np.full((2, 2, 3), level, np.uint8) for level in levels)
+    >>> pairs_of(Scene(name="made up", exposures=stack))[:3]
+    [(0, 2, 1), (0, 3, 2), (0, 4, 3)]
+    """
+    means = [exposure.mean() for exposure in scene.exposures]
+    step = -(-(len(means) - 1) // STEPS)  # exposures
+    return [
+        (i, j, -(-(j - i) // step) - 1)
+        for i, j in combinations(range(len(means)), 2)
+        if means[j] - means[i] >= LEAST_GAP
+    ]
+
+
+def measure(scene, fusion):
+    """Measure a fusion on every pair of a scene.
+
+    Parameters
+    ----------
+    scene : reference.scenes.Scene
+    fusion : callable (under, over) -> ndarray (H, W, 3), uint8
+
+    Returns
+    -------
+    list of PairScores
+    """
+    found = []
+    whole = chroma(fuse_stack(scene.exposures, method="mertens"))
+    for i, j, group in pairs_of(scene):
+        pair = under, over = scene.exposures[i], scene.exposures[j]
+        fused = fusion(under, over)
+        colour = chroma(fused)
+        neutral = (whole < NEUTRAL) & (chroma(better_exposed(under, over)) < NEUTRAL)
+        noisy = [with_noise(exposure, seed) for seed, exposure in enumerate(pair)]
+        scores = PairScores(
+            group=group,
+            mef_ssim=mef_ssim(pair, fused),
+            lost=float(lost(pair, fused).mean()),
+            neutral=float(colour[neutral].mean()) if neutral.any() else None,
+            chroma=float(colour.mean() / max(whole.mean(), 1e-6)),
+            noise=noise_ratio(over, noisy[1], fused, fusion(*noisy)),
+        )
+        found.append(scores)
+    return found
+
+
+def lost(pair, fused):
+    """Tell which pixels are black or white although an exposure shows them.
+
+    Parameters
+    ----------
+    pair : two ndarrays (H, W, 3), uint8
+    fused : ndarray (H, W, 3), uint8
+
+    Returns
+    -------
+    ndarray (H, W), bool
+
+    Examples
+    --------
+    >>> grey, black, white = (np.full((1, 1, 3), level, np.uint8) for level in (90, 2, 255))
+    >>> bool(lost((black, grey), black)), bool(lost((black, white), white)), bool(lost((grey, white), grey))
+    (True, False, False)
+    """
+    ended = (fused.max(axis=2) <= CLOSE) | (fused.min(axis=2) >= 255 - CLOSE)
+    shown = [(exposure.max(axis=2) > SHOWN) & (exposure.min(axis=2) < 255 - SHOWN) for exposure in pair]
+    return ended & (shown[0] | shown[1])
+
+
+def better_exposed(under, over):
+    """Take each pixel from the exposure whose luma is nearer to the middle, uint8."""
+    far = [np.abs(exposure @ np.array(LUMA) - 127.5) for exposure in (under, over)]
+    return np.where((far[0] < far[1])[..., np.newaxis], under, over)
+
+
+def chroma(rgb):
+    """CIELAB chroma of sRGB bytes, D65, (H, W).
+
+    Examples
+    --------
+    >>> float(chroma(np.array([[[255, 0, 0]]], np.uint8))[0, 0].round(1))  # a* 80.1, b* 67.2
+    104.6
+    """
+    xyz = linear(rgb) @ (TO_XYZ / TO_XYZ.sum(axis=1, keepdims=True)).T
+    f = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz * (29 / 6) ** 2 / 3 + 4 / 29)
+    return np.hypot(500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2]))
+
+
+def linear(rgb):
+    """Light of sRGB bytes, in [0, 1]."""
+    levels = np.arange(256) / 255
+    return np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)[rgb]
+
+
+def with_noise(rgb, seed=0):
+    """Draw the noise of photons and of reading them out into sRGB bytes: `FULL_WELL` electrons are white.
+
+    Examples
+    --------
+    >>> noisy = with_noise(np.full((99, 99, 3), 128, np.uint8))
+    >>> bool(abs(noisy.mean() - 128) < 0.5), bool(2 < noisy.std() < 4)
+    (True, True)
+    """
+    rng = np.random.default_rng(seed)
+    electrons = linear(rgb) * FULL_WELL
+    electrons = electrons + rng.normal(size=rgb.shape) * np.sqrt(electrons + READ_NOISE**2)
+    light = np.clip(electrons / FULL_WELL, 0, 1)
+    encoded = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    return np.rint(encoded * 255).astype(np.uint8)
+
+
+def noise_ratio(over, noisy_over, fused, noisy_fused):
+    """Standard deviation of the noise of a result over that of the brighter exposure, where that is well exposed.
+
+    Parameters
+    ----------
+    over, noisy_over, fused, noisy_fused : ndarray (H, W, 3), uint8
+
+    Returns
+    -------
+    float, or None where it is well exposed nowhere
+    """
+    luma = over @ np.array(LUMA) / 255
+    where = (luma > WELL_EXPOSED[0]) & (luma < WELL_EXPOSED[1])
+    if not where.any():
+        return None
+    differences = [noisy_fused[where] - fused[where].astype(float), noisy_over[where] - over[where].astype(float)]
+    return float(np.std(differences[0]) / np.std(differences[1]))
+
+
+def table(scores):
+    """Write the table, a line a fusion.
+
+    Parameters
+    ----------
+    scores : dict of title to list of PairScores
+
+    Returns
+    -------
+    str
+    """
+    width = max(map(len, scores), default=0)
+    columns = (*GROUPS, "all", "worst", "lost", "at worst", "neutrals", "chroma", "noise")
+    lines = [" " * width + "".join(f"{column:>11}" for column in columns)]
+    for title, found in scores.items():
+        groups = [[pair.mef_ssim for pair in found if pair.group == group] for group in range(len(GROUPS))]
+        means = [np.mean(group) for group in groups if group]
+        cells = [f"{np.mean(group):.4f}" if group else "" for group in groups]
+        cells += [f"{np.mean([pair.mef_ssim for pair in found]):.4f}", f"{min(means):.4f}"]
+        cells += [f"{np.mean([pair.lost for pair in found]):.3%}", f"{max(pair.lost for pair in found):.2%}"]
+        for name in ("neutral", "chroma", "noise"):
+            cells.append(f"{np.mean([value for pair in found if (value := getattr(pair, name)) is not None]):.3f}")
+        lines.append(title.ljust(width) + "".join(f"{cell:>11}" for cell in cells))
+    return "\n".join(lines)
+
+
+def fusion_of(source):
+    """Return the fusion by a method's name, or by bundled weights or a weights file."""
+
+    def fusion(under, over):
+        chosen = {"method": source} if source in METHODS else {"weights": source}
+        return fuse(under, over, order="given", **chosen)
+
+    return fusion
+
+
+def main(argv):
+    """Read the options of ``validate`` and print the table."""
+    parser = argparse.ArgumentParser(
+        prog="python -m reference validate", description="Compare weights on all pairs of scenes that none was trained on."
+    )
+    add = parser.add_argument
+    add("--data", type=Path, nargs="+", required=True, metavar="DIR", help="scenes: DIR/<set>/<scene>/exposure_NN.jpg")
+    add("--weights", nargs="+", default=["tonefuse"], metavar="W", help="bundled names, files, or mertens")
+    add("--scenes", metavar="NAME,NAME", help="other scenes than reference.recipes.VALIDATION")
+    options = parser.parse_args(argv)
+    scenes = chosen_scenes(read_scenes(*options.data), options.scenes)
+    fusions = {source: fusion_of(source) for source in options.weights}
+    scores = {source: [pair for scene in scenes for pair in measure(scene, fusions[source])] for source in fusions}
+    count = sum(len(pairs_of(scene)) for scene in scenes)
+    print(f"{count} pairs of {len(scenes)} scenes")
+    print(table(scores))
+    return 0
+
+
+def chosen_scenes(scenes, names):
+    """Choose scenes by their names, or those for validation where none are given.
+
+    Raises
+    ------
+    InputError : a name is no scene's, or a scene for validation is missing
+    """
+    if names is None:
+        chosen = [scene for scene in scenes if scene.for_validation]
+        if len(chosen) != len(VALIDATION):
+            raise InputError(f"--data: {len(chosen)} scenes for validation in it, expected {len(VALIDATION)}")
+        return chosen
+    by_name = {scene.name: scene for scene in scenes}
+    wanted = [name for name in names.split(",") if name]
+    if unknown := [name for name in wanted if name not in by_name]:
+        raise InputError(f"--scenes: no scene is called {', '.join(unknown)}")
+    return [by_name[name] for name in wanted]
