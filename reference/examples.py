@@ -2,7 +2,7 @@
 
 A batch is (inputs, labels, ramps): inputs as a tuple of what the network takes, exposures (N, P, P, 6) in [-1, 1] and,
 for networks that look at one, the whole pictures' thumbnails (N, 16, 24, 6) in [-1, 1]; labels are pictures (N, P, P, 3)
-in [0, 1] and what the error of each one's pixels counts, (N,); ramps are inputs in which light grows from left to right, for which there is no label, or None.
+in [0, 1], what the error of each one's pixels counts, (N,), and the exposures (N, P, P, 6) without noise; ramps are inputs in which light grows from left to right, for which there is no label, or None.
 
 Flips and quarter turns are drawn for each example. A thumbnail sees the jitter too: it is averaged from a copy of
 64x96 after the jitter, not from the picture itself, which differs only by the rounding of the copy to levels, and where
@@ -17,6 +17,7 @@ from reference.scenes import check_patch_fits, cut_patches, full_range
 THUMBNAIL = (16, 24)
 COPY = (64, 96)  # a multiple of THUMBNAIL
 HALVINGS, LEAST_SIDE = 2, 300  # sizes that crops are cut from: full size, and halves of it, no smaller than this
+READ_NOISE = 4.0  # electrons
 LEAST_GAP = 25  # levels between the means of a pair
 LEVELS = np.arange(256, dtype=np.float32)[:, np.newaxis].repeat(3, axis=1) / np.float32(255)
 
@@ -86,7 +87,8 @@ class Patches:
             chosen = order[start : start + self.recipe.batch]
             inputs, labels = (np.stack([turn(a[i], turns[i]) for i in chosen]) for a in (self.inputs, self.labels))
             shares = np.ones(len(chosen), np.float32)
-            yield (full_range(inputs),), (labels.astype(np.float32) / np.float32(255), shares), None
+            exposures = full_range(inputs)
+            yield (exposures,), (labels.astype(np.float32) / np.float32(255), shares, exposures), None
 
 
 class Crops:
@@ -120,9 +122,11 @@ class Crops:
         for _ in range(self.recipe.steps):
             examples = [self.example(rng) for _ in range(self.recipe.batch)]
             exposures, thumbnails, labels, shares = (np.stack(arrays) for arrays in zip(*examples, strict=True))
+            clean = exposures[:, : self.recipe.patch, : self.recipe.patch]
+            exposures = exposures if self.recipe.noise is None else with_noise(rng, exposures, *self.recipe.noise)
             count = 2 if self.recipe.model == "tonefuse" else 1
             ramps = draw_ramps(rng, self.recipe.context)[:count] if self.recipe.ramps else None
-            yield (exposures, thumbnails)[:count], (labels, shares), ramps
+            yield (exposures, thumbnails)[:count], (labels, shares, clean), ramps
 
     def example(self, rng):
         """Draw one example: exposures, thumbnail, label, and what the error of its pixels counts."""
@@ -207,6 +211,27 @@ def draw_ramps(rng, context, count=2):
     values = np.repeat(np.rint(encoded * 255) / 127.5 - 1, 3, axis=-1).astype(np.float32)  # (N, width, 6)
     rows = np.repeat(values[:, np.newaxis], 32 + context, axis=1)
     return rows, np.stack([thumbnail(picture) for picture in rows])
+
+
+def with_noise(rng, exposures, least, most):
+    """Add noise as of counted electrons, of a number at white that is drawn for each example.
+
+    Parameters
+    ----------
+    rng : Generator
+    exposures : ndarray (N, H, W, C) in [-1, 1], float32
+    least, most : electrons at white; drawn evenly in their logarithm
+
+    Returns
+    -------
+    ndarray of the same shape, in [-1, 1], float32
+    """
+    white = np.exp(rng.uniform(np.log(least), np.log(most), (len(exposures), 1, 1, 1))).astype(np.float32)
+    values = (exposures + 1) / 2
+    # Light is about the 2.2nd power of a value: its deviation, over the slope of that, is the value's.
+    deviation = np.sqrt(values**2.2 / white + (READ_NOISE / white) ** 2) / (2.2 * np.maximum(values, 0.04) ** 1.2)
+    noise = rng.standard_normal(exposures.shape, np.float32)
+    return np.clip(values + deviation * noise, 0, 1) * 2 - 1
 
 
 def draw_pair(rng, means, extremes):

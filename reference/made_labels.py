@@ -11,12 +11,13 @@ import scipy
 from npfuse import fuse_stack
 from npfuse.color import LUMA
 
-RANGE = (0.3, 99.7)  # percentiles of the values that become 0 and 1
+RANGE = (0.3, 99.7)  # percentiles of the values
+ENDS = (0.02, 0.98)  # that they become: nearly black and white, so that nothing is lost
 MEAN = 0.46  # luma, about that of SICE's labels
 BRIGHTENED = 0.5  # how much of the way to that mean is gone, in its logarithm
 LOCAL, SIDE, EDGE = 0.3, 1 / 6, 0.02  # detail is raised by LOCAL; its window's side, of the short side; a variance
-CONTRAST = 0.15  # of an S-shaped curve
-SATURATION = 1.08
+CONTRAST = 0.2  # of an S-shaped curve
+SATURATION = 1.18
 
 
 def made_label(exposures):
@@ -48,15 +49,17 @@ def made_label(exposures):
 
 
 def stretched(picture):
-    """Stretch a picture in [0, 1] so that `RANGE` becomes 0 to 1; one of a single value is left as it is.
+    """Stretch a picture in [0, 1] so that `RANGE` becomes `ENDS`; one of a single value is left as it is.
 
     Examples
     --------
-    >>> stretched(np.array([0.25, 0.5, 0.75]).repeat(9)).min()
-    0.0
+    >>> stretched(np.array([0.25, 0.5, 0.75]).repeat(9)).min().round(3)
+    0.02
     """
     low, high = np.percentile(picture, RANGE)
-    return np.clip((picture - low) / (high - low), 0, 1) if high > low else picture
+    if high <= low:
+        return picture
+    return np.clip(ENDS[0] + (picture - low) * (ENDS[1] - ENDS[0]) / (high - low), 0, 1)
 
 
 def brightened(picture):

@@ -30,7 +30,7 @@ from reference import mef_networks
 from reference.errors import InputError
 from reference.export import export_arrays
 from reference.mef_loss import loss, targets
-from reference.scenes import read_scenes, refuse_validation
+from reference.scenes import named, read_scenes, refuse_validation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,7 +247,7 @@ def main(argv):
     }
     rates = f"{schedule.learning_rate:g} to {schedule.final_rate:g}"
     source = (
-        f"Data: {len(trained_on)} scenes of {', '.join(path.resolve().name for path in options.data)}, all exposures; "
+        f"Data: {len(trained_on)} scenes of {named(options.data)}, all exposures; "
         f"held out: {', '.join(held) or 'none'}.\n"
         f"Recipe: {schedule.steps} steps of {schedule.batch} stack(s) at {network.size}, crops of {schedule.crop}, "
         f"{schedule.pairs:.0%} the extremes "

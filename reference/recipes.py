@@ -68,6 +68,8 @@ class Recipe:
     epochs, batch : an epoch is every patch once, or `steps` batches of crops
     steps : of an epoch of crops
     jitter : Jitter
+    noise : electrons at white, the least and the most, of the noise that is drawn into crops; None for none. The label
+        has none: what shows a place well in bright light should not be made noisier by what shows it dark
     colour_cycle : whether the weights treat red, green and blue alike, see `reference.colour_cycle`
     ramps : weight of how far the output falls along ramps of light, where it should only rise
     last_bias : what DetailNet's last biases start from; LightFuse's last ReLU can be off everywhere from the start, and
@@ -102,6 +104,7 @@ class Recipe:
     batch: int = 20
     steps: int = 100
     jitter: Jitter = Jitter()
+    noise: tuple[float, float] | None = None
     colour_cycle: bool = False
     ramps: float = 0.0
     last_bias: float = 0.0
@@ -141,6 +144,7 @@ CROPS = Recipe(
     batch=8,
     epochs=24,
     jitter=Jitter(white_balance=0.06, gain=(0.12, 0.03), gamma=(0.10, 0.12)),
+    noise=(5e3, 5e5),
     learning_rate=3e-3,
     final_rate=1e-4,
     warm_up=50,
@@ -150,11 +154,14 @@ CROPS = Recipe(
 )
 
 TONEFUSE = replace(
-    CROPS, model="tonefuse", hidden=(32, 32), decoder="bilinear", colour_cycle=True, ramps=1.0, weight_decay=0.5
+    CROPS, model="tonefuse", hidden=(32, 32), decoder="bilinear", colour_cycle=True, ramps=1.0, weight_decay=0.5,
+    undecided=0.1,
 )
 
 T_CNN = replace(CROPS, model="t_cnn", patch=48, context=0, epochs=8, average=0.99)
 
-LIGHTFUSE = replace(CROPS, patch=64, epochs=12, colour_cycle=True, last_bias=0.5, undecided=1.0)
+LIGHTFUSE = replace(
+    CROPS, structure=1.0, patch=48, context=8, batch=12, epochs=20, colour_cycle=True, last_bias=0.5, undecided=0.03
+)
 
 RECIPES = {"paper": PAPER, "lightfuse": LIGHTFUSE, "tonefuse": TONEFUSE, "t_cnn": T_CNN}

@@ -196,6 +196,17 @@ def check_patch_fits(scenes, patch=PATCH):
             )
 
 
+def named(folders):
+    """Name folders of scenes in the source text of weights, in the words that `npfuse evaluate` looks for.
+
+    Examples
+    --------
+    >>> named([Path("sets/first"), Path("second")])
+    'the folder first and of second'
+    """
+    return "the folder " + " and of ".join(Path(folder).resolve().name for folder in folders)
+
+
 def refuse_validation(scenes):
     """Refuse to train on scenes that weights are compared on.
 

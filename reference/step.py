@@ -40,7 +40,7 @@ def make_step(model, optimizer, loss, cycle=None, ramps_weight=0.0, undecided_we
     Returns
     -------
     callable
-        Takes arrays: inputs, (labels, shares) and ramps as `reference.examples` draws them.
+        Takes arrays: inputs, labels and ramps as `reference.examples` draws them.
     """
     read = sums_of_units(model) if undecided_weight else []
     watched = keras.Model(model.inputs, [model.output, *read]) if read else None
@@ -75,11 +75,10 @@ def make_step(model, optimizer, loss, cycle=None, ramps_weight=0.0, undecided_we
         return value
 
     def step_on_arrays(inputs, labels, ramps):
-        wanted, (pictures, shares) = (), labels
+        wanted, (pictures, shares, exposures) = (), labels
         if structure_weight:
-            height, width = pictures.shape[1:3]
-            scales = min(height // STRUCTURE_WINDOW, STRUCTURE_SCALES)
-            wanted = mef_loss.pair_targets(inputs[0][:, :height, :width], scales)
+            scales = min(pictures.shape[1] // STRUCTURE_WINDOW, STRUCTURE_SCALES)
+            wanted = mef_loss.pair_targets(exposures, scales)
         tensors = [None if arrays is None else tuple(map(tf.constant, arrays)) for arrays in (inputs, ramps)]
         return step(tensors[0], tf.constant(pictures), tf.constant(shares), tensors[1], wanted)
 

@@ -25,7 +25,7 @@ from reference.losses import plain_loss, tone_loss, vgg_loss
 from reference.progress import Progress
 from reference.recipes import Recipe
 from reference.scene_scores import format_scores, score, warn_of_dead_channels
-from reference.scenes import read_scenes, refuse_validation
+from reference.scenes import named, read_scenes, refuse_validation
 from reference.step import make_step, train_epoch
 
 
@@ -346,7 +346,7 @@ def describe(job, scores):
     if recipe.average is not None:
         optimizer += f", moving average {recipe.average}"
     lines = [
-        f"Data: {len(scores['trained on'])} scenes of {', '.join(path.resolve().name for path in job.data)}, {pairs}; "
+        f"Data: {len(scores['trained on'])} scenes of {named(job.data)}, {pairs}; "
         f"held out: {', '.join(job.hold_out) or 'none'}.",
         f"Recipe: {recipe.epochs} epochs of {examples}, batch {recipe.batch}, {optimizer}, loss {recipe.loss}, "
         f"seed {job.seed}; Keras {keras.__version__}, TensorFlow {tf.__version__}.",

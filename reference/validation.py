@@ -208,11 +208,12 @@ def table(scores):
     for title, found in scores.items():
         groups = [[pair.mef_ssim for pair in found if pair.group == group] for group in range(len(GROUPS))]
         means = [np.mean(group) for group in groups if group]
-        cells = [f"{np.mean(group):.4f}" if group else "" for group in groups]
+        cells = [f"{np.mean(group):.4f}" if group else "-" for group in groups]
         cells += [f"{np.mean([pair.mef_ssim for pair in found]):.4f}", f"{min(means):.4f}"]
         cells += [f"{np.mean([pair.lost for pair in found]):.3%}", f"{max(pair.lost for pair in found):.2%}"]
         for name in ("neutral", "chroma", "noise"):
-            cells.append(f"{np.mean([value for pair in found if (value := getattr(pair, name)) is not None]):.3f}")
+            values = [value for pair in found if (value := getattr(pair, name)) is not None]
+            cells.append(f"{np.mean(values):.3f}" if values else "-")
         lines.append(title.ljust(width) + "".join(f"{cell:>11}" for cell in cells))
     return "\n".join(lines)
 

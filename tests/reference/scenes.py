@@ -1,9 +1,9 @@
-"""Made-up scenes in the SICE layout, small and smooth enough to train on in a blink."""
+"""Made-up scenes, small and smooth enough to train on in a blink."""
 
 import imageio.v3 as iio
 import numpy as np
 
-from reference.sice import Scene
+from reference.scenes import Scene
 
 
 def write_scene(folder, height=24, width=40, exposures=3, seed=0):
@@ -34,6 +34,4 @@ def random_scene(height=24, width=32, exposures=7, seed=0):
     """A scene whose label is its darkest exposure."""
     rng = np.random.default_rng(seed)
     stack = [rng.integers(i * 30, i * 30 + 40, (height, width, 3), dtype=np.uint8) for i in range(exposures)]
-    return Scene(
-        name="s", under=stack[0], over=stack[-1], label=stack[0], label_path=None, exposures=tuple(stack)
-    )  # fmt: skip
+    return Scene(name="s", exposures=tuple(stack), given_label=stack[0])

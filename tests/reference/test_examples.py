@@ -6,9 +6,9 @@ import pytest
 pytest.importorskip("tensorflow")
 
 from npfuse.ops import resize
-from reference.examples import Crops, Patches, draw_jitter, draw_pair, draw_ramps, turn
+from reference.examples import Crops, Patches, Stack, draw_jitter, draw_pair, draw_ramps, turn, with_noise
 from reference.recipes import RECIPES, Jitter, Recipe
-from reference.sice import full_range
+from reference.scenes import full_range
 from tests.reference.scenes import random_scene
 
 
@@ -24,10 +24,12 @@ def test_the_eight_turns_of_a_picture_are_all_different_and_keep_its_values():
 def test_input_and_label_are_turned_alike_and_differently_in_the_next_epoch():
     patches = Patches([random_scene()], Recipe(batch=5, patch=8), seed=1)
     batches = {n: list(patches.epoch(epoch)) for n, epoch in enumerate((1, 2, 1))}
-    assert [len(labels) for _, labels, _ in batches[0]] == [5, 5, 2]
-    for (exposures,), labels, _ in batches[0] + batches[1]:
+    assert [len(labels) for _, (labels, _, _), _ in batches[0]] == [5, 5, 2]
+    for (exposures,), (labels, shares, clean), _ in batches[0] + batches[1]:
+        np.testing.assert_array_equal(shares, np.ones(len(labels)))
+        np.testing.assert_array_equal(clean, exposures)
         np.testing.assert_allclose(exposures[..., 0:3], labels * 2 - 1, atol=1e-6)
-    first, second, again = (np.concatenate([labels for _, labels, _ in batches[n]]) for n in range(3))
+    first, second, again = (np.concatenate([labels for _, (labels, _, _), _ in batches[n]]) for n in range(3))
     np.testing.assert_array_equal(again, first)
     assert not np.array_equal(first, second)
     every = np.sort(
@@ -37,21 +39,63 @@ def test_input_and_label_are_turned_alike_and_differently_in_the_next_epoch():
         np.testing.assert_allclose(np.sort(labels.sum(axis=(1, 2, 3))) * 255, every, rtol=1e-5)
 
 
-PLAIN_CROPS = replace(RECIPES["tonefuse"], patch=8, context=4, steps=3, batch=4, jitter=Jitter())
+PLAIN_CROPS = replace(RECIPES["tonefuse"], patch=8, context=8, steps=3, batch=4, jitter=Jitter(), noise=None)
 
 
 def test_crops_are_the_same_places_of_exposures_and_label():
-    for (exposures, thumbnails), labels, _ in Crops([random_scene()], replace(PLAIN_CROPS, inner_pairs=0), 1).epoch(1):
+    crops = Crops([random_scene()], replace(PLAIN_CROPS, extremes=1), 1)
+    for (exposures, thumbnails), (labels, shares, clean), _ in crops.epoch(1):
         assert (exposures.shape, thumbnails.shape, labels.shape) == ((4, 16, 16, 6), (4, 16, 24, 6), (4, 8, 8, 3))
-        np.testing.assert_allclose((exposures[:, 4:-4, 4:-4, 0:3] + 1) / 2, labels, atol=1e-6)
+        np.testing.assert_allclose((exposures[:, :8, :8, 0:3] + 1) / 2, labels, atol=1e-6)  # what follows is context
+        np.testing.assert_array_equal(shares, np.ones(4))
+        np.testing.assert_array_equal(clean, exposures[:, :8, :8])
+
+
+def test_noise_is_in_what_the_network_sees_alone():
+    crops = Crops([random_scene()], replace(PLAIN_CROPS, extremes=1, noise=(1e3, 1e3)), 1)
+    for (exposures, _), (labels, _, clean), _ in crops.epoch(1):
+        assert exposures.dtype == np.float32
+        np.testing.assert_allclose((clean[..., 0:3] + 1) / 2, labels, atol=1e-6)
+        assert np.abs(exposures[:, :8, :8] - clean).max() > 0.005
+
+
+def test_noise_has_the_deviation_of_counted_electrons():
+    values = np.full((1, 200, 200, 3), 0.5, np.float32)
+    noisy = (with_noise(np.random.default_rng(0), values * 2 - 1, 1e3, 1e3) + 1) / 2
+    light = 0.5**2.2
+    expected = np.sqrt(light / 1e3 + (4 / 1e3) ** 2) / (2.2 * 0.5**1.2)
+    assert noisy.std() == pytest.approx(expected, rel=0.02)
+    assert noisy.mean() == pytest.approx(0.5, abs=1e-3)
+    drawn = with_noise(np.random.default_rng(0), np.zeros((200, 9, 9, 3), np.float32), 1e3, 1e5).std(axis=(1, 2, 3))
+    assert drawn.max() / drawn.min() == pytest.approx(10, rel=0.25)  # a hundredth of the electrons, ten times the noise
+
+
+def test_crops_of_made_labels_count_less_and_are_as_many_as_asked():
+    made = replace(random_scene(seed=1), given_label=None)
+    recipe = replace(PLAIN_CROPS, steps=100, given=0.25, made_label=0.5)
+    shares = np.concatenate([shares for _, (_, shares, _), _ in Crops([random_scene(), made], recipe, 1).epoch(1)])
+    assert set(shares) == {0.5, 1}
+    assert (shares == 1).mean() == pytest.approx(0.25, abs=0.07)  # three deviations of 400 draws
+    alone = Crops([made], recipe, 1)
+    assert set(next(alone.epoch(1))[1][1]) == {0.5}
+
+
+def test_crops_are_cut_from_halves_of_large_pictures_too():
+    stack = Stack(random_scene(1201, 1300, exposures=2), 128)
+    assert [label.shape for _, label in stack.sizes] == [(1201, 1300, 3), (600, 650, 3), (300, 325, 3)]
+    full, half, _ = stack.sizes
+    blocks = full[0][1][:1200].reshape(600, 2, 650, 2, 3).mean(axis=(1, 3))
+    assert np.abs(half[0][1] - blocks).max() <= 0.5
+    assert len(Stack(random_scene(599, 700, exposures=2), 128).sizes) == 1
+    assert len(Stack(random_scene(700, 800, exposures=2), 400).sizes) == 1
 
 
 def test_crops_follow_from_seed_and_epoch_alone():
     crops = Crops([random_scene(), random_scene(seed=1)], RECIPES_SMALL, 1)
-    drawn = {name: next(crops.epoch(epoch))[1] for name, epoch in (("first", 1), ("second", 2), ("again", 1))}
+    drawn = {name: next(crops.epoch(epoch))[1][0] for name, epoch in (("first", 1), ("second", 2), ("again", 1))}
     np.testing.assert_array_equal(drawn["again"], drawn["first"])
     assert not np.array_equal(drawn["second"], drawn["first"])
-    other = next(Crops([random_scene(), random_scene(seed=1)], RECIPES_SMALL, 2).epoch(1))[1]
+    other = next(Crops([random_scene(), random_scene(seed=1)], RECIPES_SMALL, 2).epoch(1))[1][0]
     assert not np.array_equal(other, drawn["first"])
 
 
@@ -60,20 +104,20 @@ RECIPES_SMALL = replace(PLAIN_CROPS, jitter=RECIPES["tonefuse"].jitter)
 
 def test_a_crops_thumbnail_is_that_of_the_whole_pictures():
     scene = random_scene(40, 56)
-    ((_, thumbnails), _, _) = next(Crops([scene], replace(PLAIN_CROPS, inner_pairs=0), 1).epoch(1))
+    ((_, thumbnails), _, _) = next(Crops([scene], replace(PLAIN_CROPS, extremes=1), 1).epoch(1))
     whole = full_range(np.concatenate([scene.under, scene.over], axis=2))
     expected = resize(whole[np.newaxis].astype(np.float64), height=16, width=24, method="area")[0]
     np.testing.assert_allclose(thumbnails[0], expected, atol=1 / 255)  # the copy it is made of is rounded to levels
 
 
-def test_inner_pairs_are_one_of_the_darkest_third_and_one_of_the_brightest_half():
+def test_pairs_are_the_extremes_or_any_two_that_differ_enough():
     rng = np.random.default_rng(0)
-    for count in (2, 3, 7, 17):
-        pairs = {draw_pair(rng, count, 1.0) for _ in range(2000)}
-        assert {under for under, _ in pairs} == set(range(-(-count // 3)))
-        assert {over for _, over in pairs} >= set(range(max(count // 2, -(-count // 3)), count))
-        assert all(under < over for under, over in pairs)
-        assert {draw_pair(rng, count, 0.0) for _ in range(20)} == {(0, count - 1)}
+    means = [10, 30, 40, 55]
+    assert {draw_pair(rng, means, 0.0) for _ in range(200)} == {(0, 2), (0, 3), (1, 3)}
+    assert {draw_pair(rng, means, 1.0) for _ in range(20)} == {(0, 3)}
+    drawn = [draw_pair(rng, means, 0.4) for _ in range(2000)]
+    assert drawn.count((0, 3)) / 2000 == pytest.approx(0.4 + 0.6 / 3, abs=0.04)
+    assert {draw_pair(rng, [10, 20], 0.0) for _ in range(20)} == {(0, 1)}  # none differ enough
 
 
 def test_jitter_varies_the_exposures_and_shares_the_white_balance_with_the_label():
@@ -89,9 +133,9 @@ def test_jitter_varies_the_exposures_and_shares_the_white_balance_with_the_label
 
 def test_ramps_are_grey_and_rise_in_the_exposures_and_in_their_thumbnails():
     exposures, thumbnails = draw_ramps(np.random.default_rng(0), 8)
-    assert (exposures.shape, thumbnails.shape) == ((2, 24, 144, 6), (2, 16, 24, 6))
+    assert (exposures.shape, thumbnails.shape) == ((2, 40, 136, 6), (2, 16, 24, 6))
     for values in (exposures, thumbnails):
-        assert np.diff(values, axis=2).min() >= 0
+        assert np.diff(values, axis=2).min() >= -1e-5  # sums of float32, in the thumbnails
         np.testing.assert_array_equal(values[..., 0:6:3], values[..., 2:6:3])
         assert np.abs(values).max() <= 1
     means = exposures.mean(axis=(1, 2))

@@ -33,7 +33,7 @@ def test_tone_loss_of_two_greys_is_as_by_hand():
     luminance = (2 * 0.5 * 0.7 + 1e-4) / (0.25 + 0.49 + 1e-4)  # the colours are alike: their cosine is 1
     for ssim_weight in (1.0, 0.4):
         wanted = 0.2 + 2 * 0.04 + ssim_weight * (1 - luminance)
-        assert float(losses.tone_loss(grey(0.5), grey(0.7), ssim_weight)) == pytest.approx(wanted, abs=1e-9)
+        assert float(losses.tone_loss(grey(0.5), grey(0.7), ssim_weight=ssim_weight)) == pytest.approx(wanted, abs=1e-9)
     logs = 0.3 * np.log(0.04 + 1e-3) + 1 - luminance
     assert float(losses.tone_loss(grey(0.5), grey(0.7), log_mse=0.3)) == pytest.approx(logs, abs=1e-9)
 
@@ -44,6 +44,9 @@ def test_tone_loss_counts_each_pictures_decibels():
     without = losses.tone_loss(target, output, log_mse=1e-9)
     logs = 2.0 * (np.log(0.01 + 1e-3) + np.log(0.16 + 1e-3)) / 2
     assert float(losses.tone_loss(target, output, log_mse=2.0) - without) == pytest.approx(logs, abs=1e-6)
+    shares = tf.constant([1.0, 0.5], target.dtype)
+    logs = 2.0 * (np.log(0.01 + 1e-3) + 0.5 * np.log(0.16 + 1e-3)) / 2
+    assert float(losses.tone_loss(target, output, shares, log_mse=2.0) - without) == pytest.approx(logs, abs=1e-6)
 
 
 def test_tone_loss_of_colour_is_the_angle_between_the_means():

@@ -17,7 +17,7 @@ tf = pytest.importorskip("tensorflow")
 from reference import mef_loss, mef_networks, mef_training  # noqa: E402
 from reference.__main__ import main  # noqa: E402
 from reference.export import export_arrays  # noqa: E402
-from reference.sice import read_scene  # noqa: E402
+from reference.scenes import read_scene  # noqa: E402
 
 
 def constants(*planes_of_each):
@@ -135,7 +135,7 @@ def test_training_writes_weights_that_fuse(network, tmp_path, small, capsys):
     assert main(argv) == 2
     assert "the file is there already, --force overwrites it" in capsys.readouterr().err
     assert main([*argv[:-1], "c", "--force"]) == 2
-    assert "no scene named c in" in capsys.readouterr().err
+    assert "no scene is called c" in capsys.readouterr().err
 
 
 def test_the_average_is_of_the_steps_alone(tmp_path, small):

@@ -6,13 +6,13 @@ tf = pytest.importorskip("tensorflow")
 
 from reference.keras_models import lightfuse, t_cnn  # noqa: E402
 from reference.scene_scores import dead_channels, format_scores, fuse_scene, score  # noqa: E402
-from reference.sice import Scene  # noqa: E402
+from reference.scenes import Scene  # noqa: E402
 from tests.reference.scenes import random_scene  # noqa: E402
 
 
 def grey_scene(height, width, label):
     picture = np.full((height, width, 3), 100, np.uint8)
-    return Scene(name="s", under=picture, over=picture, label=np.full_like(picture, label), label_path=None)
+    return Scene(name="s", exposures=(picture, picture), given_label=np.full_like(picture, label))
 
 
 def constant_model(value):
@@ -35,9 +35,9 @@ def test_scenes_of_any_size_are_fused_as_if_their_edges_went_on():
     keras.utils.set_random_seed(2)
     model = lightfuse(hidden=(6, 4))
     rng = np.random.default_rng(0)
-    small = {name: rng.integers(0, 256, (13, 18, 3), dtype=np.uint8) for name in ("under", "over", "label")}
-    grown = {name: np.pad(p, ((0, 3), (0, 6), (0, 0)), mode="edge") for name, p in small.items()}
-    fused, whole = (fuse_scene(model, Scene(name="s", label_path=None, **p)) for p in (small, grown))
+    small = [rng.integers(0, 256, (13, 18, 3), dtype=np.uint8) for _ in range(2)]
+    grown = [np.pad(p, ((0, 3), (0, 6), (0, 0)), mode="edge") for p in small]
+    fused, whole = (fuse_scene(model, Scene(name="s", exposures=tuple(p))) for p in (small, grown))
     assert whole.shape == (16, 24, 3)
     np.testing.assert_array_equal(fused, whole[:13, :18])
 

@@ -5,7 +5,8 @@ import pytest
 pytest.importorskip("keras")
 
 from reference.errors import InputError
-from reference.sice import cut_patches, full_range, patch_starts, read_scene, read_scenes
+from reference.made_labels import made_label
+from reference.scenes import cut_patches, full_range, patch_starts, read_scene, read_scenes
 from tests.reference.scenes import write_picture, write_scene
 
 
@@ -36,7 +37,7 @@ def test_jpeg_scenes_are_read(tmp_path):
         iio.imwrite(path.with_suffix(".jpg"), iio.imread(path))
         path.unlink()
     scene = read_scene(folder)
-    assert scene.label_path.name == "label.jpg"
+    assert scene.given_label is not None
     assert scene.under.shape == (24, 40, 3)
 
 
@@ -58,11 +59,29 @@ def test_an_empty_folder_is_named(tmp_path):
         read_scenes(tmp_path)
 
 
-def test_a_scene_without_label_is_named(tmp_path):
-    write_scene(tmp_path / "007")
+def test_a_scene_without_label_has_a_made_one(tmp_path):
+    write_scene(tmp_path / "007", height=40, width=48)
     (tmp_path / "007" / "label.png").unlink()
-    with pytest.raises(InputError, match=r"007: the scene has 0 label pictures, expected one label.jpg"):
+    (scene,) = read_scenes(tmp_path)
+    assert scene.given_label is None
+    np.testing.assert_array_equal(scene.label, made_label(scene.exposures))
+
+
+def test_two_labels_are_named(tmp_path):
+    label = write_scene(tmp_path / "007")
+    iio.imwrite(tmp_path / "007" / "label.jpg", label)
+    with pytest.raises(InputError, match=r"007: the scene has 2 label pictures, expected one at most"):
         read_scenes(tmp_path)
+
+
+def test_scenes_in_sets_are_called_by_their_path_and_folders_are_read_one_after_another(tmp_path):
+    for name in ("first/b", "first/set/a", "second/c"):
+        write_scene(tmp_path / name)
+    names = [scene.name for scene in read_scenes(tmp_path / "second", tmp_path / "first")]
+    assert names == ["c", "b", "set/a"]
+    write_scene(tmp_path / "second" / "b")
+    with pytest.raises(InputError, match="two scenes are called b, expected different names"):
+        read_scenes(tmp_path / "second", tmp_path / "first")
 
 
 def test_a_scene_with_one_exposure_is_named(tmp_path):
@@ -74,7 +93,7 @@ def test_a_scene_with_one_exposure_is_named(tmp_path):
 def test_unequal_sizes_are_named_with_both_files(tmp_path):
     write_scene(tmp_path / "s")
     write_picture(tmp_path / "s" / "exposure_02.png", np.zeros((24, 41, 3)))
-    wanted = r"exposure_02.png: the picture is 24x41 \(height x width\), expected 24x40 as in .*label.png"
+    wanted = r"exposure_02.png: the picture is 24x41 \(height x width\), expected 24x40 as in .*exposure_01.png"
     with pytest.raises(InputError, match=wanted):
         read_scenes(tmp_path)
 
@@ -128,7 +147,7 @@ def test_patches_stay_bytes(tmp_path):
 def test_a_picture_smaller_than_a_patch_is_named(tmp_path):
     write_scene(tmp_path / "big", height=32)
     write_scene(tmp_path / "small", height=24)
-    wanted = r"small.label.png: the picture is 24x40 \(height x width\), expected 32x32 or more"
+    wanted = r"small: the picture is 24x40 \(height x width\), expected 32x32 or more"
     with pytest.raises(InputError, match=wanted):
         cut_patches(read_scenes(tmp_path), patch=32)
 

@@ -16,7 +16,7 @@ from npfuse.weights.loading import load_weights
 from npfuse.weights.npz_files import save_weights
 from reference.__main__ import main
 from reference.recipes import RECIPES
-from reference.sice import read_scene
+from reference.scenes import read_scene
 from tests.networks import random_weights
 from tests.reference.scenes import write_scene
 
@@ -113,7 +113,7 @@ def test_score_writes_a_sheet_with_the_label_and_overwrites_it_only_where_forced
     ("options", "message"),
     [
         (["--folds", "a", "b"], "--folds: 2 folds, expected 1, one for each of --weights"),
-        (["--folds", "a,a"], "--folds: scenes are a, a, expected each once of a, b"),
+        (["--folds", "a,a"], "--folds: scenes are a, a, expected some of a, b, each once at most"),
         (["--recipe", "tonefuse"], "--recipe: trains the weights of --folds, expected --folds and no --weights"),
         (["--weights", "nothing"], "weights 'nothing'"),
         (["--data", "nowhere"], "nowhere: no such folder"),

@@ -9,16 +9,16 @@ tf = pytest.importorskip("tensorflow")
 from npfuse.scoring.metrics import mef_ssim  # noqa: E402
 from reference.errors import InputError  # noqa: E402
 from reference.examples import Patches  # noqa: E402
-from reference.keras_models import lightfuse  # noqa: E402
+from reference.keras_models import lightfuse, tonefuse  # noqa: E402
 from reference.losses import undecided  # noqa: E402
 from reference.progress import Progress  # noqa: E402
 from reference.recipes import Recipe  # noqa: E402
-from reference.step import make_step, train_epoch  # noqa: E402
+from reference.step import make_step, sums_of_units, train_epoch  # noqa: E402
 from tests.reference.scenes import random_scene  # noqa: E402
 
 
-def plain_loss_of_small(target, output):
-    return tf.reduce_mean((target - output) ** 2)
+def plain_loss_of_small(target, output, shares):
+    return tf.reduce_mean(shares[:, None, None, None] * (target - output) ** 2)
 
 
 def test_the_step_adds_the_weighted_falls_along_ramps():
@@ -29,8 +29,8 @@ def test_the_step_adds_the_weighted_falls_along_ramps():
         optimizer = keras.optimizers.SGD(0.0)
         optimizer.build(model.trainable_variables)
         rng = np.random.default_rng(0)
-        inputs, ramps = (tf.constant(rng.uniform(-1, 1, (2, 16, 16, 6)), tf.float32) for _ in range(2))
-        labels = tf.constant(rng.random((2, 16, 16, 3)), tf.float32)
+        inputs, ramps = (rng.uniform(-1, 1, (2, 16, 16, 6)).astype(np.float32) for _ in range(2))
+        labels = rng.random((2, 16, 16, 3), np.float32), np.ones(2, np.float32), inputs
         step = make_step(model, optimizer, plain_loss_of_small, ramps_weight=weight)
         values[weight] = float(step((inputs,), labels, (ramps,)))
     output = np.asarray(model(ramps)) / 2
@@ -41,8 +41,8 @@ def test_the_step_adds_the_weighted_falls_along_ramps():
 def test_the_step_adds_the_weighted_structure_lost_of_what_the_loss_sees_over_two_scales(monkeypatch):
     values = {}
     rng = np.random.default_rng(0)
-    inputs = tf.constant(rng.uniform(-1, 1, (2, 48, 48, 6)), tf.float32)
-    labels = tf.constant(rng.random((2, 32, 32, 3)), tf.float32)
+    inputs = rng.uniform(-1, 1, (2, 48, 48, 6)).astype(np.float32)
+    labels = rng.random((2, 32, 32, 3), np.float32), np.ones(2, np.float32), inputs[:, :32, :32]
     for weight in (0.0, 2.0):
         keras.utils.set_random_seed(1)
         model = lightfuse(hidden=(4,))
@@ -50,7 +50,7 @@ def test_the_step_adds_the_weighted_structure_lost_of_what_the_loss_sees_over_tw
         optimizer.build(model.trainable_variables)
         step = make_step(model, optimizer, plain_loss_of_small, structure_weight=weight)
         values[weight] = float(step((inputs,), labels, None))
-    pairs, fused = ((np.asarray(x, np.float64)[:, 8:40, 8:40] + 1) / 2 for x in (inputs, model(inputs)))
+    pairs, fused = ((np.asarray(x, np.float64)[:, :32, :32] + 1) / 2 for x in (inputs, model(inputs)))
     scores = []
     for scales in ((1.0,), (0.0, 1.0)):  # of the metric, one after the other
         monkeypatch.setattr("npfuse.scoring.metrics.MEF_SCALES", scales)
@@ -62,20 +62,47 @@ def test_the_step_adds_the_weighted_structure_lost_of_what_the_loss_sees_over_tw
 def test_the_step_adds_the_weighted_units_that_change_sign_of_both_hidden_layers_in_a_third_of_the_examples():
     values = {}
     rng = np.random.default_rng(0)
-    inputs, labels = rng.uniform(-1, 1, (4, 16, 16, 6)), rng.random((4, 16, 16, 3))
+    inputs = rng.uniform(-1, 1, (4, 16, 16, 6)).astype(np.float32)
+    labels = rng.random((4, 16, 16, 3), np.float32), np.ones(4, np.float32), inputs
     for weight in (0.0, 2.0):
         keras.utils.set_random_seed(1)
         model = lightfuse(hidden=(5, 4))
         optimizer = keras.optimizers.SGD(0.0)
         optimizer.build(model.trainable_variables)
         step = make_step(model, optimizer, plain_loss_of_small, undecided_weight=weight)
-        values[weight] = float(step((tf.constant(inputs, tf.float32),), tf.constant(labels, tf.float32), None))
+        values[weight] = float(step((inputs,), labels, None))
     (k1, b1), (k2, b2) = (model.get_layer(f"detail{n}").get_weights() for n in (1, 2))
     first = inputs[:2] @ k1[0, 0] + b1
     second = np.maximum(first, 0) @ k2[0, 0] + b2
     expected = sum(float(undecided(tf.constant(sums, tf.float32))) for sums in (first, second))
     assert expected > 0
     assert values[2.0] - values[0.0] == pytest.approx(2 * expected, rel=1e-3)
+
+
+def test_the_step_passes_on_what_each_label_counts():
+    keras.utils.set_random_seed(1)
+    model = lightfuse(hidden=(4,))
+    optimizer = keras.optimizers.SGD(0.0)
+    optimizer.build(model.trainable_variables)
+    rng = np.random.default_rng(0)
+    inputs, pictures = rng.uniform(-1, 1, (2, 16, 16, 6)).astype(np.float32), rng.random((2, 16, 16, 3), np.float32)
+    step = make_step(model, optimizer, plain_loss_of_small)
+    first, second, both = (
+        float(step((inputs,), (pictures, np.array(shares, np.float32), inputs), None)) for shares in ((1, 0), (0, 1), (1, 0.5))
+    )
+    assert both == pytest.approx(first + 0.5 * second, rel=1e-5)
+
+
+def test_the_sums_of_tonefuses_units_have_the_thumbnails_bias():
+    model = tonefuse(hidden=(5, 4))
+    watched = keras.Model(model.inputs, sums_of_units(model))
+    rng = np.random.default_rng(0)
+    exposures, thumbnails = (rng.uniform(-1, 1, (1, *shape)) for shape in ((16, 16, 6), (16, 24, 6)))
+    first, second = (np.asarray(sums) for sums in watched([exposures, thumbnails]))
+    brighter, _ = (np.asarray(sums) for sums in watched([exposures, thumbnails + 1]))
+    assert (first.shape, second.shape) == ((1, 16, 16, 5), (1, 16, 16, 4))
+    assert np.ptp((brighter - first).reshape(-1, 5), axis=0) == pytest.approx(0, abs=1e-5)
+    assert np.abs(brighter - first).max() > 1e-3
 
 
 def test_a_loss_that_is_not_a_number_stops_the_training():

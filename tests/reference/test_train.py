@@ -13,17 +13,20 @@ from npfuse.weights.loading import load_weights  # noqa: E402
 from reference.__main__ import CHANGEABLE, main, train_parser  # noqa: E402
 from reference.checkpoint import has_checkpoint  # noqa: E402
 from reference.examples import Crops  # noqa: E402
+from reference.errors import InputError  # noqa: E402
 from reference.export import export_arrays  # noqa: E402
 from reference.keras_models import lightfuse, t_cnn, tonefuse  # noqa: E402
-from reference.recipes import RECIPES, Jitter, Recipe  # noqa: E402
-from reference.sice import full_range, read_scene  # noqa: E402
+from reference.mef_training import NETWORKS  # noqa: E402
+from reference.mef_training import train as train_mef  # noqa: E402
+from reference.recipes import RECIPES, VALIDATION, Jitter, Recipe  # noqa: E402
+from reference.scenes import full_range, read_scene, read_scenes  # noqa: E402
 from reference.step import make_step  # noqa: E402
 from reference.train import Job, averaged, fit, make_optimizer, split_scenes  # noqa: E402
 from tests.reference.scenes import random_scene, write_scene  # noqa: E402
 
 # Sums of float32 in TensorFlow's threads may be ordered differently from run to run; Adam passes such differences on.
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
-PLAIN_CROPS = replace(RECIPES["tonefuse"], patch=8, context=4, steps=3, batch=4, jitter=Jitter())
+PLAIN_CROPS = replace(RECIPES["tonefuse"], patch=8, context=8, steps=3, batch=4, jitter=Jitter(), noise=None)
 
 
 @pytest.fixture
@@ -279,7 +282,7 @@ def test_options_are_those_of_a_job_and_the_changeable_ones_of_a_recipe():
 @pytest.mark.parametrize("argv", [[], ["fuse"]])
 def test_an_unknown_subcommand_is_one_line_and_exit_status_2(argv, capsys):
     assert main(argv) == 2
-    assert "expected a subcommand, train, train-mef, score or crosscheck" in one_line(capsys)
+    assert "expected a subcommand, one of train, train-mef, score, validate, crosscheck" in one_line(capsys)
 
 
 def test_missing_keras_names_the_extra_to_install(data, eager, tmp_path, capsys, monkeypatch):
@@ -290,9 +293,9 @@ def test_missing_keras_names_the_extra_to_install(data, eager, tmp_path, capsys,
 
 @pytest.mark.parametrize("seed", range(2))
 def test_the_recipe_for_lightfuse_starts_with_every_output_channel_awake(seed, eager, tmp_path):
-    scene = random_scene(48, 48)
+    scene = random_scene(64, 64)
     recipe = replace(RECIPES["lightfuse"], steps=1, epochs=1, batch=1, learning_rate=1e-9, final_rate=1e-9)
-    job = Job(recipe=recipe, data=tmp_path, out=tmp_path / "w.npz", checkpoint=tmp_path / "ck", seed=seed)
+    job = Job(recipe=recipe, data=(tmp_path,), out=tmp_path / "w.npz", checkpoint=tmp_path / "ck", seed=seed)
     model = fit(job, [scene], stream=io.StringIO())
     pair = full_range(np.concatenate([scene.under, scene.over], axis=-1))[None, :16, :16]
     details = [layer.output for layer in model.layers if layer.name.startswith("detail")]
@@ -300,7 +303,7 @@ def test_the_recipe_for_lightfuse_starts_with_every_output_channel_awake(seed, e
     assert (output > 0).mean(axis=(0, 1, 2)).min() > 0.9
 
 
-def mean_square(target, output):
+def mean_square(target, output, shares):
     return tf.reduce_mean((target - output) ** 2)
 
 
@@ -312,7 +315,7 @@ def test_a_moving_average_is_what_is_written(data, eager, tmp_path):
     optimizer.build(model.trainable_variables)
     step, seen = make_step(model, optimizer, mean_square), []
     for inputs, labels, _ in list(Crops([random_scene()], recipe, 1).epoch(1))[:2]:
-        step(tuple(map(tf.constant, inputs)), tf.constant(labels), None)
+        step(inputs, labels, None)
         seen.append([np.array(w) for w in model.get_weights()])
     result = averaged(model, optimizer).get_weights()
     for a, b, mean in zip(*seen, result, strict=True):
@@ -343,7 +346,8 @@ def test_tonefuse_is_trained_and_written(data, eager, tmp_path):
         arguments = ["train", "--data", str(data), "--out", str(tmp_path / "w.npz"), "--hold-out", "b", *options]
         assert main(arguments) == 0
     weights = load_weights(tmp_path / "w.npz")
-    assert (weights.model, dict(weights.build)) == ("tonefuse", {"hidden": [5], "coarse": 27, "tones": 12})
+    build = {"hidden": [5], "coarse": 30, "dilations": [1, 2, 4], "tones": 12}
+    assert (weights.model, dict(weights.build)) == ("tonefuse", build)
     assert "held out: b" in weights.source
 
 
@@ -352,3 +356,32 @@ def test_splitting_keeps_every_scene_once(data):
     trained, held_out = split_scenes(scenes, ("c", "a"))
     assert [scene.name for scene in trained] == ["b"]
     assert [scene.name for scene in held_out] == ["a", "c"]
+
+
+@pytest.mark.parametrize("name", VALIDATION)
+def test_scenes_for_validation_are_left_out_of_training_and_refused_where_they_are_given(name, tmp_path):
+    write_scene(tmp_path / "sets" / name)
+    write_scene(tmp_path / "sets" / "a")
+    scenes = read_scenes(tmp_path / "sets")
+    trained, held_out = split_scenes(scenes, ())
+    assert ([scene.name for scene in trained], held_out) == (["a"], [])
+    with pytest.raises(InputError, match=f"--hold-out: no scene is called {name}"):
+        split_scenes(scenes, (name,))
+    recipe = replace(RECIPES["tonefuse"], steps=1, epochs=1)
+    job = Job(recipe=recipe, data=(tmp_path,), out=tmp_path / "w.npz", checkpoint=tmp_path / "ck")
+    refused = f"scenes to train on: {name}, expected none of those for validation"
+    with pytest.raises(InputError, match=refused):
+        fit(job, scenes)
+    with pytest.raises(InputError, match=refused):
+        train_mef("mefnet", scenes, NETWORKS["mefnet"].schedule, 1)
+
+
+def test_a_scene_for_validation_is_known_by_where_it_lies_not_by_how_it_is_given(tmp_path):
+    write_scene(tmp_path / "merianos" / "OldHouse")
+    write_scene(tmp_path / "others" / "OldHouse")
+    (tmp_path / "linked").symlink_to(tmp_path / "merianos")
+    found = {
+        folder: [scene.for_validation for scene in read_scenes(tmp_path / folder)]
+        for folder in ("merianos", "linked", "others")
+    }
+    assert found == {"merianos": [True], "linked": [True], "others": [False]}
