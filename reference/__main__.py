@@ -113,7 +113,14 @@ def train_parser():
         description="Train LightFuse, T_CNN or ToneFuse on folders of scenes and write npfuse's weights file.",
     )
     add = parser.add_argument
-    add("--data", type=Path, nargs="+", required=True, metavar="DIR", help="scenes: DIR/<scene>/exposure_NN.jpg, label.jpg")
+    add(
+        "--data",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="DIR",
+        help="scenes: DIR/<scene>/exposure_NN.jpg, label.jpg",
+    )
     add("--out", type=Path, required=True, metavar="FILE.npz", help="the weights file to write")
     add("--recipe", choices=RECIPES, default="paper", help="how to train (default paper); see reference/recipes.py")
     add("--vgg-weights", type=Path, metavar="FILE", help="a local copy of Keras's VGG19 weights without the top")

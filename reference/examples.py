@@ -1,8 +1,9 @@
 """Batches of training examples, drawn from (seed, epoch) alone: a resumed run does what an uninterrupted one does.
 
 A batch is (inputs, labels, ramps): inputs as a tuple of what the network takes, exposures (N, P, P, 6) in [-1, 1] and,
-for networks that look at one, the whole pictures' thumbnails (N, 16, 24, 6) in [-1, 1]; labels are pictures (N, P, P, 3)
-in [0, 1], what the error of each one's pixels counts, (N,), and the exposures (N, P, P, 6) without noise; ramps are inputs in which light grows from left to right, for which there is no label, or None.
+for networks that look at one, the whole pictures' thumbnails (N, 16, 24, 6) in [-1, 1]; labels are pictures
+(N, P, P, 3) in [0, 1], what the error of each one's pixels counts, (N,), and the exposures (N, P, P, 6) without noise;
+ramps are inputs in which light grows to the right or downwards, for which there is no label, or None.
 
 Flips and quarter turns are drawn for each example. A thumbnail sees the jitter too: it is averaged from a copy of
 64x96 after the jitter, not from the picture itself, which differs only by the rounding of the copy to levels, and where
@@ -189,28 +190,29 @@ def halved(picture):
     return np.rint(blocks.mean(axis=(1, 3), dtype=np.float32)).astype(np.uint8)
 
 
-def draw_ramps(rng, context, count=2):
+def draw_ramps(rng, context, count=4):
     """Draw pairs of exposures of a grey ramp of ten stops, sRGB-encoded in levels, 2 to 9 EV apart.
 
     Parameters
     ----------
     rng : Generator
     context : pixels after what the loss sees
-    count : N
+    count : N, even; light grows to the right in the first half, downwards in the second
 
     Returns
     -------
-    exposures : ndarray (N, 32 + context, 128 + context, 6) in [-1, 1]
+    exposures : ndarray (N, 64 + context, 64 + context, 6) in [-1, 1]
     thumbnails : ndarray (N, 16, 24, 6) in [-1, 1]
     """
-    width = 128 + context
-    light = np.exp2(np.linspace(-10, 0, width))
+    side = 64 + context
+    light = np.exp2(np.linspace(-10, 0, side))
     under = rng.uniform(-5, 2, (count, 1))
     linear = np.stack([np.minimum(light * np.exp2(ev), 1) for ev in (under, under + rng.uniform(2, 9, (count, 1)))], -1)
     encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    values = np.repeat(np.rint(encoded * 255) / 127.5 - 1, 3, axis=-1).astype(np.float32)  # (N, width, 6)
-    rows = np.repeat(values[:, np.newaxis], 32 + context, axis=1)
-    return rows, np.stack([thumbnail(picture) for picture in rows])
+    values = np.repeat(np.rint(encoded * 255) / 127.5 - 1, 3, axis=-1).astype(np.float32)  # (N, side, 6)
+    ramps = np.repeat(values[:, np.newaxis], side, axis=1)
+    ramps[count // 2 :] = ramps[count // 2 :].swapaxes(1, 2)
+    return ramps, np.stack([thumbnail(picture) for picture in ramps])
 
 
 def with_noise(rng, exposures, least, most):

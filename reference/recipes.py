@@ -71,7 +71,7 @@ class Recipe:
     noise : electrons at white, the least and the most, of the noise that is drawn into crops; None for none. The label
         has none: what shows a place well in bright light should not be made noisier by what shows it dark
     colour_cycle : whether the weights treat red, green and blue alike, see `reference.colour_cycle`
-    ramps : weight of how far the output falls along ramps of light, where it should only rise
+    ramps : weight of how far the output falls along ramps of light, where it should only rise, and changes across them
     last_bias : what DetailNet's last biases start from; LightFuse's last ReLU can be off everywhere from the start, and
         then stays so, unless they are well above 0
     undecided : weight of `reference.losses.undecided`: of how far DetailNet's hidden units change sign within blocks
@@ -144,7 +144,7 @@ CROPS = Recipe(
     batch=8,
     epochs=24,
     jitter=Jitter(white_balance=0.06, gain=(0.12, 0.03), gamma=(0.10, 0.12)),
-    noise=(5e3, 5e5),
+    noise=(3e3, 3e5),
     learning_rate=3e-3,
     final_rate=1e-4,
     warm_up=50,
@@ -154,14 +154,28 @@ CROPS = Recipe(
 )
 
 TONEFUSE = replace(
-    CROPS, model="tonefuse", hidden=(32, 32), decoder="bilinear", colour_cycle=True, ramps=1.0, weight_decay=0.5,
-    undecided=0.1,
+    CROPS,
+    model="tonefuse",
+    hidden=(32, 32),
+    decoder="bilinear",
+    colour_cycle=True,
+    ramps=1.0,
+    weight_decay=0.5,
 )
 
 T_CNN = replace(CROPS, model="t_cnn", patch=48, context=0, epochs=8, average=0.99)
 
 LIGHTFUSE = replace(
-    CROPS, structure=1.0, patch=48, context=8, batch=12, epochs=20, colour_cycle=True, last_bias=0.5, undecided=0.03
+    CROPS,
+    structure=2.5,
+    patch=48,
+    context=8,
+    extremes=0.5,
+    batch=12,
+    epochs=16,
+    colour_cycle=True,
+    last_bias=0.5,
+    undecided=0.1,
 )
 
 RECIPES = {"paper": PAPER, "lightfuse": LIGHTFUSE, "tonefuse": TONEFUSE, "t_cnn": T_CNN}
