@@ -54,7 +54,6 @@ class Recipe:
     ----------
     model, hidden, decoder, coarse, dilations, tones : the network; decoder is LightFuse's, the last three ToneFuse's
     loss : "plain", "vgg" or "tone", see `reference.losses`
-    ssim : weight of 1 - SSIM in the loss "tone"
     log_mse : weight of the log of each example's MSE in the loss "tone", in place of L1 + 2 MSE; 0 leaves those
     structure : weight of 1 - MEF-SSIM of the exposures and the output, its mean over two scales: of how much local
         structure of the exposures is lost, whatever the label has of it
@@ -91,7 +90,6 @@ class Recipe:
     dilations: tuple[int, ...] = (1, 2, 4)
     tones: int = 12
     loss: Literal["plain", "vgg", "tone"] = "plain"
-    ssim: float = 1.0
     log_mse: float = 0.0
     structure: float = 0.0
     examples: Literal["patches", "crops"] = "patches"

@@ -169,7 +169,7 @@ def fit(job, trained, held_out=(), stream=None):
     model = getattr(keras_models, recipe.model)(**recipe.build)
     optimizer = make_optimizer(recipe, len(examples) * recipe.epochs, model)
     optimizer.build(model.trainable_variables)
-    tone = partial(tone_loss, ssim_weight=recipe.ssim, log_mse=recipe.log_mse)
+    tone = partial(tone_loss, log_mse=recipe.log_mse)
     loss = {"plain": plain_loss, "tone": tone}.get(recipe.loss) or vgg_loss(job.vgg_weights)
     cycle = ColourCycle(model.trainable_variables) if recipe.colour_cycle else None
     if cycle:
