@@ -134,7 +134,7 @@ class Crops:
         given, made = self.kinds
         stacks = (given if rng.random() < self.recipe.given else made) if given and made else self.stacks
         stack = stacks[rng.integers(len(stacks))]
-        pair = draw_pair(rng, stack.means, self.recipe.extremes)
+        pair = draw_pair(rng, stack.means, self.recipe.extremes, self.recipe.around_middle)
         jitter = draw_jitter(rng, self.recipe.jitter)
         exposures, label = stack.sizes[rng.integers(len(stack.sizes))]
         top, left = (int(rng.integers(length - self.side + 1)) for length in label.shape[:2])
@@ -236,7 +236,7 @@ def with_noise(rng, exposures, least, most):
     return np.clip(values + deviation * noise, 0, 1) * 2 - 1
 
 
-def draw_pair(rng, means, extremes):
+def draw_pair(rng, means, extremes, around_middle=255):
     """Draw which two of a scene's exposures, darkest first, are fused.
 
     Parameters
@@ -245,13 +245,19 @@ def draw_pair(rng, means, extremes):
     means : of the exposures, in levels
     extremes : share of the pairs that are the darkest and the brightest; the others are any two that differ by
         `LEAST_GAP` levels or more, where there are such
+    around_middle : levels that the mean of a pair may be from the middle, unless it is the extremes
 
     Returns
     -------
     (under, over) : int, different
     """
     count = len(means)
-    pairs = [(i, j) for i in range(count) for j in range(i + 1, count) if means[j] - means[i] >= LEAST_GAP]
+    pairs = [
+        (i, j)
+        for i in range(count)
+        for j in range(i + 1, count)
+        if means[j] - means[i] >= LEAST_GAP and abs(means[i] + means[j] - 255) <= 2 * around_middle
+    ]
     if not pairs or rng.random() < extremes:
         return 0, count - 1
     return pairs[rng.integers(len(pairs))]

@@ -64,6 +64,8 @@ class Recipe:
     made_label : what the error of pixels from a label that is made counts, of what it counts from a given one
     extremes : share of the crops whose pair is the darkest and the brightest exposure; the others are any two whose
         means differ by 25 levels or more
+    around_middle : levels that the mean of such a pair may be from the middle; a network that does not know how bright
+        the whole pictures are cannot tell a dark pair of a bright scene from the shadows of an extreme pair
     epochs, batch : an epoch is every patch once, or `steps` batches of crops
     steps : of an epoch of crops
     jitter : Jitter
@@ -98,6 +100,7 @@ class Recipe:
     given: float = 1.0
     made_label: float = 0.5
     extremes: float = 1.0
+    around_middle: float = 255
     epochs: int = 60
     batch: int = 20
     steps: int = 100
@@ -161,14 +164,15 @@ TONEFUSE = replace(
     weight_decay=0.5,
 )
 
-T_CNN = replace(CROPS, model="t_cnn", patch=48, context=0, epochs=8, average=0.99)
+T_CNN = replace(CROPS, model="t_cnn", patch=48, context=0, around_middle=40, epochs=8, average=0.99)
 
 LIGHTFUSE = replace(
     CROPS,
-    structure=2.5,
+    structure=2.0,
     patch=48,
     context=8,
     extremes=0.5,
+    around_middle=40,
     batch=12,
     epochs=16,
     colour_cycle=True,

@@ -118,6 +118,8 @@ def test_pairs_are_the_extremes_or_any_two_that_differ_enough():
     drawn = [draw_pair(rng, means, 0.4) for _ in range(2000)]
     assert drawn.count((0, 3)) / 2000 == pytest.approx(0.4 + 0.6 / 3, abs=0.04)
     assert {draw_pair(rng, [10, 20], 0.0) for _ in range(20)} == {(0, 1)}  # none differ enough
+    around = {draw_pair(rng, [10, 60, 100, 140, 200, 250], 0.0, around_middle=40) for _ in range(400)}
+    assert around == {(0, 4), (0, 5), (1, 3), (1, 4), (1, 5), (2, 3), (2, 4)}
 
 
 def test_jitter_varies_the_exposures_and_shares_the_white_balance_with_the_label():
