@@ -1,8 +1,9 @@
 """Batches of training examples, drawn from (seed, epoch) alone: a resumed run does what an uninterrupted one does.
 
 A batch is (inputs, labels, ramps): inputs as a tuple of what the network takes, exposures (N, P, P, 6) in [-1, 1] and,
-for networks that look at one, the whole pictures' thumbnails (N, 16, 24, 6) in [-1, 1]; labels are pictures (N, P, P, 3)
-in [0, 1], what the error of each one's pixels counts, (N,), and the exposures (N, P, P, 6) without noise; ramps are inputs in which light grows from left to right, for which there is no label, or None.
+for networks that look at one, the whole pictures' thumbnails (N, 16, 24, 6) in [-1, 1]; labels are pictures
+(N, P, P, 3) in [0, 1], what the error of each one's pixels counts, (N,), and the exposures (N, P, P, 6) without noise;
+ramps are inputs in which light grows to the right or downwards, for which there is no label, or None.
 
 Flips and quarter turns are drawn for each example. A thumbnail sees the jitter too: it is averaged from a copy of
 64x96 after the jitter, not from the picture itself, which differs only by the rounding of the copy to levels, and where
@@ -133,7 +134,7 @@ class Crops:
         given, made = self.kinds
         stacks = (given if rng.random() < self.recipe.given else made) if given and made else self.stacks
         stack = stacks[rng.integers(len(stacks))]
-        pair = draw_pair(rng, stack.means, self.recipe.extremes)
+        pair = draw_pair(rng, stack.means, self.recipe.extremes, self.recipe.around_middle)
         jitter = draw_jitter(rng, self.recipe.jitter)
         exposures, label = stack.sizes[rng.integers(len(stack.sizes))]
         top, left = (int(rng.integers(length - self.side + 1)) for length in label.shape[:2])
@@ -189,28 +190,29 @@ def halved(picture):
     return np.rint(blocks.mean(axis=(1, 3), dtype=np.float32)).astype(np.uint8)
 
 
-def draw_ramps(rng, context, count=2):
+def draw_ramps(rng, context, count=4):
     """Draw pairs of exposures of a grey ramp of ten stops, sRGB-encoded in levels, 2 to 9 EV apart.
 
     Parameters
     ----------
     rng : Generator
     context : pixels after what the loss sees
-    count : N
+    count : N, even; light grows to the right in the first half, downwards in the second
 
     Returns
     -------
-    exposures : ndarray (N, 32 + context, 128 + context, 6) in [-1, 1]
+    exposures : ndarray (N, 64 + context, 64 + context, 6) in [-1, 1]
     thumbnails : ndarray (N, 16, 24, 6) in [-1, 1]
     """
-    width = 128 + context
-    light = np.exp2(np.linspace(-10, 0, width))
+    side = 64 + context
+    light = np.exp2(np.linspace(-10, 0, side))
     under = rng.uniform(-5, 2, (count, 1))
     linear = np.stack([np.minimum(light * np.exp2(ev), 1) for ev in (under, under + rng.uniform(2, 9, (count, 1)))], -1)
     encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    values = np.repeat(np.rint(encoded * 255) / 127.5 - 1, 3, axis=-1).astype(np.float32)  # (N, width, 6)
-    rows = np.repeat(values[:, np.newaxis], 32 + context, axis=1)
-    return rows, np.stack([thumbnail(picture) for picture in rows])
+    values = np.repeat(np.rint(encoded * 255) / 127.5 - 1, 3, axis=-1).astype(np.float32)  # (N, side, 6)
+    ramps = np.repeat(values[:, np.newaxis], side, axis=1)
+    ramps[count // 2 :] = ramps[count // 2 :].swapaxes(1, 2)
+    return ramps, np.stack([thumbnail(picture) for picture in ramps])
 
 
 def with_noise(rng, exposures, least, most):
@@ -234,7 +236,7 @@ def with_noise(rng, exposures, least, most):
     return np.clip(values + deviation * noise, 0, 1) * 2 - 1
 
 
-def draw_pair(rng, means, extremes):
+def draw_pair(rng, means, extremes, around_middle=255):
     """Draw which two of a scene's exposures, darkest first, are fused.
 
     Parameters
@@ -243,13 +245,19 @@ def draw_pair(rng, means, extremes):
     means : of the exposures, in levels
     extremes : share of the pairs that are the darkest and the brightest; the others are any two that differ by
         `LEAST_GAP` levels or more, where there are such
+    around_middle : levels that the mean of a pair may be from the middle, unless it is the extremes
 
     Returns
     -------
     (under, over) : int, different
     """
     count = len(means)
-    pairs = [(i, j) for i in range(count) for j in range(i + 1, count) if means[j] - means[i] >= LEAST_GAP]
+    pairs = [
+        (i, j)
+        for i in range(count)
+        for j in range(i + 1, count)
+        if means[j] - means[i] >= LEAST_GAP and abs(means[i] + means[j] - 255) <= 2 * around_middle
+    ]
     if not pairs or rng.random() < extremes:
         return 0, count - 1
     return pairs[rng.integers(len(pairs))]

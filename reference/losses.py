@@ -36,15 +36,14 @@ def plain_loss(target, output, shares=None):
     return tf.reduce_mean(tf.abs(difference)) + tf.reduce_mean(difference**2) + 1 - ssim(target, output)
 
 
-def tone_loss(target, output, shares=None, ssim_weight=1.0, log_mse=0.0):
-    """Error of pixels + ssim_weight (1 - SSIM) + 0.5 (1 - cosine of the colours of 8x8 means).
+def tone_loss(target, output, shares=None, log_mse=0.0):
+    """Error of pixels + (1 - SSIM) + 0.5 (1 - cosine of the colours of 8x8 means).
 
     Parameters
     ----------
     target, output : tensor (N, H, W, 3) in [0, 1]
     shares : tensor (N,), optional
         What the error of each picture's pixels counts; 1 where left out.
-    ssim_weight : float
     log_mse : float
         If 0, the error of pixels is L1 + 2 MSE. Otherwise this times ln(MSE + 0.001) of each picture, in the mean: an
         error counts by how many decibels it costs, so that one picture that cannot be matched does not rule the rest.
@@ -63,7 +62,7 @@ def tone_loss(target, output, shares=None, ssim_weight=1.0, log_mse=0.0):
     a, b = (tf.nn.avg_pool2d(x, 8, 8, "VALID") + 1e-3 for x in (target, output))  # black has a colour, too: grey
     norms = tf.sqrt(tf.reduce_sum(a * a, -1) * tf.reduce_sum(b * b, -1))
     cosine = tf.reduce_mean(tf.reduce_sum(a * b, -1) / norms)
-    return pixels + ssim_weight * (1 - ssim(target, output)) + 0.5 * (1 - cosine)
+    return pixels + 1 - ssim(target, output) + 0.5 * (1 - cosine)
 
 
 def ssim(a, b):

@@ -54,7 +54,6 @@ class Recipe:
     ----------
     model, hidden, decoder, coarse, dilations, tones : the network; decoder is LightFuse's, the last three ToneFuse's
     loss : "plain", "vgg" or "tone", see `reference.losses`
-    ssim : weight of 1 - SSIM in the loss "tone"
     log_mse : weight of the log of each example's MSE in the loss "tone", in place of L1 + 2 MSE; 0 leaves those
     structure : weight of 1 - MEF-SSIM of the exposures and the output, its mean over two scales: of how much local
         structure of the exposures is lost, whatever the label has of it
@@ -65,13 +64,15 @@ class Recipe:
     made_label : what the error of pixels from a label that is made counts, of what it counts from a given one
     extremes : share of the crops whose pair is the darkest and the brightest exposure; the others are any two whose
         means differ by 25 levels or more
+    around_middle : levels that the mean of such a pair may be from the middle; a network that does not know how bright
+        the whole pictures are cannot tell a dark pair of a bright scene from the shadows of an extreme pair
     epochs, batch : an epoch is every patch once, or `steps` batches of crops
     steps : of an epoch of crops
     jitter : Jitter
     noise : electrons at white, the least and the most, of the noise that is drawn into crops; None for none. The label
         has none: what shows a place well in bright light should not be made noisier by what shows it dark
     colour_cycle : whether the weights treat red, green and blue alike, see `reference.colour_cycle`
-    ramps : weight of how far the output falls along ramps of light, where it should only rise
+    ramps : weight of how far the output falls along ramps of light, where it should only rise, and changes across them
     last_bias : what DetailNet's last biases start from; LightFuse's last ReLU can be off everywhere from the start, and
         then stays so, unless they are well above 0
     undecided : weight of `reference.losses.undecided`: of how far DetailNet's hidden units change sign within blocks
@@ -91,7 +92,6 @@ class Recipe:
     dilations: tuple[int, ...] = (1, 2, 4)
     tones: int = 12
     loss: Literal["plain", "vgg", "tone"] = "plain"
-    ssim: float = 1.0
     log_mse: float = 0.0
     structure: float = 0.0
     examples: Literal["patches", "crops"] = "patches"
@@ -100,6 +100,7 @@ class Recipe:
     given: float = 1.0
     made_label: float = 0.5
     extremes: float = 1.0
+    around_middle: float = 255
     epochs: int = 60
     batch: int = 20
     steps: int = 100
@@ -144,7 +145,7 @@ CROPS = Recipe(
     batch=8,
     epochs=24,
     jitter=Jitter(white_balance=0.06, gain=(0.12, 0.03), gamma=(0.10, 0.12)),
-    noise=(5e3, 5e5),
+    noise=(3e3, 3e5),
     learning_rate=3e-3,
     final_rate=1e-4,
     warm_up=50,
@@ -161,13 +162,22 @@ TONEFUSE = replace(
     colour_cycle=True,
     ramps=1.0,
     weight_decay=0.5,
-    undecided=0.1,
 )
 
-T_CNN = replace(CROPS, model="t_cnn", patch=48, context=0, epochs=8, average=0.99)
+T_CNN = replace(CROPS, model="t_cnn", patch=48, context=0, around_middle=40, epochs=8, average=0.99)
 
 LIGHTFUSE = replace(
-    CROPS, structure=1.0, patch=48, context=8, batch=12, epochs=20, colour_cycle=True, last_bias=0.5, undecided=0.03
+    CROPS,
+    structure=2.0,
+    patch=48,
+    context=8,
+    extremes=0.5,
+    around_middle=40,
+    batch=12,
+    epochs=16,
+    colour_cycle=True,
+    last_bias=0.5,
+    undecided=0.1,
 )
 
 RECIPES = {"paper": PAPER, "lightfuse": LIGHTFUSE, "tonefuse": TONEFUSE, "t_cnn": T_CNN}

@@ -30,7 +30,7 @@ def make_step(model, optimizer, loss, cycle=None, ramps_weight=0.0, undecided_we
     cycle : ColourCycle or None
         Of the model's weights, which keep it.
     ramps_weight : float
-        Of the falls of the output along each row of the ramps, summed, in the mean.
+        Of the `unevenness` of what becomes of ramps.
     undecided_weight : float
         Of how far DetailNet's hidden units change sign within blocks, see `reference.losses.undecided`; looked at in a
         third of the examples, which costs a third.
@@ -67,9 +67,7 @@ def make_step(model, optimizer, loss, cycle=None, ramps_weight=0.0, undecided_we
                 third = (tf.shape(values)[0] + 2) // 3
                 value += undecided_weight * undecided(values[:third, :height, :width])
             if ramps is not None:
-                light = run(ramps)[0] / 2
-                falls = tf.nn.relu(light[:, :, :-1] - light[:, :, 1:])
-                value += ramps_weight * tf.reduce_mean(tf.reduce_sum(falls, axis=2))
+                value += ramps_weight * unevenness(run(ramps)[0] / 2)
         gradients = tape.gradient(value, model.trainable_variables)
         optimizer.apply(cycle.mean(gradients) if cycle else gradients, model.trainable_variables)
         return value
@@ -83,6 +81,34 @@ def make_step(model, optimizer, loss, cycle=None, ramps_weight=0.0, undecided_we
         return step(tensors[0], tf.constant(pictures), tf.constant(shares), tensors[1], wanted)
 
     return step_on_arrays
+
+
+def unevenness(light):
+    """How far pictures of ramps fall where they should rise, and change where they should not.
+
+    Parameters
+    ----------
+    light : tensor (N, H, H, C)
+        It should rise to the right in the first half of the pictures, downwards in the second.
+
+    Returns
+    -------
+    tensor ()
+        Falls along each line, and changes across, summed over the line, in the mean. A flat pair should stay flat up to
+        its borders, too, where convolutions meet their padding.
+
+    Examples
+    --------
+    >>> ramp = np.linspace(0, 1, 9)[np.newaxis, np.newaxis, :, np.newaxis].repeat(9, axis=1)
+    >>> both = np.concatenate([ramp, ramp.swapaxes(1, 2)])
+    >>> float(unevenness(tf.constant(both))), float(unevenness(tf.constant(both[::-1])))
+    (0.0, 1.0)
+    """
+    half = light.shape[0] // 2
+    light = tf.concat([light[:half], tf.transpose(light[half:], (0, 2, 1, 3))], axis=0)
+    falls = tf.nn.relu(light[:, :, :-1] - light[:, :, 1:])
+    across = tf.abs(light[:, 1:] - light[:, :-1])
+    return tf.reduce_mean(tf.reduce_sum(falls, axis=2)) + tf.reduce_mean(tf.reduce_sum(across, axis=1))
 
 
 def sums_of_units(model):

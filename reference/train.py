@@ -2,8 +2,9 @@
 
 What is trained and how is a `reference.recipes.Recipe`; where, on what and with which seed is a `Job`. Examples are
 drawn from (seed, epoch) alone, so a resumed run does what an uninterrupted one does. Held-out scenes are only ever
-scored, and those for validation (`reference.recipes.VALIDATION`) not even that. Left out: the authors' per-image min-max normalisation (bytes are mapped by /255, "full_range"), and mixed
-precision.
+scored, and those for validation (`reference.recipes.VALIDATION`) not even that. Scores while training are of the scenes
+whose label the data set gives. Left out: the authors' per-image min-max normalisation (bytes are mapped by /255,
+"full_range"), and mixed precision.
 """
 
 import json
@@ -131,11 +132,11 @@ def train(job, stream=None):
     model = fit(job, trained, held_out, stream)
     warn_of_dead_channels(model, trained, progress)
     margin = job.recipe.margin
-    scores = {"trained on": score(model, trained, margin)}
-    scores |= {"held out": score(model, held_out, margin)} if held_out else {}
+    scores = {"trained on": score(model, given(trained), margin), "held out": score(model, given(held_out), margin)}
+    scores = {which: values for which, values in scores.items() if values}
     for which, values in scores.items():
         progress.line(f"{which}: {format_scores(values)}")
-    described = {"source": describe(job, scores), "margin": margin}
+    described = {"source": describe(job, len(trained), scores), "margin": margin}
     save_npz(job.out, model, build=job.recipe.build, **described, overwrite=job.force)
     progress.line(f"wrote {job.out}")
     return model
@@ -168,7 +169,7 @@ def fit(job, trained, held_out=(), stream=None):
     model = getattr(keras_models, recipe.model)(**recipe.build)
     optimizer = make_optimizer(recipe, len(examples) * recipe.epochs, model)
     optimizer.build(model.trainable_variables)
-    tone = partial(tone_loss, ssim_weight=recipe.ssim, log_mse=recipe.log_mse)
+    tone = partial(tone_loss, log_mse=recipe.log_mse)
     loss = {"plain": plain_loss, "tone": tone}.get(recipe.loss) or vgg_loss(job.vgg_weights)
     cycle = ColourCycle(model.trainable_variables) if recipe.colour_cycle else None
     if cycle:
@@ -191,8 +192,8 @@ def fit(job, trained, held_out=(), stream=None):
             epochs_done = epoch
             progress.epoch(epoch, mean_loss)
             if job.score_every and epoch % job.score_every == 0 and epoch < recipe.epochs:
-                if held_out:
-                    scores = score(result(model, optimizer, recipe), held_out, recipe.margin)
+                if given(held_out):
+                    scores = score(result(model, optimizer, recipe), given(held_out), recipe.margin)
                     progress.line(f"held out: {format_scores(scores)}")
                 warn_of_dead_channels(model, trained, progress)
     except KeyboardInterrupt:
@@ -279,6 +280,11 @@ def split_scenes(scenes, hold_out):
     return trained, [scene for scene in scenes if scene.name in hold_out]
 
 
+def given(scenes):
+    """Return the scenes whose label the data set gives."""
+    return [scene for scene in scenes if scene.given_label is not None]
+
+
 def _settings(job, trained, held_out):
     """What a checkpoint may only be resumed with, in JSON values; epochs only where they set the learning rate."""
     recipe = asdict(job.recipe)
@@ -297,14 +303,16 @@ def _settings(job, trained, held_out):
     )
 
 
-def describe(job, scores):
+def describe(job, count, scores):
     """The source text of the weights file: data, recipe, seed and scores.
 
     Parameters
     ----------
     job : Job
+    count : int
+        Of the scenes trained on.
     scores : dict of str to scores
-        "trained on" and perhaps "held out".
+        Perhaps "trained on" and "held out".
 
     Returns
     -------
@@ -336,7 +344,7 @@ def describe(job, scores):
     if recipe.log_mse:
         optimizer += f", log of MSE times {recipe.log_mse}"
     if recipe.ramps:
-        optimizer += f", falls along ramps of light times {recipe.ramps}"
+        optimizer += f", falls along ramps of light and changes across them times {recipe.ramps}"
     if recipe.structure:
         optimizer += f", structure of the exposures times {recipe.structure}"
     if recipe.last_bias:
@@ -346,8 +354,7 @@ def describe(job, scores):
     if recipe.average is not None:
         optimizer += f", moving average {recipe.average}"
     lines = [
-        f"Data: {len(scores['trained on'])} scenes of {named(job.data)}, {pairs}; "
-        f"held out: {', '.join(job.hold_out) or 'none'}.",
+        f"Data: {count} scenes of {named(job.data)}, {pairs}; held out: {', '.join(job.hold_out) or 'none'}.",
         f"Recipe: {recipe.epochs} epochs of {examples}, batch {recipe.batch}, {optimizer}, loss {recipe.loss}, "
         f"seed {job.seed}; Keras {keras.__version__}, TensorFlow {tf.__version__}.",
     ]

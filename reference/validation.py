@@ -2,9 +2,9 @@
 
 A pair is two exposures of a scene whose means differ by 25 levels or more. How far they are apart is counted in steps
 of a stack of up to five exposures, about 2 EV each; of a longer stack, a step is more than one exposure. For each pair:
-MEF-SSIM (`npfuse.scoring.metrics`), by how far the exposures are apart; the pixels that are lost, black or white although an
-exposure shows them; colour, beside Mertens 2009 of the whole stack, for which it is no matter which pair was taken; and
-how much stronger noise is in the result than in the brighter exposure, where that is well exposed.
+MEF-SSIM (`npfuse.scoring.metrics`), by how far the exposures are apart; the pixels that are lost, black or white
+although an exposure shows them; colour, beside Mertens 2009 of the whole stack, for which it is no matter which pair
+was taken; and how much stronger noise is in the result than in the brighter exposure, where that is well exposed.
 """
 
 import argparse

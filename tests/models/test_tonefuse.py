@@ -24,7 +24,7 @@ def test_tonefuse_has_5956_parameters_500_of_them_for_the_thumbnail():
 def test_without_dilations_nothing_looks_further_around():
     names = [node.name for node in tonefuse(16, 24, dilations=()).nodes]
     assert not [name for name in names if name.startswith("around")]
-    further = set(node.name for node in tonefuse(16, 24).nodes) - set(names)
+    further = {node.name for node in tonefuse(16, 24).nodes} - set(names)
     assert further == {f"around{n}_{part}" for n in (1, 2, 3) for part in ("depthwise", "pointwise", "relu", "sum")}
 
 

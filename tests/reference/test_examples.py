@@ -118,6 +118,8 @@ def test_pairs_are_the_extremes_or_any_two_that_differ_enough():
     drawn = [draw_pair(rng, means, 0.4) for _ in range(2000)]
     assert drawn.count((0, 3)) / 2000 == pytest.approx(0.4 + 0.6 / 3, abs=0.04)
     assert {draw_pair(rng, [10, 20], 0.0) for _ in range(20)} == {(0, 1)}  # none differ enough
+    around = {draw_pair(rng, [10, 60, 100, 140, 200, 250], 0.0, around_middle=40) for _ in range(400)}
+    assert around == {(0, 4), (0, 5), (1, 3), (1, 4), (1, 5), (2, 3), (2, 4)}
 
 
 def test_jitter_varies_the_exposures_and_shares_the_white_balance_with_the_label():
@@ -131,11 +133,13 @@ def test_jitter_varies_the_exposures_and_shares_the_white_balance_with_the_label
     assert len({float(jitter(values, i)[0, 0, 0]) for i in (0, 1, None)}) == 3
 
 
-def test_ramps_are_grey_and_rise_in_the_exposures_and_in_their_thumbnails():
+def test_ramps_are_grey_and_rise_to_the_right_or_downwards_in_the_exposures_and_in_their_thumbnails():
     exposures, thumbnails = draw_ramps(np.random.default_rng(0), 8)
-    assert (exposures.shape, thumbnails.shape) == ((2, 40, 136, 6), (2, 16, 24, 6))
+    assert (exposures.shape, thumbnails.shape) == ((4, 72, 72, 6), (4, 16, 24, 6))
     for values in (exposures, thumbnails):
-        assert np.diff(values, axis=2).min() >= -1e-5  # sums of float32, in the thumbnails
+        for half, along, across in ((values[:2], 2, 1), (values[2:], 1, 2)):
+            assert np.diff(half, axis=along).min() >= -1e-5  # sums of float32, in the thumbnails
+            assert np.abs(np.diff(half, axis=across)).max() <= 1e-5
         np.testing.assert_array_equal(values[..., 0:6:3], values[..., 2:6:3])
         assert np.abs(values).max() <= 1
     means = exposures.mean(axis=(1, 2))

@@ -21,7 +21,7 @@ def plain_loss_of_small(target, output, shares):
     return tf.reduce_mean(shares[:, None, None, None] * (target - output) ** 2)
 
 
-def test_the_step_adds_the_weighted_falls_along_ramps():
+def test_the_step_adds_the_weighted_unevenness_of_ramps():
     values = {}
     for weight in (0.0, 2.0):
         keras.utils.set_random_seed(1)
@@ -33,9 +33,11 @@ def test_the_step_adds_the_weighted_falls_along_ramps():
         labels = rng.random((2, 16, 16, 3), np.float32), np.ones(2, np.float32), inputs
         step = make_step(model, optimizer, plain_loss_of_small, ramps_weight=weight)
         values[weight] = float(step((inputs,), labels, (ramps,)))
-    output = np.asarray(model(ramps)) / 2
-    falls = np.maximum(output[:, :, :-1] - output[:, :, 1:], 0).sum(axis=2).mean()
-    assert values[2.0] - values[0.0] == pytest.approx(2 * falls, rel=1e-3)
+    to_the_right, downwards = np.asarray(model(ramps)) / 2
+    lines = np.stack([to_the_right, downwards.swapaxes(0, 1)])
+    falls = np.maximum(lines[:, :, :-1] - lines[:, :, 1:], 0).sum(axis=2).mean()
+    across = np.abs(np.diff(lines, axis=1)).sum(axis=1).mean()
+    assert values[2.0] - values[0.0] == pytest.approx(2 * (falls + across), rel=1e-3)
 
 
 def test_the_step_adds_the_weighted_structure_lost_of_what_the_loss_sees_over_two_scales(monkeypatch):

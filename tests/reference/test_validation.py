@@ -120,7 +120,7 @@ def test_validate_prints_a_line_for_each_of_the_weights_and_methods(tmp_path, ca
         write_scene(tmp_path / name, height=48, width=48)
     arguments = ["validate", "--data", str(tmp_path), "--weights"]
     assert main([*arguments, "tonefuse", "mertens"]) == 0
-    said, header, *rows = capsys.readouterr().out.splitlines()
+    said, _, *rows = capsys.readouterr().out.splitlines()
     assert said.endswith(" pairs of 15 scenes")
     assert [row.split()[0] for row in rows] == ["tonefuse", "mertens"]
     assert main([*arguments, "mertens", "--scenes", "empa/Cafe,cwz/building1"]) == 0
