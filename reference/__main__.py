@@ -7,8 +7,10 @@ user can mend are one line on stderr and exit status 2; Ctrl-C says how to go on
 import argparse
 import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 from npfuse.pictures.reading import PictureError
 from npfuse.weights.weights import WeightsError
@@ -19,7 +21,7 @@ COMMANDS = ("train", "train-mef", "score", "validate", "crosscheck")
 CHANGEABLE = ("model", "hidden", "decoder", "loss", "epochs", "batch", "patch")  # of a recipe, by options
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Run a subcommand.
 
     Parameters
@@ -57,9 +59,9 @@ def main(argv=None):
 
         return crosscheck(argv[1:])
     except (InputError, WeightsError, PictureError) as error:
-        return _fail(error)
+        return _fail(str(error))
     except OSError as error:
-        return _fail(f"{error.filename}: {error.strerror}" if error.filename else error)
+        return _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except KeyboardInterrupt:
         return 130
     except ImportError as error:
@@ -68,7 +70,7 @@ def main(argv=None):
         return _fail(f'{error.name} is not installed: pip install "npfuse[keras]"')
 
 
-def train_command(argv):
+def train_command(argv: Sequence[str]) -> int:
     """Read the options of ``train`` and train.
 
     Parameters
@@ -106,7 +108,7 @@ def train_command(argv):
     return 0
 
 
-def train_parser():
+def train_parser() -> argparse.ArgumentParser:
     """The options of ``train``: the attributes of `reference.train.Job`, and those of a recipe that may be changed."""
     parser = _OneLineParser(
         prog="python -m reference train",
@@ -142,40 +144,40 @@ def train_parser():
 
 
 class _OneLineParser(argparse.ArgumentParser):
-    def error(self, message):
+    def error(self, message: str) -> NoReturn:
         self.exit(2, f"reference: {message} (--help lists the options)\n")
 
 
-def _widths(text):
+def _widths(text: str) -> tuple[int, ...]:
     return tuple(_at_least(part, 1) for part in text.split(","))
 
 
-def _positive(text):
+def _positive(text: str) -> int:
     return _at_least(text, 1)
 
 
-def _natural(text):
+def _natural(text: str) -> int:
     return _at_least(text, 0)
 
 
-def _at_least(text, least):
+def _at_least(text: str, least: int) -> int:
     if not text.strip().isdecimal() or int(text) < least:
         raise argparse.ArgumentTypeError(f"{text}, expected a whole number of {least} or more")
     return int(text)
 
 
-def _patch(text):
+def _patch(text: str) -> int:
     value = _at_least(text, 16)
     if value % 8:
         raise argparse.ArgumentTypeError(f"{text}, expected a multiple of 8")
     return value
 
 
-def _names(text):
+def _names(text: str) -> tuple[str, ...]:
     return tuple(name for name in text.split(",") if name)
 
 
-def _fail(message):
+def _fail(message: str) -> int:
     print(f"reference: {message}", file=sys.stderr)
     return 2
 

@@ -6,8 +6,11 @@ alone. The settings the run was started with are, so that a run is not resumed a
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import keras
 import numpy as np
 
 from reference.errors import InputError
@@ -15,7 +18,9 @@ from reference.errors import InputError
 FILE_NAME = "checkpoint.npz"
 
 
-def save_checkpoint(folder, model, optimizer, epochs_done, settings):
+def save_checkpoint(
+    folder: str | Path, model: keras.Model, optimizer: keras.Optimizer, epochs_done: int, settings: Mapping[str, Any]
+) -> None:
     """Write the checkpoint to a temporary name, then move it into place: a crash leaves the old one or the new one.
 
     Parameters
@@ -30,7 +35,7 @@ def save_checkpoint(folder, model, optimizer, epochs_done, settings):
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    arrays = {f"model/{i}": np.asarray(v.value) for i, v in enumerate(model.weights)}
+    arrays: dict[str, Any] = {f"model/{i}": np.asarray(v.value) for i, v in enumerate(model.weights)}
     arrays |= {f"optimizer/{i}": np.asarray(v.value) for i, v in enumerate(optimizer.variables)}
     head = json.dumps({"epochs_done": epochs_done, "settings": settings})
     temporary = folder / (FILE_NAME + ".part")
@@ -41,12 +46,14 @@ def save_checkpoint(folder, model, optimizer, epochs_done, settings):
     temporary.replace(folder / FILE_NAME)
 
 
-def has_checkpoint(folder):
+def has_checkpoint(folder: str | Path) -> bool:
     """Whether the folder holds a checkpoint."""
     return (Path(folder) / FILE_NAME).is_file()
 
 
-def load_checkpoint(folder, model, optimizer, settings):
+def load_checkpoint(
+    folder: str | Path, model: keras.Model, optimizer: keras.Optimizer, settings: Mapping[str, Any]
+) -> int:
     """Put a checkpoint's values into the model and the optimizer.
 
     Parameters

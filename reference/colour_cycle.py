@@ -6,8 +6,13 @@ each other's colours); one or two that are left over are cycled onto themselves,
 left in the network that runs: it is ordinary, only its weights repeat.
 """
 
+from collections.abc import Sequence
+
+import keras
 import numpy as np
 import tensorflow as tf
+
+from reference.arrays import Array
 
 
 class ColourCycle:
@@ -19,21 +24,21 @@ class ColourCycle:
         Kernels (..., Cin, Cout), depthwise kernels (..., C, 1) and biases (C,).
     """
 
-    def __init__(self, variables):
+    def __init__(self, variables: Sequence[keras.Variable]) -> None:
         self.orbits = [orbits(tuple(variable.shape)) for variable in variables]
 
-    def initialize(self, variables):
+    def initialize(self, variables: Sequence[keras.Variable]) -> None:
         """Give every orbit the value of one of its places: the distribution of the values stays as it was."""
         for variable, places in zip(variables, self.orbits, strict=True):
             value = np.asarray(variable.value)
             variable.assign(value.reshape(-1)[places.min(axis=0)].reshape(value.shape))
 
-    def mean(self, gradients):
+    def mean(self, gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:
         """Replace gradients by their means over the orbits, to the last bit alike within each."""
         return [_mean(gradient, places) for gradient, places in zip(gradients, self.orbits, strict=True)]
 
 
-def orbits(shape):
+def orbits(shape: tuple[int, ...]) -> Array:
     """Return where the cycle takes each value of an array: flat positions, (3, values), after 0, 1 and 2 turns.
 
     Examples
@@ -44,7 +49,7 @@ def orbits(shape):
            [2, 0, 1, 3]])
     """
     if len(shape) == 1:
-        axes = (0,)
+        axes: tuple[int, ...] = (0,)
     elif shape[-1] == 1:  # depthwise
         axes = (len(shape) - 2,)
     else:
@@ -58,12 +63,12 @@ def orbits(shape):
     return np.stack([places.reshape(-1) for places in turned])
 
 
-def _next_colour(count):
+def _next_colour(count: int) -> Array:
     channels = np.arange(count)
     in_threes = channels < count // 3 * 3
     return np.where(in_threes, channels // 3 * 3 + (channels + 1) % 3, channels)
 
 
-def _mean(gradient, places):
+def _mean(gradient: tf.Tensor, places: Array) -> tf.Tensor:
     means = tf.reduce_mean(tf.gather(tf.reshape(gradient, [-1]), places), axis=0)
     return tf.reshape(tf.gather(means, places.min(axis=0)), tf.shape(gradient))

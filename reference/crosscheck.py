@@ -6,16 +6,19 @@ grid of 8 as `npfuse.fuse` does it, so that what is compared is the whole path o
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from npfuse.graph import Graph
 from npfuse.padding import GRID
 from npfuse.run import run
 from npfuse.weights.loading import bundled_names, load_weights
 from npfuse.weights.weights import Weights, WeightsError
 from reference import keras_models
+from reference.arrays import Array
 from reference.export import import_arrays
 
 SIZES = ((256, 256), (8, 8), (251, 333), (100, 60), (1, 1), (37, 520))
@@ -40,7 +43,7 @@ class Difference:
         return FLOAT32_LIMIT if self.dtype == "float32" else FLOAT64_LIMIT
 
 
-def bundled_networks():
+def bundled_networks() -> list[str]:
     """Return the names of the bundled weights of the models in `reference.keras_models`; MEF-Net's is elsewhere.
 
     Examples
@@ -51,7 +54,7 @@ def bundled_networks():
     return [name for name in bundled_names() if hasattr(keras_models, load_weights(name).model)]
 
 
-def random_weights(model="lightfuse", seed=0, **build):
+def random_weights(model: str = "lightfuse", seed: int = 0, **build: Any) -> Weights:
     """Draw weights for a model, scaled so that hidden values and outputs stay of the order of 1.
 
     Parameters
@@ -75,14 +78,19 @@ def random_weights(model="lightfuse", seed=0, **build):
     return Weights(model=model, build=build, arrays=arrays, normalization="full_range", source="random", name=label)
 
 
-def _fan_in(name, shape):
+def _fan_in(name: str, shape: tuple[int, ...]) -> int:
     """Return how many products are summed for an output value; transposed kernels end in (Cout, Cin)."""
     if name.startswith("up"):
         return shape[0] * shape[1] * shape[3] // 4
-    return np.prod(shape[:2]) if len(shape) == 3 else np.prod(shape[:-1])
+    return int(np.prod(shape[:2] if len(shape) == 3 else shape[:-1]))
 
 
-def compare(weights, sizes=SIZES, dtypes=("float32", "float64"), seed=0) -> Iterator[Difference]:
+def compare(
+    weights: Weights,
+    sizes: Iterable[tuple[int, int]] = SIZES,
+    dtypes: Iterable[str] = ("float32", "float64"),
+    seed: int = 0,
+) -> Iterator[Difference]:
     """Compare both engines with Keras on random pictures.
 
     Parameters
@@ -119,7 +127,7 @@ def compare(weights, sizes=SIZES, dtypes=("float32", "float64"), seed=0) -> Iter
                 yield Difference(height=height, width=width, dtype=dtype, engine=engine, largest=largest)
 
 
-def _inputs(graph, dtype, seed):
+def _inputs(graph: Graph, dtype: str, seed: int) -> dict[str, Array]:
     """Draw a network's inputs, in [-1, 1], each from a generator of its own."""
     return {
         name: np.random.default_rng(seed + n).uniform(-1, 1, (1, *shape)).astype(dtype)
@@ -127,7 +135,7 @@ def _inputs(graph, dtype, seed):
     }
 
 
-def main(argv) -> int:
+def main(argv: Sequence[str]) -> int:
     """Print the largest difference for each size; return 1 where one exceeds its limit."""
     parser = argparse.ArgumentParser(
         prog="python -m reference crosscheck", description="Compare npfuse with Keras on the same weights and pictures."

@@ -10,10 +10,15 @@ Flips and quarter turns are drawn for each example. A thumbnail sees the jitter 
 a curve bends within one 4x4 of it.
 """
 
+from collections.abc import Iterator, Sequence
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
-from reference.scenes import check_patch_fits, cut_patches, full_range
+from reference.arrays import Array
+from reference.recipes import Jitter, Recipe
+from reference.scenes import Scene, check_patch_fits, cut_patches, full_range
 
 THUMBNAIL = (16, 24)
 COPY = (64, 96)  # a multiple of THUMBNAIL
@@ -23,7 +28,7 @@ LEAST_GAP = 25  # levels between the means of a pair
 LEVELS = np.arange(256, dtype=np.float32)[:, np.newaxis].repeat(3, axis=1) / np.float32(255)
 
 
-def turn(picture, way):
+def turn(picture: Array, way: int) -> Array:
     """Turn a picture (H, W, C) by `way` % 4 quarter turns, mirrored first if `way` is 4 or more.
 
     Examples
@@ -35,7 +40,7 @@ def turn(picture, way):
     return np.rot90(picture[:, ::-1] if way >= 4 else picture, way % 4)
 
 
-def thumbnail(picture, size=THUMBNAIL):
+def thumbnail(picture: Array, size: tuple[int, int] = THUMBNAIL) -> Array:
     """Average a picture's areas: (H, W, C), any dtype, to (16, 24, C), float32, of the same range.
 
     Examples
@@ -46,7 +51,7 @@ def thumbnail(picture, size=THUMBNAIL):
     return np.asarray(tf.image.resize(np.asarray(picture, np.float32), size, method="area"))
 
 
-def look_up(curve, levels):
+def look_up(curve: Array, levels: Array) -> Array:
     """Put the values of a curve (256, 3) in the place of levels (..., 3), uint8.
 
     Examples
@@ -67,19 +72,19 @@ class Patches:
     seed : int
     """
 
-    def __init__(self, scenes, recipe, seed):
+    def __init__(self, scenes: Sequence[Scene], recipe: Recipe, seed: int) -> None:
         self.inputs, self.labels = cut_patches(scenes, recipe.patch)
         self.recipe, self.seed = recipe, seed
 
-    def __len__(self):
+    def __len__(self) -> int:
         """How many batches an epoch has."""
         return -(-len(self.inputs) // self.recipe.batch)
 
-    def __str__(self):
+    def __str__(self) -> str:
         """What there is to train on."""
         return f"{len(self.inputs)} patches"
 
-    def epoch(self, epoch):
+    def epoch(self, epoch: int) -> Iterator[tuple[Any, Any, Any]]:
         """Yield the batches of an epoch."""
         rng = np.random.default_rng([self.seed, epoch])
         order = rng.permutation(len(self.inputs))
@@ -102,22 +107,22 @@ class Crops:
     seed : int
     """
 
-    def __init__(self, scenes, recipe, seed):
+    def __init__(self, scenes: Sequence[Scene], recipe: Recipe, seed: int) -> None:
         self.side = recipe.patch + recipe.context
         check_patch_fits(scenes, self.side)
         self.recipe, self.seed = recipe, seed
         self.stacks = [Stack(scene, self.side) for scene in scenes]
         self.kinds = [[stack for stack in self.stacks if stack.made == made] for made in (False, True)]
 
-    def __len__(self):
+    def __len__(self) -> int:
         """How many batches an epoch has."""
         return self.recipe.steps
 
-    def __str__(self):
+    def __str__(self) -> str:
         """What there is to train on."""
         return f"crops of {self.side}x{self.side}"
 
-    def epoch(self, epoch):
+    def epoch(self, epoch: int) -> Iterator[tuple[Any, Any, Any]]:
         """Yield the batches of an epoch."""
         rng = np.random.default_rng([self.seed, epoch])
         for _ in range(self.recipe.steps):
@@ -129,7 +134,7 @@ class Crops:
             ramps = draw_ramps(rng, self.recipe.context)[:count] if self.recipe.ramps else None
             yield (exposures, thumbnails)[:count], (labels, shares, clean), ramps
 
-    def example(self, rng):
+    def example(self, rng: np.random.Generator) -> tuple[Array, Array, Array, Any]:
         """Draw one example: exposures, thumbnail, label, and what the error of its pixels counts."""
         given, made = self.kinds
         stacks = (given if rng.random() < self.recipe.given else made) if given and made else self.stacks
@@ -139,7 +144,7 @@ class Crops:
         exposures, label = stack.sizes[rng.integers(len(stack.sizes))]
         top, left = (int(rng.integers(length - self.side + 1)) for length in label.shape[:2])
         window = slice(top, top + self.side), slice(left, left + self.side)
-        way = rng.integers(8)
+        way = int(rng.integers(8))
         crops, wholes = [], []
         for i, exposure in enumerate(pair):
             curve = jitter(LEVELS, i)  # a table of 256 levels is faster than a power for each pixel
@@ -165,7 +170,7 @@ class Stack:
         Least height and width of a size.
     """
 
-    def __init__(self, scene, side):
+    def __init__(self, scene: Scene, side: int) -> None:
         self.made = scene.given_label is None
         self.means = [float(exposure.mean()) for exposure in scene.exposures]
         self.copies = [np.rint(thumbnail(exposure, COPY)).astype(np.uint8) for exposure in scene.exposures]
@@ -177,7 +182,7 @@ class Stack:
             self.sizes.append((tuple(halved(exposure) for exposure in exposures), halved(label)))
 
 
-def halved(picture):
+def halved(picture: Array) -> Array:
     """Average 2x2 pixels of (H, W, C), uint8; an odd last row or column is left out.
 
     Examples
@@ -190,7 +195,7 @@ def halved(picture):
     return np.rint(blocks.mean(axis=(1, 3), dtype=np.float32)).astype(np.uint8)
 
 
-def draw_ramps(rng, context, count=4):
+def draw_ramps(rng: np.random.Generator, context: int, count: int = 4) -> tuple[Array, Array]:
     """Draw pairs of exposures of a grey ramp of ten stops, sRGB-encoded in levels, 2 to 9 EV apart.
 
     Parameters
@@ -215,7 +220,7 @@ def draw_ramps(rng, context, count=4):
     return ramps, np.stack([thumbnail(picture) for picture in ramps])
 
 
-def with_noise(rng, exposures, least, most):
+def with_noise(rng: np.random.Generator, exposures: Array, least: float, most: float) -> Array:
     """Add noise as of counted electrons, of a number at white that is drawn for each example.
 
     Parameters
@@ -236,7 +241,9 @@ def with_noise(rng, exposures, least, most):
     return np.clip(values + deviation * noise, 0, 1) * 2 - 1
 
 
-def draw_pair(rng, means, extremes, around_middle=255):
+def draw_pair(
+    rng: np.random.Generator, means: Sequence[float], extremes: float, around_middle: float = 255
+) -> tuple[int, int]:
     """Draw which two of a scene's exposures, darkest first, are fused.
 
     Parameters
@@ -266,13 +273,13 @@ def draw_pair(rng, means, extremes, around_middle=255):
 class draw_jitter:  # noqa: N801  called like a function, and its result like one
     """Draw a variation of one example: call it with values in [0, 1] and the exposure's index, None for the label."""
 
-    def __init__(self, rng, jitter):
+    def __init__(self, rng: np.random.Generator, jitter: Jitter) -> None:
         self.white_balance = np.exp(rng.normal(0, 1, 3) * jitter.white_balance).astype(np.float32)
         self.gain, self.gamma = (
             np.exp(rng.normal(0, 1, 2) * deviations).astype(np.float32) for deviations in (jitter.gain, jitter.gamma)
         )
 
-    def __call__(self, values, exposure):
+    def __call__(self, values: Array, exposure: int | None) -> Array:
         """Vary values (…, 3)."""
         values = values * self.white_balance
         if exposure is not None:

@@ -5,16 +5,20 @@ axes of length 1: a pointwise kernel is (Cin, Cout), a depthwise kernel (kH, kW,
 (kH, kW, Cout, Cin). Layers are matched by name; their values are copied, never rounded except to float32.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import keras
 import numpy as np
 from keras import layers
 
 from npfuse.weights.npz_files import save_weights
-from npfuse.weights.weights import Weights
+from npfuse.weights.weights import Normalization, Weights
+from reference.arrays import Array
 
 
-def export_arrays(model):
+def export_arrays(model: keras.Model) -> dict[str, Array]:
     """Take the weights out of a model of `reference.keras_models` or `reference.mef_networks`.
 
     Parameters
@@ -31,7 +35,7 @@ def export_arrays(model):
     }
 
 
-def import_arrays(model, arrays):
+def import_arrays(model: keras.Model, arrays: Mapping[str, Array]) -> None:
     """Put weights under npfuse's names into a model: the inverse of `export_arrays`.
 
     Parameters
@@ -55,7 +59,16 @@ def import_arrays(model, arrays):
         variable.assign(np.reshape(arrays[name], variable.shape))
 
 
-def save_npz(path, model, *, build, source, normalization="full_range", margin=0, overwrite=False):
+def save_npz(
+    path: str | Path,
+    model: keras.Model,
+    *,
+    build: Mapping[str, Any],
+    source: str,
+    normalization: Normalization = "full_range",
+    margin: int = 0,
+    overwrite: bool = False,
+) -> None:
     """Write a model's weights as npfuse's weights file.
 
     Parameters
@@ -86,7 +99,7 @@ def save_npz(path, model, *, build, source, normalization="full_range", margin=0
     save_weights(path, weights, overwrite=overwrite)
 
 
-def _slots(model):
+def _slots(model: keras.Model) -> dict[str, tuple[keras.Variable, tuple[int, ...]]]:
     """Return npfuse's names, each with its Keras variable and npfuse's shape."""
     slots = {}
     for layer in model.layers:

@@ -7,13 +7,23 @@ Weights are matched by layer name, so the names here are part of the weights' fo
 sizes that are not multiples of 8 (LightFuse's Add fails on them, as the authors' own graph does).
 """
 
+from collections.abc import Sequence
+
 import keras
+import tensorflow as tf
 from keras import layers
 
 DECODERS = ("nearest", "bilinear", "transposed")
 
 
-def lightfuse(height=None, width=None, *, hidden=(256, 64), decoder="nearest", dtype=None):
+def lightfuse(
+    height: int | None = None,
+    width: int | None = None,
+    *,
+    hidden: Sequence[int] = (256, 64),
+    decoder: str = "nearest",
+    dtype: str | None = None,
+) -> keras.Model:
     """Build LightFuse: a per-pixel network (DetailNet) plus a coarse one (GlobalNet), added, then tanh.
 
     Parameters
@@ -59,7 +69,7 @@ def lightfuse(height=None, width=None, *, hidden=(256, 64), decoder="nearest", d
     return keras.Model(inputs, y, name="lightfuse")
 
 
-def _bilinear(g, dtype):
+def _bilinear(g: tf.Tensor, dtype: str) -> tf.Tensor:
     """Enlarge by 8, bilinearly: Keras's own layer, or, since TensorFlow resizes in float32 only, its equal for float64.
 
     Nearest x8 then a trapezoid (1/2, 1, 1, 1, 1, 1, 1, 1, 1/2) / 8 each way is the same: two boxes make a tent.
@@ -72,7 +82,9 @@ def _bilinear(g, dtype):
     return layers.AveragePooling2D(2, strides=1, dtype=dtype)(g)
 
 
-def t_cnn(height=None, width=None, *, hidden=(256, 64), dtype=None):
+def t_cnn(
+    height: int | None = None, width: int | None = None, *, hidden: Sequence[int] = (256, 64), dtype: str | None = None
+) -> keras.Model:
     """Build T_CNN of Table I: separable 3x3 convolutions at stride 1, ReLU between, tanh last.
 
     Parameters
@@ -95,7 +107,16 @@ def t_cnn(height=None, width=None, *, hidden=(256, 64), dtype=None):
     return keras.Model(inputs, x, name="t_cnn")
 
 
-def tonefuse(height=None, width=None, *, hidden=(32, 32), coarse=30, dilations=(1, 2, 4), tones=12, dtype=None):
+def tonefuse(
+    height: int | None = None,
+    width: int | None = None,
+    *,
+    hidden: Sequence[int] = (32, 32),
+    coarse: int = 30,
+    dilations: Sequence[int] = (1, 2, 4),
+    tones: int = 12,
+    dtype: str | None = None,
+) -> keras.Model:
     """Build ToneFuse: LightFuse whose DetailNet also hears, through its first bias, what the whole pictures are like.
 
     GlobalNet has a hidden layer, and looks further around at an eighth of the size.
@@ -149,7 +170,7 @@ def tonefuse(height=None, width=None, *, hidden=(32, 32), coarse=30, dilations=(
     return keras.Model([exposures, thumbnail], y, name="tonefuse")
 
 
-def deepfuse(height=None, width=None, *, dtype=None):
+def deepfuse(height: int | None = None, width: int | None = None, *, dtype: str | None = None) -> keras.Model:
     """Build DeepFuse: the same two layers see either luma, four more see the sum of their features.
 
     Parameters
@@ -170,11 +191,11 @@ def deepfuse(height=None, width=None, *, dtype=None):
     """
     dtype = dtype or keras.config.floatx()
 
-    def convolution(n, channels, size):
+    def convolution(n: int, channels: int, size: int) -> layers.Layer:
         options = {"padding": "same", "use_bias": False, "kernel_initializer": "he_normal"}
         return layers.Conv2D(channels, size, **options, name=f"conv{n}", dtype=dtype)
 
-    def leaky(x):
+    def leaky(x: tf.Tensor) -> tf.Tensor:
         if dtype != "float64":
             return layers.LeakyReLU(negative_slope=0.01, dtype=dtype)(x)
         return keras.ops.maximum(x, x * 0.01)  # TensorFlow's layer rounds its slope to float32

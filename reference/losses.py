@@ -7,19 +7,21 @@ Wang 2004 with an 11-tap Gaussian of sigma 1.5, without padding.
 """
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from reference.arrays import Array
 from reference.errors import InputError
 
 VGG_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1")
 VGG_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
 
 
-def plain_loss(target, output, shares=None):
+def plain_loss(target: tf.Tensor, output: tf.Tensor, shares: tf.Tensor | None = None) -> tf.Tensor:
     """L1 + MSE + (1 - SSIM), each a mean over all values.
 
     Parameters
@@ -36,7 +38,7 @@ def plain_loss(target, output, shares=None):
     return tf.reduce_mean(tf.abs(difference)) + tf.reduce_mean(difference**2) + 1 - ssim(target, output)
 
 
-def tone_loss(target, output, shares=None, log_mse=0.0):
+def tone_loss(target: tf.Tensor, output: tf.Tensor, shares: tf.Tensor | None = None, log_mse: float = 0.0) -> tf.Tensor:
     """Error of pixels + (1 - SSIM) + 0.5 (1 - cosine of the colours of 8x8 means).
 
     Parameters
@@ -65,7 +67,7 @@ def tone_loss(target, output, shares=None, log_mse=0.0):
     return pixels + 1 - ssim(target, output) + 0.5 * (1 - cosine)
 
 
-def ssim(a, b):
+def ssim(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
     """Structural similarity of pictures in [0, 1], the mean over pictures, pixels and channels.
 
     Parameters
@@ -86,7 +88,7 @@ def ssim(a, b):
     rows = tf.constant(_blur_matrix(a.shape[2]), a.dtype)
     columns = tf.constant(_blur_matrix(a.shape[3]), a.dtype)
 
-    def blur(x):
+    def blur(x: tf.Tensor) -> tf.Tensor:
         return tf.matmul(tf.matmul(rows, x), columns, transpose_b=True)
 
     c1, c2 = 0.01**2, 0.03**2
@@ -97,7 +99,7 @@ def ssim(a, b):
     return tf.reduce_mean(luminance * (2 * covariance + c2) / (variances + c2))
 
 
-def _blur_matrix(length):
+def _blur_matrix(length: int) -> Array:
     """The 11-tap Gaussian as a matrix (length - 10, length): row r weighs the pixels r … r + 10."""
     taps = np.exp(-((np.arange(11) - 5) ** 2) / (2 * 1.5**2))
     matrix = np.zeros((length - 10, length))
@@ -106,7 +108,7 @@ def _blur_matrix(length):
     return matrix
 
 
-def vgg_loss(weights_path=None):
+def vgg_loss(weights_path: str | Path | None = None) -> Callable[..., tf.Tensor]:
     """Make the paper's loss: L1 + MSE between VGG19 features of target and output.
 
     Parameters
@@ -132,7 +134,7 @@ def vgg_loss(weights_path=None):
     features = keras.Model(vgg.input, [vgg.get_layer(name).output for name in VGG_LAYERS])
     features.trainable = False
 
-    def loss(target, output, shares=None):
+    def loss(target: tf.Tensor, output: tf.Tensor, shares: tf.Tensor | None = None) -> tf.Tensor:
         total = 0.0
         pairs = zip(features(_vgg_input(target)), features(_vgg_input(output)), strict=True)
         for wanted, got in pairs:
@@ -142,11 +144,11 @@ def vgg_loss(weights_path=None):
     return loss
 
 
-def _vgg_input(rgb):
+def _vgg_input(rgb: tf.Tensor) -> tf.Tensor:
     return keras.applications.vgg19.preprocess_input(rgb * 255)
 
 
-def _vgg19(weights_path):
+def _vgg19(weights_path: str | Path | None) -> keras.Model:
     if weights_path is None:
         try:
             return keras.applications.VGG19(include_top=False, weights="imagenet")
@@ -168,7 +170,7 @@ def _vgg19(weights_path):
     return vgg
 
 
-def undecided(sums, block=16):
+def undecided(sums: tf.Tensor, block: int = 16) -> tf.Tensor:
     """How far hidden units change sign within blocks of pixels: 0 where each is on, or off, in the whole of each block.
 
     Of each unit and block, the smaller of how far its sum rises above 0 and how far it falls below, in the mean; in

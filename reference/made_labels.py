@@ -5,11 +5,14 @@ half-way to that of SICE's labels; then more local contrast, a little more contr
 colour, since Mertens' own results are flat and pale. SICE's labels were chosen by people among such results.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import scipy
 
 from npfuse import fuse_stack
 from npfuse.color import LUMA
+from reference.arrays import Array
 
 RANGE = (0.3, 99.7)  # percentiles of the values
 ENDS = (0.02, 0.98)  # that they become: nearly black and white, so that nothing is lost
@@ -20,7 +23,7 @@ CONTRAST = 0.2  # of an S-shaped curve
 SATURATION = 1.18
 
 
-def made_label(exposures):
+def made_label(exposures: Sequence[Array]) -> Array:
     """Make a label.
 
     Parameters
@@ -48,7 +51,7 @@ def made_label(exposures):
     return np.rint(np.clip(label, 0, 1) * 255).astype(np.uint8)
 
 
-def stretched(picture):
+def stretched(picture: Array) -> Array:
     """Stretch a picture in [0, 1] so that `RANGE` becomes `ENDS`; one of a single value is left as it is.
 
     Examples
@@ -62,7 +65,7 @@ def stretched(picture):
     return np.clip(ENDS[0] + (picture - low) * (ENDS[1] - ENDS[0]) / (high - low), 0, 1)
 
 
-def brightened(picture):
+def brightened(picture: Array) -> Array:
     """Bring the mean of a picture in [0, 1] half-way to `MEAN`, in its logarithm, by a gamma.
 
     Examples
@@ -79,11 +82,11 @@ def brightened(picture):
     return picture**gamma
 
 
-def edge_aware_mean(luma):
+def edge_aware_mean(luma: Array) -> Array:
     """Return what is smooth in a plane (H, W): its guided filter by itself (He 2013), which keeps strong edges."""
     window = max(3, int(min(luma.shape) * SIDE))
 
-    def mean(x):
+    def mean(x: Array) -> Array:
         return scipy.ndimage.uniform_filter(x, window, mode="reflect")
 
     mean_luma = mean(luma)

@@ -5,16 +5,20 @@ where the metric multiplies them. Beside a label, which says how bright the pict
 term.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
 from npfuse.color import LUMA
 from npfuse.scoring.metrics import MEF_C, luma_mixture, patch_mixture
+from reference.arrays import Array
 
 C1 = 0.01**2
 
 
-def targets(stacks, scales, luminance=True):
+def targets(stacks: Array, scales: int, luminance: bool = True) -> list[tuple[Array, ...]]:
     """Return what the loss compares with, at each scale.
 
     Parameters
@@ -41,7 +45,7 @@ def targets(stacks, scales, luminance=True):
     return found
 
 
-def _mixtures(lumas):
+def _mixtures(lumas: Array) -> Array:
     """`patch_mixture` of stacks (K, N, H, W), put one below the other; windows across two are left out."""
     count, n, height, width = lumas.shape
     mixed = np.stack(patch_mixture(list(lumas.reshape(count, n * height, width))))
@@ -50,14 +54,14 @@ def _mixtures(lumas):
     return rows[:, :, : height - left_out]
 
 
-def pair_targets(exposures, scales):
+def pair_targets(exposures: Array, scales: int) -> list[tuple[tf.Tensor, ...]]:
     """Return `targets`, without luminance, of pairs of exposures (N, H, W, 6) in [-1, 1], as tensors."""
     lumas = (np.asarray(exposures, np.float64).reshape(*exposures.shape[:3], 2, 3) + 1) / 2 @ np.array(LUMA)
     found = targets(np.moveaxis(lumas, -1, 1), scales, luminance=False)
     return [tuple(tf.constant(array) for array in scaled) for scaled in found]
 
 
-def loss(wanted, fused, weights):
+def loss(wanted: Sequence[Any], fused: tf.Tensor, weights: Sequence[float]) -> tf.Tensor:
     """Return the loss of fused lumas.
 
     Parameters
@@ -79,7 +83,7 @@ def loss(wanted, fused, weights):
     return total
 
 
-def quality(fused, lumas, mixture, brightness=None):
+def quality(fused: tf.Tensor, lumas: tf.Tensor, mixture: tf.Tensor, brightness: tf.Tensor | None = None) -> tf.Tensor:
     """MEF-SSIM of one scale, times its luminance term where brightness is given; 1 is the most.
 
     Parameters
@@ -95,7 +99,7 @@ def quality(fused, lumas, mixture, brightness=None):
     tensor ()
     """
 
-    def blur(x):
+    def blur(x: tf.Tensor) -> tf.Tensor:
         taps = np.exp(-((np.arange(11) - 5) ** 2) / (2 * 1.5**2))
         taps = tf.constant(taps / taps.sum(), tf.float32)
         x = tf.nn.conv2d(x, tf.reshape(taps, (11, 1, 1, 1)), 1, "VALID")

@@ -19,7 +19,7 @@ FEATURES = 24
 class AdaptiveNorm(layers.Layer):
     """w0 * x + w1 * InstanceNorm(x), beginning as the identity."""
 
-    def build(self, shape):
+    def build(self, shape: tuple[int, ...]) -> None:
         """Make the weights: w0, w1 (1,), gamma, beta (C,)."""
         channels = (shape[-1],)
         self.w0 = self.add_weight(shape=(1,), initializer="ones", name="w0")
@@ -27,13 +27,13 @@ class AdaptiveNorm(layers.Layer):
         self.gamma = self.add_weight(shape=channels, initializer="ones", name="gamma")
         self.beta = self.add_weight(shape=channels, initializer="zeros", name="beta")
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         """Mix a picture with its normalisation over rows and columns."""
         mean, variance = tf.nn.moments(x, axes=(1, 2), keepdims=True)
         return self.w0 * x + self.w1 * ((x - mean) * tf.math.rsqrt(variance + 1e-5) * self.gamma + self.beta)
 
 
-def mefnet():
+def mefnet() -> keras.Model:
     """Build the network of weight maps: luma (N, H, W, 1) to weight map (N, H, W, 1), any size.
 
     Returns
@@ -55,7 +55,7 @@ def mefnet():
     return keras.Model(inputs, x, name="mefnet")
 
 
-def mefnet_luma(model, lumas):
+def mefnet_luma(model: keras.Model, lumas: tf.Tensor) -> tf.Tensor:
     """Fuse one stack of small lumas as MEF-Net does, guided filter included.
 
     Parameters
@@ -71,7 +71,7 @@ def mefnet_luma(model, lumas):
     weight_maps = model(lumas)
     side = 2 * RADIUS + 1
 
-    def mean(x):
+    def mean(x: tf.Tensor) -> tf.Tensor:
         return tf.nn.avg_pool2d(x, side, 1, "SAME")  # padded positions do not count
 
     mean_x, mean_y = mean(lumas), mean(weight_maps)
@@ -81,7 +81,7 @@ def mefnet_luma(model, lumas):
     return fused[tf.newaxis]
 
 
-def deepfuse():
+def deepfuse() -> keras.Model:
     """Build DeepFuse with first weights that pass the average of the pair on, beside random features.
 
     Returns
@@ -105,7 +105,7 @@ def deepfuse():
     return model
 
 
-def deepfuse_luma(model, lumas):
+def deepfuse_luma(model: keras.Model, lumas: tf.Tensor) -> tf.Tensor:
     """Fuse pairs as DeepFuse does, before its stretch: a result from 0 to 1 is what the stretch leaves alone.
 
     Parameters

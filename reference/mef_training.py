@@ -9,10 +9,11 @@ of full size. Either takes minutes on one core.
 import argparse
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -27,10 +28,11 @@ from npfuse.scoring.metrics import MEF_SCALES, mef_ssim
 from npfuse.weights.npz_files import save_weights
 from npfuse.weights.weights import Weights
 from reference import mef_networks
+from reference.arrays import Array
 from reference.errors import InputError
 from reference.export import export_arrays
 from reference.mef_loss import loss, targets
-from reference.scenes import named, read_scenes, refuse_validation
+from reference.scenes import Scene, named, read_scenes, refuse_validation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,19 +57,19 @@ class Schedule:
     crop: int = 96
     pairs: float = 0.5
     most: int = 4
-    scales: tuple = (1.0,)
+    scales: tuple[float, ...] = (1.0,)
     learning_rate: float = 2e-3
     final_rate: float = 1e-5
     warm_up: float = 0.0
     average: float = 0.995
 
 
-def full_stack(scene):
+def full_stack(scene: Scene) -> Array:
     """Return the lumas of a scene's exposures, (K, H, W), float32."""
-    return np.stack([luma_of(np.float32(exposure) / 255) for exposure in scene.exposures])
+    return np.stack([luma_of(exposure.astype(np.float32) / 255) for exposure in scene.exposures])
 
 
-def small_stack(scene):
+def small_stack(scene: Scene) -> Array:
     """Return the lumas of a scene's exposures at MEF-Net's low resolution, (K, H, W)."""
     height, width, _ = scene.under.shape
     small = dict(zip(("height", "width"), low_resolution(height, width), strict=True))
@@ -88,9 +90,9 @@ class Network:
     schedule : Schedule
     """
 
-    build: Callable
-    fused_luma: Callable
-    stack: Callable
+    build: Callable[[], keras.Model]
+    fused_luma: Callable[[keras.Model, tf.Tensor], tf.Tensor]
+    stack: Callable[[Scene], Array]
     size: str
     schedule: Schedule
 
@@ -123,7 +125,7 @@ NETWORKS = {
 }
 
 
-def draw_stack(rng, stacks, pairs, crop=0, most=4):
+def draw_stack(rng: np.random.Generator, stacks: Sequence[Array], pairs: float, crop: int = 0, most: int = 4) -> Array:
     """Draw a scene's stack of exposures, cropped and flipped at random.
 
     Parameters
@@ -138,7 +140,7 @@ def draw_stack(rng, stacks, pairs, crop=0, most=4):
     -------
     ndarray (2 to most, H', W')
     """
-    stack = stacks[rng.integers(len(stacks))]
+    stack = stacks[int(rng.integers(len(stacks)))]
     if rng.random() < pairs:
         stack = stack[[0, -1]]
     else:
@@ -152,7 +154,9 @@ def draw_stack(rng, stacks, pairs, crop=0, most=4):
     return stack[:, :, ::-1] if rng.random() < 0.5 else stack
 
 
-def train(network, scenes, schedule, seed, say=print):
+def train(
+    network: str, scenes: Sequence[Scene], schedule: Schedule, seed: int, say: Callable[[str], object] = print
+) -> dict[str, Array]:
     """Train on scenes.
 
     Parameters
@@ -185,7 +189,7 @@ def train(network, scenes, schedule, seed, say=print):
     stacks = [parts.stack(scene) for scene in scenes]
 
     @tf.function
-    def step(wanted):
+    def step(wanted: Sequence[Any]) -> tf.Tensor:
         with tf.GradientTape() as tape:
             value = loss(wanted, parts.fused_luma(model, wanted[0][0]), schedule.scales)
         variables = model.trainable_variables
@@ -211,7 +215,7 @@ def train(network, scenes, schedule, seed, say=print):
     return last if share == 1 else {name: (average[name] - share * first[name]) / (1 - share) for name in last}
 
 
-def main(argv):
+def main(argv: Sequence[str]) -> int:
     """Read the options of ``train-mef``, train, score the pairs and write the weights file."""
     parser = argparse.ArgumentParser(
         prog="python -m reference train-mef",
@@ -262,6 +266,6 @@ def main(argv):
     return 0
 
 
-def as_weights(model, arrays, source, name=""):
+def as_weights(model: str, arrays: Mapping[str, Array], source: str, name: str = "") -> Weights:
     """Return arrays as npfuse's weights."""
     return Weights(model=model, build={}, arrays=arrays, normalization="full_range", source=source, name=name)

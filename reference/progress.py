@@ -2,6 +2,7 @@
 
 import sys
 import time
+from typing import TextIO
 
 from npfuse.progress import Bar, clock
 
@@ -17,18 +18,18 @@ class Progress:
         Where to write; stderr when left out.
     """
 
-    def __init__(self, first_epoch, epochs, steps, stream=None):
+    def __init__(self, first_epoch: int, epochs: int, steps: int, stream: TextIO | None = None) -> None:
         self.first_epoch, self.epochs, self.steps = first_epoch, epochs, steps
         self.bar = Bar("training", stream or sys.stderr)
         self.started = self.epoch_started = time.monotonic()
 
-    def step(self, epoch, step, loss):
+    def step(self, epoch: int, step: int, loss: float) -> None:
         """Step `step` (from 1) of epoch `epoch` (from 1) is done, with the mean loss of the epoch so far."""
         done = (epoch - 1 - self.first_epoch) * self.steps + step
         steps = (self.epochs - self.first_epoch) * self.steps
         self.bar(done, steps, f"epoch {epoch}/{self.epochs}, loss {loss:.4f}")
 
-    def epoch(self, epoch, loss, note=""):
+    def epoch(self, epoch: int, loss: float, note: str = "") -> None:
         """Epoch `epoch` is done."""
         now = time.monotonic()
         left = (now - self.started) / (epoch - self.first_epoch) * (self.epochs - epoch)
@@ -37,6 +38,6 @@ class Progress:
         line = f"epoch {epoch}/{self.epochs} loss {loss:.4f} {per_step:.2f} s/step left {clock(left)}"
         self.line(line + (f" {note}" if note else ""))
 
-    def line(self, text):
+    def line(self, text: str) -> None:
         """Write a line of its own."""
         self.bar.say(text)

@@ -9,7 +9,7 @@ that were set aside (the model card of each bundled weights file has the scores)
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 VALIDATION = (
     "merianos/Flowers",
@@ -118,15 +118,15 @@ class Recipe:
     average: float | None = None
 
     @property
-    def margin(self):
+    def margin(self) -> int:
         """Margin of the weights: crops with pixels after them never show what is trained the padding of halving."""
         return self.context
 
     @property
-    def build(self):
+    def build(self) -> dict[str, Any]:
         """Arguments that build this network, here and in npfuse."""
-        tonefuse = {"coarse": self.coarse, "dilations": list(self.dilations), "tones": self.tones}
-        own = {"lightfuse": {"decoder": self.decoder}, "tonefuse": tonefuse}
+        tonefuse: dict[str, Any] = {"coarse": self.coarse, "dilations": list(self.dilations), "tones": self.tones}
+        own: dict[str, dict[str, Any]] = {"lightfuse": {"decoder": self.decoder}, "tonefuse": tonefuse}
         return {"hidden": list(self.hidden)} | own.get(self.model, {})
 
 

@@ -3,16 +3,22 @@
 `reference.score` scores weights files, fused as users fuse them.
 """
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 
 from npfuse.padding import GRID
 from npfuse.scoring.metrics import psnr, ssim
+from reference.arrays import Array
 from reference.examples import thumbnail
-from reference.scenes import full_range
+from reference.progress import Progress
+from reference.scenes import Scene, full_range
+
+Scores = dict[str, tuple[float, float]]  # by scene: PSNR in dB, SSIM
 
 
-def fuse_scene(model, scene, margin=0):
+def fuse_scene(model: keras.Model, scene: Scene, margin: int = 0) -> Array:
     """Fuse a whole scene: edge-replicated at the bottom and right, run, cropped, rounded to bytes.
 
     Parameters
@@ -35,21 +41,21 @@ def fuse_scene(model, scene, margin=0):
     return np.round((output + 1) / 2 * 255).astype(np.uint8)
 
 
-def score(model, scenes, margin=0):
+def score(model: keras.Model, scenes: Sequence[Scene], margin: int = 0) -> Scores:
     """PSNR (dB) and SSIM of the fused whole pictures against their labels.
 
     Returns
     -------
     dict of scene name to (psnr, ssim)
     """
-    scores = {}
+    scores: Scores = {}
     for scene in scenes:
         fused = fuse_scene(model, scene, margin)
         scores[scene.name] = psnr(scene.label, fused), ssim(scene.label, fused)
     return scores
 
 
-def format_scores(scores):
+def format_scores(scores: Scores) -> str:
     """One line: the mean, then every scene.
 
     Examples
@@ -62,13 +68,13 @@ def format_scores(scores):
     return f"PSNR {psnr:.2f} dB SSIM {similarity:.4f} ({each})"
 
 
-def warn_of_dead_channels(model, scenes, progress):
+def warn_of_dead_channels(model: keras.Model, scenes: Sequence[Scene], progress: Progress) -> None:
     """Say so if an output channel of DetailNet is zero everywhere: its last ReLU never wakes up again."""
     for channel in dead_channels(model, scenes):
         progress.line(f"warning: channel {channel} of DetailNet's output is always 0; try another --seed")
 
 
-def dead_channels(model, scenes):
+def dead_channels(model: keras.Model, scenes: Sequence[Scene]) -> list[int]:
     """Output channels of LightFuse's DetailNet that are 0 on every pixel of a coarse grid over the scenes.
 
     Parameters

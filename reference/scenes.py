@@ -8,6 +8,7 @@ row and column of them end at the far border, so that every pixel is in some pat
 ``full_range`` maps bytes to [-1, 1]. Left out: downloading data sets, and the authors' per-image min-max scaling.
 """
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+from reference.arrays import Array
 from reference.errors import InputError
 from reference.made_labels import made_label
 from reference.recipes import VALIDATION
@@ -40,32 +42,32 @@ class Scene:
     """
 
     name: str
-    exposures: tuple
-    given_label: np.ndarray | None = None
+    exposures: tuple[Array, ...]
+    given_label: Array | None = None
     folder: Path | None = None
 
     @cached_property
-    def label(self):
+    def label(self) -> Array:
         """The label that the data set gives, or one that is made of all exposures."""
         return made_label(self.exposures) if self.given_label is None else self.given_label
 
     @property
-    def for_validation(self):
+    def for_validation(self) -> bool:
         """Whether the scene is one of `reference.recipes.VALIDATION`: where it lies tells, not what it is called."""
         return self.folder is not None and "/".join(self.folder.resolve().parts[-2:]) in VALIDATION
 
     @property
-    def under(self):
+    def under(self) -> Array:
         """The darkest exposure."""
         return self.exposures[0]
 
     @property
-    def over(self):
+    def over(self) -> Array:
         """The brightest exposure."""
         return self.exposures[-1]
 
 
-def read_scenes(*folders):
+def read_scenes(*folders: str | Path) -> list[Scene]:
     """Read every scene of folders, and of the folders in them.
 
     Parameters
@@ -96,7 +98,7 @@ def read_scenes(*folders):
     return scenes
 
 
-def _scene_folders(folder):
+def _scene_folders(folder: Path) -> Iterator[Path]:
     for path in sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] != "."):
         if any(_is_picture(file) for file in path.iterdir()):
             yield path
@@ -104,11 +106,11 @@ def _scene_folders(folder):
             yield from _scene_folders(path)
 
 
-def _is_picture(path):
+def _is_picture(path: Path) -> bool:
     return path.is_file() and path.suffix.lower() in SUFFIXES
 
 
-def read_scene(folder, name=None):
+def read_scene(folder: str | Path, name: str | None = None) -> Scene:
     """Read one scene.
 
     Parameters
@@ -133,7 +135,7 @@ def read_scene(folder, name=None):
         raise InputError(f"{folder}: the scene has {len(labels)} label pictures, expected one at most")
     if len(exposures) < 2:
         raise InputError(f"{folder}: the scene has {len(exposures)} exposures, expected 2 or more exposure_NN.jpg")
-    read = []
+    read: list[Array] = []
     for path in exposures + labels:
         rgb = _read_rgb(path)
         if read and rgb.shape != read[0].shape:
@@ -150,7 +152,7 @@ def read_scene(folder, name=None):
     )
 
 
-def _read_rgb(path):
+def _read_rgb(path: Path) -> Array:
     try:
         with Image.open(path) as file:
             rgb = np.array(ImageOps.exif_transpose(file))
@@ -161,7 +163,7 @@ def _read_rgb(path):
     return rgb
 
 
-def patch_starts(length, patch=PATCH):
+def patch_starts(length: int, patch: int = PATCH) -> list[int]:
     """First rows (or columns) of the patches along one axis: stride `patch`, the last one ending at the border.
 
     Examples
@@ -175,7 +177,7 @@ def patch_starts(length, patch=PATCH):
     return starts
 
 
-def check_patch_fits(scenes, patch=PATCH):
+def check_patch_fits(scenes: Sequence[Scene], patch: int = PATCH) -> None:
     """Refuse pictures smaller than a patch.
 
     Parameters
@@ -196,7 +198,7 @@ def check_patch_fits(scenes, patch=PATCH):
             )
 
 
-def named(folders):
+def named(folders: Iterable[str | Path]) -> str:
     """Name folders of scenes in the source text of weights, in the words that `npfuse evaluate` looks for.
 
     Examples
@@ -207,7 +209,7 @@ def named(folders):
     return "the folder " + " and of ".join(Path(folder).resolve().name for folder in folders)
 
 
-def refuse_validation(scenes):
+def refuse_validation(scenes: Sequence[Scene]) -> None:
     """Refuse to train on scenes that weights are compared on.
 
     Parameters
@@ -222,7 +224,7 @@ def refuse_validation(scenes):
         raise InputError(f"scenes to train on: {', '.join(names)}, expected none of those for validation")
 
 
-def cut_patches(scenes, patch=PATCH):
+def cut_patches(scenes: Sequence[Scene], patch: int = PATCH) -> tuple[Array, Array]:
     """Cut all patches of the scenes.
 
     Parameters
@@ -253,7 +255,7 @@ def cut_patches(scenes, patch=PATCH):
     return np.stack(inputs), np.stack(labels)
 
 
-def full_range(values):
+def full_range(values: Array) -> Array:
     """Map bytes to [-1, 1] as the "full_range" normalisation does: v / 255 * 2 - 1.
 
     Examples

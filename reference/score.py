@@ -12,13 +12,14 @@ middle of the fusion's own blocks, are left out.
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +29,10 @@ from npfuse.color import luma_of
 from npfuse.pictures.contact_sheet import contact_sheet
 from npfuse.pictures.reading import Picture, check_writable, write_picture
 from npfuse.scoring.metrics import blockiness, mef_ssim, psnr, ssim
+from npfuse.weights.weights import Weights
+from reference.arrays import Array
 from reference.errors import InputError
-from reference.recipes import RECIPES
+from reference.recipes import RECIPES, Recipe
 from reference.scenes import Scene, named, read_scenes
 
 COLUMNS = ("PSNR dB", "SSIM", "luma SSIM", "MEF-SSIM", "blockiness", "own blocks")
@@ -39,7 +42,7 @@ SHIFT = 4  # rows and columns that part a fusion's blocks from those of JPEG
 Fusion = Callable[[Scene], NDArray[np.uint8]]
 
 
-def mertens(scene):
+def mertens(scene: Scene) -> Array:
     """Fuse a scene's pair by OpenCV's Mertens 2009."""
     import cv2
 
@@ -47,7 +50,7 @@ def mertens(scene):
     return np.rint(np.clip(fused, 0, 1) * 255).astype(np.uint8)
 
 
-def fuse_by_fold(weights, folds, scene):
+def fuse_by_fold(weights: Sequence[Weights], folds: Sequence[Sequence[str]], scene: Scene) -> Array:
     """Fuse a scene by the weights of the fold that it is in, or by the first where there are no folds.
 
     Parameters
@@ -64,7 +67,7 @@ def fuse_by_fold(weights, folds, scene):
     return fuse(scene.under, scene.over, weights[fold], order="given")
 
 
-def measure(scene, fused, fusion):
+def measure(scene: Scene, fused: Array, fusion: Callable[..., Array]) -> tuple[float, ...]:
     """Score a fused picture, and what its fusion makes of the scene's pair shifted against JPEG's blocks.
 
     Parameters
@@ -85,7 +88,14 @@ def measure(scene, fused, fusion):
     return *fidelity, mef_ssim(pair, fused), blockiness(fused), own_blocks
 
 
-def train_folds(recipe, data, scenes, folds, seed, folder):
+def train_folds(
+    recipe: Recipe,
+    data: Sequence[Path],
+    scenes: Sequence[Scene],
+    folds: Sequence[Sequence[str]],
+    seed: int,
+    folder: Path,
+) -> list[Weights]:
     """Train once for each fold, without its scenes.
 
     Parameters
@@ -111,7 +121,9 @@ def train_folds(recipe, data, scenes, folds, seed, folder):
     for n, fold in enumerate(folds, 1):
         out = folder / f"seed{seed}-fold{n}.npz"
         print(f"seed {seed}, without {', '.join(fold)}", file=sys.stderr)
-        job = Job(recipe=recipe, data=data, out=out, checkpoint=out.with_suffix(""), seed=seed, hold_out=fold)
+        job = Job(
+            recipe=recipe, data=tuple(data), out=out, checkpoint=out.with_suffix(""), seed=seed, hold_out=tuple(fold)
+        )
         trained, _ = split_scenes(scenes, fold)
         source = (
             f"Data: {len(trained)} scenes of {named(data)}, for a leave-scenes-out; "
@@ -122,7 +134,7 @@ def train_folds(recipe, data, scenes, folds, seed, folder):
     return trained_weights
 
 
-def table(scenes, fusions, pictures):
+def table(scenes: Sequence[Scene], fusions: Mapping[str, Any], pictures: dict[str, Any]) -> str:
     """Write the scores, one fusion after another.
 
     Parameters
@@ -151,12 +163,12 @@ def table(scenes, fusions, pictures):
     return "\n".join(lines).rstrip()
 
 
-def _row(name, scores):
+def _row(name: str, scores: Sequence[float]) -> str:
     decibels, *others = scores
     return f"{name:<12}{decibels:>12.2f}" + "".join(f"{score:>12.4f}" for score in others)
 
 
-def check_folds(scenes, folds, count=None):
+def check_folds(scenes: Sequence[Scene], folds: Sequence[Sequence[str]], count: int | None = None) -> None:
     """Refuse folds that name a scene twice or one that is not there, or are not as many as the weights.
 
     Parameters
@@ -179,7 +191,7 @@ def check_folds(scenes, folds, count=None):
         raise InputError(f"--folds: scenes are {', '.join(sorted(named))}, expected some of {known}, each once at most")
 
 
-def main(argv):
+def main(argv: Sequence[str]) -> int:
     """Read the options of ``score``, print the table, and write the sheet."""
     parser = argparse.ArgumentParser(
         prog="python -m reference score", description="Score weights on scenes: DIR/<scene>/exposure_NN.jpg, label.jpg."
@@ -222,7 +234,7 @@ def main(argv):
     return 0
 
 
-def _trained(options, scenes, folds):
+def _trained(options: argparse.Namespace, scenes: Sequence[Scene], folds: Sequence[Sequence[str]]) -> dict[str, Any]:
     """Train the folds of every seed, and return their fusions by title."""
     recipe = RECIPES[options.recipe]
     with ExitStack() as stack:

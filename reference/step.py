@@ -6,19 +6,33 @@ after the SSIM of `reference.losses` was page faults of glibc's malloc; this hal
 ``MALLOC_ARENA_MAX=1 MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=8000000000 MALLOC_TOP_PAD_=500000000``.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
 
 from npfuse.color import LUMA
 from reference import mef_loss
+from reference.colour_cycle import ColourCycle
 from reference.errors import InputError
+from reference.examples import Crops, Patches
 from reference.losses import undecided
+from reference.progress import Progress
 
 STRUCTURE_WINDOW, STRUCTURE_SCALES = 11, 2  # of MEF-SSIM; crops smaller than 22 have one scale
 
 
-def make_step(model, optimizer, loss, cycle=None, ramps_weight=0.0, undecided_weight=0.0, structure_weight=0.0):
+def make_step(
+    model: keras.Model,
+    optimizer: keras.Optimizer,
+    loss: Callable[..., tf.Tensor],
+    cycle: ColourCycle | None = None,
+    ramps_weight: float = 0.0,
+    undecided_weight: float = 0.0,
+    structure_weight: float = 0.0,
+) -> Callable[..., tf.Tensor]:
     """Make the function (inputs, labels, ramps) -> loss that takes one optimizer step.
 
     Parameters
@@ -45,7 +59,7 @@ def make_step(model, optimizer, loss, cycle=None, ramps_weight=0.0, undecided_we
     read = sums_of_units(model) if undecided_weight else []
     watched = keras.Model(model.inputs, [model.output, *read]) if read else None
 
-    def run(inputs):
+    def run(inputs: Any) -> tuple[tf.Tensor, list[tf.Tensor]]:
         arguments = list(inputs) if len(inputs) > 1 else inputs[0]
         if watched is None:
             return model(arguments, training=True), []
@@ -53,7 +67,7 @@ def make_step(model, optimizer, loss, cycle=None, ramps_weight=0.0, undecided_we
         return output, sums
 
     @tf.function(reduce_retracing=True)
-    def step(inputs, labels, shares, ramps, wanted=()):
+    def step(inputs: Any, labels: Any, shares: tf.Tensor, ramps: Any, wanted: Any = ()) -> tf.Tensor:
         with tf.GradientTape() as tape:
             output, sums = run(inputs)
             height, width = labels.shape[1:3]
@@ -72,8 +86,9 @@ def make_step(model, optimizer, loss, cycle=None, ramps_weight=0.0, undecided_we
         optimizer.apply(cycle.mean(gradients) if cycle else gradients, model.trainable_variables)
         return value
 
-    def step_on_arrays(inputs, labels, ramps):
-        wanted, (pictures, shares, exposures) = (), labels
+    def step_on_arrays(inputs: Any, labels: Any, ramps: Any) -> tf.Tensor:
+        wanted: Any = ()
+        pictures, shares, exposures = labels
         if structure_weight:
             scales = min(pictures.shape[1] // STRUCTURE_WINDOW, STRUCTURE_SCALES)
             wanted = mef_loss.pair_targets(exposures, scales)
@@ -83,7 +98,7 @@ def make_step(model, optimizer, loss, cycle=None, ramps_weight=0.0, undecided_we
     return step_on_arrays
 
 
-def unevenness(light):
+def unevenness(light: tf.Tensor) -> tf.Tensor:
     """How far pictures of ramps fall where they should rise, and change where they should not.
 
     Parameters
@@ -111,14 +126,14 @@ def unevenness(light):
     return tf.reduce_mean(tf.reduce_sum(falls, axis=2)) + tf.reduce_mean(tf.reduce_sum(across, axis=1))
 
 
-def sums_of_units(model):
+def sums_of_units(model: keras.Model) -> list[tf.Tensor]:
     """The values that the ReLUs of DetailNet's hidden layers read, as tensors of the model."""
     detail = [layer for layer in model.layers if layer.name.startswith("detail")]
     count = len([layer for layer in detail if isinstance(layer, keras.layers.Conv2D)])
     return [layer.input for layer in detail if layer.name in {f"detail{n}_relu" for n in range(1, count)}]
 
 
-def train_epoch(step, examples, epoch, progress):
+def train_epoch(step: Callable[..., tf.Tensor], examples: Patches | Crops, epoch: int, progress: Progress) -> float:
     """Take every batch of an epoch.
 
     Returns

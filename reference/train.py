@@ -9,9 +9,11 @@ whose label the data set gives. Left out: the authors' per-image min-max normali
 
 import json
 import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any, TextIO
 
 import keras
 import tensorflow as tf
@@ -25,8 +27,8 @@ from reference.export import export_arrays, import_arrays, save_npz
 from reference.losses import plain_loss, tone_loss, vgg_loss
 from reference.progress import Progress
 from reference.recipes import Recipe
-from reference.scene_scores import format_scores, score, warn_of_dead_channels
-from reference.scenes import named, read_scenes, refuse_validation
+from reference.scene_scores import Scores, format_scores, score, warn_of_dead_channels
+from reference.scenes import Scene, named, read_scenes, refuse_validation
 from reference.step import make_step, train_epoch
 
 
@@ -56,12 +58,12 @@ class Job:
     """
 
     recipe: Recipe
-    data: tuple
+    data: tuple[Path, ...]
     out: Path
     checkpoint: Path
     vgg_weights: Path | None = None
     seed: int = 1
-    hold_out: tuple = ()
+    hold_out: tuple[str, ...] = ()
     score_every: int = 10
     resume: bool = False
     force: bool = False
@@ -71,7 +73,7 @@ class TrainingInterruptedError(Exception):
     """Ctrl-C during training; the argument is the number of epochs in the checkpoint."""
 
 
-def check_job(job):
+def check_job(job: Job) -> None:
     """Refuse, before anything slow, what would overwrite files, fail at the end, or be ignored.
 
     Parameters
@@ -108,7 +110,7 @@ def check_job(job):
         )
 
 
-def train(job, stream=None):
+def train(job: Job, stream: TextIO | None = None) -> keras.Model:
     """Train, score and write the weights file.
 
     Parameters
@@ -136,13 +138,15 @@ def train(job, stream=None):
     scores = {which: values for which, values in scores.items() if values}
     for which, values in scores.items():
         progress.line(f"{which}: {format_scores(values)}")
-    described = {"source": describe(job, len(trained), scores), "margin": margin}
-    save_npz(job.out, model, build=job.recipe.build, **described, overwrite=job.force)
+    source = describe(job, len(trained), scores)
+    save_npz(job.out, model, build=job.recipe.build, source=source, margin=margin, overwrite=job.force)
     progress.line(f"wrote {job.out}")
     return model
 
 
-def fit(job, trained, held_out=(), stream=None):
+def fit(
+    job: Job, trained: Sequence[Scene], held_out: Sequence[Scene] = (), stream: TextIO | None = None
+) -> keras.Model:
     """Train, and keep checkpoints; nothing else is written.
 
     Parameters
@@ -170,7 +174,8 @@ def fit(job, trained, held_out=(), stream=None):
     optimizer = make_optimizer(recipe, len(examples) * recipe.epochs, model)
     optimizer.build(model.trainable_variables)
     tone = partial(tone_loss, log_mse=recipe.log_mse)
-    loss = {"plain": plain_loss, "tone": tone}.get(recipe.loss) or vgg_loss(job.vgg_weights)
+    losses: dict[str, Callable[..., tf.Tensor]] = {"plain": plain_loss, "tone": tone}
+    loss = losses.get(recipe.loss) or vgg_loss(job.vgg_weights)
     cycle = ColourCycle(model.trainable_variables) if recipe.colour_cycle else None
     if cycle:
         cycle.initialize(model.trainable_variables)
@@ -201,7 +206,7 @@ def fit(job, trained, held_out=(), stream=None):
     return result(model, optimizer, recipe)
 
 
-def make_optimizer(recipe, steps, model):
+def make_optimizer(recipe: Recipe, steps: int, model: keras.Model) -> keras.Optimizer:
     """Make a recipe's optimizer.
 
     Parameters
@@ -237,14 +242,14 @@ def make_optimizer(recipe, steps, model):
     return optimizer
 
 
-def result(model, optimizer, recipe):
+def result(model: keras.Model, optimizer: keras.Optimizer, recipe: Recipe) -> keras.Model:
     """Return the network as it runs on whole pictures, with the weights that training has come to."""
     network = getattr(keras_models, recipe.model)(**recipe.build)
     import_arrays(network, export_arrays(averaged(model, optimizer)))
     return network
 
 
-def averaged(model, optimizer):
+def averaged(model: keras.Model, optimizer: keras.Optimizer) -> keras.Model:
     """Return the model with the moving averages of its weights, or itself where the optimizer keeps none."""
     if not optimizer.use_ema:
         return model
@@ -254,7 +259,7 @@ def averaged(model, optimizer):
     return copy
 
 
-def split_scenes(scenes, hold_out):
+def split_scenes(scenes: Sequence[Scene], hold_out: Sequence[str]) -> tuple[list[Scene], list[Scene]]:
     """Part the scenes into those to train on and those held out; those for validation are in neither.
 
     Parameters
@@ -280,12 +285,12 @@ def split_scenes(scenes, hold_out):
     return trained, [scene for scene in scenes if scene.name in hold_out]
 
 
-def given(scenes):
+def given(scenes: Sequence[Scene]) -> list[Scene]:
     """Return the scenes whose label the data set gives."""
     return [scene for scene in scenes if scene.given_label is not None]
 
 
-def _settings(job, trained, held_out):
+def _settings(job: Job, trained: Sequence[Scene], held_out: Sequence[Scene]) -> dict[str, Any]:
     """What a checkpoint may only be resumed with, in JSON values; epochs only where they set the learning rate."""
     recipe = asdict(job.recipe)
     if job.recipe.final_rate is None:
@@ -303,7 +308,7 @@ def _settings(job, trained, held_out):
     )
 
 
-def describe(job, count, scores):
+def describe(job: Job, count: int, scores: Mapping[str, Scores]) -> str:
     """The source text of the weights file: data, recipe, seed and scores.
 
     Parameters

@@ -8,6 +8,7 @@ was taken; and how much stronger noise is in the result than in the brighter exp
 """
 
 import argparse
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -17,10 +18,11 @@ import numpy as np
 from npfuse import fuse, fuse_stack
 from npfuse.color import LUMA
 from npfuse.scoring.metrics import mef_ssim
+from reference.arrays import Array
 from reference.errors import InputError
 from reference.examples import LEAST_GAP
 from reference.recipes import VALIDATION
-from reference.scenes import read_scenes
+from reference.scenes import Scene, read_scenes
 
 STEPS = 4  # of a stack, from its darkest to its brightest exposure
 GROUPS = ("neighbours", "2 apart", "3 apart", "extremes")
@@ -55,7 +57,7 @@ class PairScores:
     noise: float | None
 
 
-def pairs_of(scene):
+def pairs_of(scene: Scene) -> list[tuple[int, int, int]]:
     """Return the pairs of a scene: (darker, brighter, group), indices of its exposures and of `GROUPS`.
 
     Examples
@@ -75,7 +77,7 @@ def pairs_of(scene):
     ]
 
 
-def measure(scene, fusion):
+def measure(scene: Scene, fusion: Callable[..., Array]) -> list[PairScores]:
     """Measure a fusion on every pair of a scene.
 
     Parameters
@@ -107,7 +109,7 @@ def measure(scene, fusion):
     return found
 
 
-def lost(pair, fused):
+def lost(pair: Sequence[Array], fused: Array) -> Array:
     """Tell which pixels are black or white although an exposure shows them.
 
     Parameters
@@ -130,13 +132,13 @@ def lost(pair, fused):
     return ended & (shown[0] | shown[1])
 
 
-def better_exposed(under, over):
+def better_exposed(under: Array, over: Array) -> Array:
     """Take each pixel from the exposure whose luma is nearer to the middle, uint8."""
     far = [np.abs(exposure @ np.array(LUMA) - 127.5) for exposure in (under, over)]
     return np.where((far[0] < far[1])[..., np.newaxis], under, over)
 
 
-def chroma(rgb):
+def chroma(rgb: Array) -> Array:
     """CIELAB chroma of sRGB bytes, D65, (H, W).
 
     Examples
@@ -149,13 +151,13 @@ def chroma(rgb):
     return np.hypot(500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2]))
 
 
-def linear(rgb):
+def linear(rgb: Array) -> Array:
     """Light of sRGB bytes, in [0, 1]."""
     levels = np.arange(256) / 255
     return np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)[rgb]
 
 
-def with_noise(rgb, seed=0):
+def with_noise(rgb: Array, seed: int = 0) -> Array:
     """Draw the noise of photons and of reading them out into sRGB bytes: `FULL_WELL` electrons are white.
 
     Examples
@@ -172,7 +174,7 @@ def with_noise(rgb, seed=0):
     return np.rint(encoded * 255).astype(np.uint8)
 
 
-def noise_ratio(over, noisy_over, fused, noisy_fused):
+def noise_ratio(over: Array, noisy_over: Array, fused: Array, noisy_fused: Array) -> float | None:
     """Standard deviation of the noise of a result over that of the brighter exposure, where that is well exposed.
 
     Parameters
@@ -191,7 +193,7 @@ def noise_ratio(over, noisy_over, fused, noisy_fused):
     return float(np.std(differences[0]) / np.std(differences[1]))
 
 
-def table(scores):
+def table(scores: Mapping[str, Sequence[PairScores]]) -> str:
     """Write the table, a line a fusion.
 
     Parameters
@@ -218,17 +220,18 @@ def table(scores):
     return "\n".join(lines)
 
 
-def fusion_of(source):
+def fusion_of(source: str) -> Callable[[Array, Array], Array]:
     """Return the fusion by a method's name, or by bundled weights or a weights file."""
 
-    def fusion(under, over):
-        chosen = {"method": source} if source in METHODS else {"weights": source}
-        return fuse(under, over, order="given", **chosen)
+    def fusion(under: Array, over: Array) -> Array:
+        if source in METHODS:
+            return fuse(under, over, method=source, order="given")
+        return fuse(under, over, source, order="given")
 
     return fusion
 
 
-def main(argv):
+def main(argv: Sequence[str]) -> int:
     """Read the options of ``validate`` and print the table."""
     parser = argparse.ArgumentParser(
         prog="python -m reference validate",
@@ -248,7 +251,7 @@ def main(argv):
     return 0
 
 
-def chosen_scenes(scenes, names):
+def chosen_scenes(scenes: Sequence[Scene], names: str | None) -> list[Scene]:
     """Choose scenes by their names, or those for validation where none are given.
 
     Raises
