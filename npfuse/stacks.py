@@ -37,7 +37,7 @@ DARK, DARK_RAMP = 2.0, 8.0  # likewise at black, for frames mapped to a brighter
 READ_LEVEL = 24.0  # encoded level at which noise of reading equals that of photons
 CURVE_ERROR = 0.1  # added to slopes: a curve's own error, as a share of the mapped frame's noise
 SMOOTHING = 4  # levels over which slopes are averaged
-LEAST_SCATTER = 1.5  # levels
+LEAST_SCATTER, MOST_SCATTER = 1.5, 3.0  # levels; where much of a scene moves, its scatter is no noise
 TOLERANCE = 2.0  # scatters by which a mean may differ before it halves the weight
 
 
@@ -148,7 +148,7 @@ def _table(
     """Return levels, weights against a base frame that weighs 1, and one over limits."""
     own, there = (1 + (READ_LEVEL / np.maximum(x, 1)) ** 2 for x in (np.arange(LEVELS), levels))
     weights = shown * there / (own * slopes**2 + CURVE_ERROR**2)
-    limits = TOLERANCE * np.maximum(scatter, LEAST_SCATTER)
+    limits = TOLERANCE * np.clip(scatter, LEAST_SCATTER, MOST_SCATTER)
     return np.stack([levels, weights, 1 / limits], axis=1).astype(np.float32)
 
 

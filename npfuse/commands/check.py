@@ -3,14 +3,18 @@
 import argparse
 from pathlib import Path
 
+import numpy as np
+
 from npfuse.commands.console import Commands
 from npfuse.contract import check_survey
 from npfuse.pairs.diagnosis import Diagnosis, diagnose, findings
 from npfuse.pairs.file_fusion import FileOptions, Teller, check_alike, read_pair
 from npfuse.pairs.file_options import CLIP_HINT
 from npfuse.pairs.motions import described
+from npfuse.pairs.unlike import unlike_training
 from npfuse.pictures.picture import shown
 from npfuse.pictures.stored import opened
+from npfuse.strips import WHITE
 from npfuse.survey import survey
 
 FOUND = 1
@@ -42,11 +46,13 @@ def _check(arguments: argparse.Namespace) -> int:
         else:
             a, b = (picture.pixels for picture in read_pair(arguments.under, arguments.over, FileOptions(), Teller()))
         found = diagnose(a, b)
+        white = WHITE[np.dtype(a.dtype)]
+        unlike = [] if found.same else unlike_training(found.stops, (survey(a).mean / white, survey(b).mean / white))
     height, width = a.shape[:2]
     print(f"size        {height}x{width} (height x width), {a.dtype}")
     for line in _measured(found):
         print(line)
-    told = findings(found) + ([] if found.motion.sure else [UNSURE])
+    told = findings(found) + unlike + ([] if found.motion.sure else [UNSURE])
     for finding in told:
         print(f"warning: {finding}")
     if not told:

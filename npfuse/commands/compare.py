@@ -83,8 +83,8 @@ def add(commands: Commands) -> None:
         "rank",
         help="score rankings of blind sheets",
         description="Score rankings of the sheets of `npfuse compare --blind`: mean rank, 1 is best, and how often "
-        "each method was first and last. A ranking is a text file a judge: a line a sheet, best first, "
-        "'lake: B D A C', with B=D for a tie.",
+        "each method was first and last. A ranking is a text file: a line a sheet, best first, 'lake: B D A C'; "
+        "B=D is a tie.",
     )
     command.add_argument("key", type=Path, metavar="KEY", help="the .json that compare --blind wrote")
     command.add_argument("rankings", type=Path, nargs="+", metavar="RANKING", help="text files, one a judge")
