@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from npfuse.padding import GRID, on_grid
-from npfuse.strips import TILE_GRID, Pair, pair_of, thumbnail_size, tiles_along
+from npfuse.strips import TILE_GRID, Pair, Pixels, pair_of, thumbnail_size, tiles_along
 from npfuse.survey import Survey
 from npfuse.weights.weights import Weights
 
@@ -50,18 +50,19 @@ def new_card_array(like: "CardArray") -> "CardArray":
     return empty(like.shape, like.dtype)
 
 
-def given_back(out: "CardArray", like: Any) -> Any:
+def given_back(out: "CardArray", like: Any) -> Pixels:
     """Return a result on the card as an array of the library of `like`, of the same memory; else Numba's."""
     library = type(like).__module__.split(".")[0]
     if library == "cupy":
         import cupy
 
-        return cupy.asarray(out)
+        out = cupy.asarray(out)
     if library == "torch":
         import torch
 
-        return torch.as_tensor(out, device=like.device)
-    return out
+        out = torch.as_tensor(out, device=like.device)
+    fused: Pixels = out
+    return fused
 
 
 def has_room(pictures: Sequence[Any], weights: Weights) -> bool:

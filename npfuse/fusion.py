@@ -293,7 +293,7 @@ def float_engine(engine: FusionEngine) -> Engine:
     raise ValueError(f"fuse: engine of pictures in parts is {engine!r}, expected one of {', '.join(get_args(Engine))}")
 
 
-def _fused_on_card(pictures: list[Any], weights: Weights, *, order: Order, progress: Progress | None) -> Any:
+def _fused_on_card(pictures: list[Any], weights: Weights, *, order: Order, progress: Progress | None) -> Pixels:
     """Fuse pictures on a graphics card that has room for them."""
     first = pictures[0]
     out: Any = new_card_array(first) if is_card_array(first) else np.empty_like(first, order="C")
@@ -302,7 +302,8 @@ def _fused_on_card(pictures: list[Any], weights: Weights, *, order: Order, progr
         fuse_whole(exposures, result, weights, in_order=order == "given", check=check_range)
         if progress:
             progress(done, len(stacks))
-    return out
+    fused: Pixels = out
+    return fused
 
 
 def require_engine(engine: FusionEngine, method: Method) -> None:
