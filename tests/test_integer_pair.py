@@ -91,8 +91,8 @@ def test_grey_pictures_and_batches_are_fused():
     colours = npfuse.fuse(*(np.repeat(p[..., None], 3, axis=2) for p in (under, over)), weights, engine="int16")
     grey = npfuse.fuse(under, over, weights, engine="int16")
     assert np.array_equal(grey, np.floor(colours.mean(axis=2) + 0.5))
-    batch = npfuse.fuse(np.stack([under] * 2)[..., None].repeat(3, 3), np.stack([over] * 2)[..., None].repeat(3, 3), weights,
-                        engine="int16")  # fmt: skip
+    batches = (np.stack([picture] * 2)[..., np.newaxis].repeat(3, axis=3) for picture in (under, over))
+    batch = npfuse.fuse(*batches, weights, engine="int16")
     assert np.array_equal(batch[1], colours)
 
 
@@ -110,7 +110,9 @@ def test_refused():
         npfuse.fuse(under, over, "lightfuse", engine="int16")
     with pytest.raises(ValueError, match="fuse: engine of Mertens 2009 is 'mixed', expected one of fast, definition"):
         npfuse.fuse(*random_pair((8, 8, 3)), method="mertens", engine="mixed")
-    with pytest.raises(ValueError, match="fuse: engine is 'int4', expected one of fast, definition, int16, int16-shift"):
+    with pytest.raises(
+        ValueError, match="fuse: engine is 'int4', expected one of fast, definition, int16, int16-shift"
+    ):
         npfuse.fuse(*random_pair((8, 8, 3)), engine="int4")
 
 

@@ -40,7 +40,10 @@ def test_every_format_holds_the_numbers(tmp_path, array):
     body = re.search(rb"\{(.*)\}", files["h"], re.DOTALL).group(1).decode()
     numbers = [eval(n) for n in body.replace("f", "").replace("\n", "").split(", ")]
     assert np.array_equal(np.array(numbers, array.dtype), array.ravel())
-    assert f"static const {'float' if array.dtype.kind == 'f' else array.dtype.name + '_t'} some_name" in files["h"].decode()
+    assert (
+        f"static const {'float' if array.dtype.kind == 'f' else array.dtype.name + '_t'} some_name"
+        in files["h"].decode()
+    )
 
 
 def test_float_vectors_are_what_the_definitions_compute():
@@ -82,7 +85,9 @@ def test_the_manifest_is_enough_to_read_the_files(tmp_path):
     assert detail["nodes"] == ["detail1", "detail1_relu"]
     value = np.fromfile(tmp_path / "set" / "values" / "detail1_relu.bin", "<i2")
     total = np.fromfile(tmp_path / "set" / "sums" / "detail1_relu.bin", "<i4").reshape(-1, 12).astype(np.int64)
-    mult, shift = (vectors.arrays[f"weights/detail1_relu.rescale.{name}"].astype(np.int64) for name in ("mult", "shift"))
+    mult, shift = (
+        vectors.arrays[f"weights/detail1_relu.rescale.{name}"].astype(np.int64) for name in ("mult", "shift")
+    )
     assert np.array_equal(np.maximum((total * mult + (1 << (shift - 1))) >> shift, 0).ravel(), value)
 
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from npfuse.ops import Resize
 from npfuse.ops.operator import Shape, check_arrays
-from npfuse.ops.resize import Method, resize_taps
+from npfuse.ops.resize import Resampling, resize_taps
 
 
 def integer_taps(n: int, factor: int) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
@@ -43,7 +43,7 @@ def check_resize(op: Resize, shape: Shape) -> int:
     return factor
 
 
-def resize(x: NDArray[Any], *, height: int, width: int, method: Method) -> NDArray[Any]:
+def resize(x: NDArray[Any], *, height: int, width: int, method: Resampling) -> NDArray[Any]:
     """Resample pictures of whole numbers, rounding to the nearest, ties upwards.
 
     Parameters
