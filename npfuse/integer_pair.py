@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from npfuse.examples import SCENES, example_pair
 from npfuse.integer import Arithmetic, IntegerGraph, Rounding, hidden_values, quantized, run_integers
 from npfuse.integer.format import INPUT, THUMBNAIL
-from npfuse.padding import GRID
+from npfuse.padding import GRID, on_grid
 from npfuse.pictures.reading import read_picture
 from npfuse.strips import Pixels, Tile, thumbnail_size, tile_side, tiles_along
 from npfuse.survey import survey
@@ -128,7 +128,7 @@ def fuse_integer_pair(
     A grey picture goes through the network as RGB; the mean of the three channels comes back, rounded half up.
     """
     pair = _Pair(under, over, weights)
-    height, width = (-(-size // GRID) * GRID for size in out.shape[:2])
+    height, width = on_grid(*out.shape[:2])
     whole = weights.graph(*weights.padded_size(*out.shape[:2]))
 
     def job(row: Tile, column: Tile) -> None:

@@ -91,8 +91,8 @@ def test_grey_pictures_and_batches_are_fused():
     colours = npfuse.fuse(*(np.repeat(p[..., None], 3, axis=2) for p in (under, over)), weights, engine="int16")
     grey = npfuse.fuse(under, over, weights, engine="int16")
     assert np.array_equal(grey, np.floor(colours.mean(axis=2) + 0.5))
-    pair = (np.stack([picture] * 2)[..., None].repeat(3, 3) for picture in (under, over))
-    batch = npfuse.fuse(*pair, weights, engine="int16")
+    batches = (np.stack([picture] * 2)[..., np.newaxis].repeat(3, axis=3) for picture in (under, over))
+    batch = npfuse.fuse(*batches, weights, engine="int16")
     assert np.array_equal(batch[1], colours)
 
 
