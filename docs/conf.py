@@ -4,6 +4,7 @@ Pages that are made of the source (gallery, figures, commands, API, cards of the
 first, by the scripts beside this file.
 """
 
+import re
 import sys
 from importlib.metadata import version as version_of
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 from docutils.utils.math.latex2mathml import tex2mathml
 
 HERE = Path(__file__).parent
+ABSOLUTE = re.compile(r"\|(\S(?:[^|]*\S)?)\|")
 sys.path[:0] = [str(HERE)]
 
 import making  # noqa: E402  (needs the path above)
@@ -26,6 +28,7 @@ myst_heading_anchors = 4
 exclude_patterns = ["_build", "Thumbs.db"]
 default_role = "py:obj"  # `npfuse.fuse` in a docstring is a link where it is documented, and code elsewhere
 nitpicky = False
+suppress_warnings = ["toc.empty_glob"]  # pages of parts that may be left out
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings say types, shapes and units
@@ -57,9 +60,15 @@ def self_skip():
     return SkipNode()
 
 
+def absolute_values(app, what, name, obj, options, lines):
+    """Keep |x| in docstrings from being taken for a substitution."""
+    lines[:] = [line if line.lstrip().startswith((">>>", "...")) else ABSOLUTE.sub(r"\\|\1\\|", line) for line in lines]
+
+
 def setup(app):
     """Make pages first; write formulas as MathML, which browsers draw without a script or fonts from elsewhere."""
     app.add_html_math_renderer("mathml", inline_renderers=(_inline_math, None), block_renderers=(_block_math, None))
+    app.connect("autodoc-process-docstring", absolute_values, priority=400)  # before numpydoc
     app.connect("config-inited", lambda app, config: making.make_all(HERE / "made"))
 
 

@@ -57,7 +57,9 @@ def _api(folder: Path) -> None:
     for name, (title, told, places) in API.items():
         lines = [f"# {title}", "", told, ""]
         for module in _modules([places] if isinstance(places, str) else places):
-            lines += [f"## {module}", "", f"```{{eval-rst}}\n.. automodule:: {module}\n   :members:\n```", ""]
+            # A package only passes names of its modules on, which are described there.
+            members = "" if ROOT.joinpath(*module.split(".")).is_dir() else "   :members:\n"
+            lines += [f"## {module}", "", f"```{{eval-rst}}\n.. automodule:: {module}\n{members}```", ""]
         (folder / f"{name}.md").write_text("\n".join(lines), encoding="utf-8")
 
 
