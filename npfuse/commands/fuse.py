@@ -1,6 +1,7 @@
 """The command `npfuse fuse`: two picture files in, or more, and one out."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -23,6 +24,9 @@ def add(commands: Commands) -> None:
     command.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help=", ".join(suffixes(WRITTEN)))
     add_fusion_options(command)
     add_file_options(command)
+    command.add_argument(
+        "--ghost-mask", type=Path, metavar="FILE", help="with --deghost: write which pixels were replaced, in grey"
+    )
     command.add_argument("-v", "--verbose", action="store_true", help="print each step and its time")
     command.set_defaults(run=_fuse)
 
@@ -104,5 +108,8 @@ def file_options(arguments: argparse.Namespace) -> FileOptions:
 def _fuse(arguments: argparse.Namespace) -> None:
     tell = ConsoleTeller(arguments.verbose)
     check_free(arguments.output, arguments.force)
-    fuse_files(arguments.under, arguments.over, arguments.output, file_options(arguments), tell, more=arguments.more)
+    if arguments.ghost_mask is not None and not arguments.deghost:
+        raise ValueError(f"--ghost-mask {arguments.ghost_mask}: expected --deghost with it")
+    options = replace(file_options(arguments), ghost_mask=arguments.ghost_mask)
+    fuse_files(arguments.under, arguments.over, arguments.output, options, tell, more=arguments.more)
     tell.say(*peak_memory())

@@ -12,8 +12,8 @@ import reference.train  # noqa: E402
 from npfuse.weights.loading import load_weights  # noqa: E402
 from reference.__main__ import CHANGEABLE, main, train_parser  # noqa: E402
 from reference.checkpoint import has_checkpoint  # noqa: E402
-from reference.examples import Crops  # noqa: E402
 from reference.errors import InputError  # noqa: E402
+from reference.examples import Crops  # noqa: E402
 from reference.export import export_arrays  # noqa: E402
 from reference.keras_models import lightfuse, t_cnn, tonefuse  # noqa: E402
 from reference.mef_training import NETWORKS  # noqa: E402
