@@ -65,9 +65,9 @@ def test_a_dry_run_prints_the_sets_and_makes_nothing(folder, capsys):
     assert batch("--dry-run") == 0
     assert capsys.readouterr().out.splitlines() == [
         "set  frames  by    files",
-        "p0   2       name  p0_over.png p0_under.png",
-        "p1   2       name  p1_over.png p1_under.png",
-        "p2   2       name  p2_over.png p2_under.png",
+        "p0   2       name  p0_under.png p0_over.png",
+        "p1   2       name  p1_under.png p1_over.png",
+        "p2   2       name  p2_under.png p2_over.png",
         "3 sets, 6 files",
         "in no set: 1 files",
         f"  {Path('in', 'alone.png')}: its file tells no exposure, and its name neither",

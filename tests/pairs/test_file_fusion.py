@@ -74,3 +74,14 @@ def test_align_leaves_alone_what_is_not_sure_and_says_so(shifted):
     assert [line.split(" (")[0] for line in told.warned] == [
         "picture 2 is left as it is: unsure how it lies to picture 1"
     ]
+
+
+def test_three_pictures_are_aligned_onto_the_first(shifted):
+    told = Told()
+    files = Path("under.png"), Path("over.png"), Path("fused.png")
+    options = FileOptions(method="mertens", align="crop")
+    fuse_files(*files, options, told, more=[Path("over.png")])
+    under, over = (read_picture(name).pixels for name in ("under.png", "over.png"))
+    expected = npfuse.fuse_stack([under[:-4, 6:], *[over[4:, :-6]] * 2], method="mertens")
+    np.testing.assert_array_equal(read_picture("fused.png").pixels, expected)
+    assert told.warned == []

@@ -88,10 +88,10 @@ def test_names_tell_exposures_by_words_and_by_ev(tmp_path):
     touch(tmp_path, "pier_-2ev.tif", "pier_0ev.tif", "pier_+2ev.tif", "x.txt", "alone_under.jpg")
     sets, left = found(tmp_path)
     assert sets == [
-        ("B", ["B-Dark.TIF", "B-bright.png", "B-normal.png"]),
-        ("a", ["a_over.jpg", "a_under.jpg"]),
-        ("c d", ["c d.high.heic", "c d.low.heic"]),
-        ("pier", ["pier_+2ev.tif", "pier_-2ev.tif", "pier_0ev.tif"]),
+        ("B", ["B-Dark.TIF", "B-normal.png", "B-bright.png"]),
+        ("a", ["a_under.jpg", "a_over.jpg"]),
+        ("c d", ["c d.low.heic", "c d.high.heic"]),
+        ("pier", ["pier_-2ev.tif", "pier_0ev.tif", "pier_+2ev.tif"]),
     ]
     assert left == ["alone_under.jpg"]
 
@@ -159,6 +159,7 @@ def test_what_a_file_tells_is_read_and_what_is_broken_is_not(tmp_path):
     [
         ({"patterns": ["a*", "{name}*"]}, "--pattern is 'a*', expected {name} in it once"),
         ({"patterns": ["{name}[z-a]"]}, "expected {name}, * and [letters] in it"),
+        ({"patterns": ["{name}.*"]}, "expected two patterns or more"),
         ({"count": 1}, "--count is 1, expected at least 2"),
     ],
 )
