@@ -330,10 +330,8 @@ def test_fuse_takes_a_method_and_further_exposures(folder, capsys):
     assert_close(read_picture(folder / "pair.png").pixels, npfuse.fuse(under, over, random_weights()))
 
 
-def test_fuse_refuses_methods_without_weights_and_stacks_to_align(folder, capsys, monkeypatch):
+def test_fuse_refuses_methods_without_weights(folder, capsys, monkeypatch):
     monkeypatch.setattr("npfuse.fusion.bundled_names", lambda: ["lightfuse", "mefnet", "t_cnn", "tonefuse"])
-    assert main(["fuse", "under.png", "over.png", "over.png", "-o", "fused.png", "--align"]) == 2
-    assert "--align with 3 pictures: expected 2" in one_error(capsys)
     assert main(["fuse", "under.png", "over.png", "-o", "fused.png", "--method", "deepfuse"]) == 2
     assert "no weights of DeepFuse ship with npfuse" in one_error(capsys)
     assert not (folder / "fused.png").exists()

@@ -25,6 +25,9 @@ def add(commands: Commands) -> None:
     add_fusion_options(command)
     add_file_options(command)
     command.add_argument(
+        "--ghost-mask", type=Path, metavar="FILE", help="with --deghost: write which pixels were replaced, in grey"
+    )
+    command.add_argument(
         "--weights-map",
         type=Path,
         metavar="FILE",
@@ -116,5 +119,8 @@ def _fuse(arguments: argparse.Namespace) -> None:
     if arguments.weights_map is not None:
         check_free(arguments.weights_map, arguments.force)
         options = replace(options, weights_map=str(arguments.weights_map))
+    if arguments.ghost_mask is not None and not arguments.deghost:
+        raise ValueError(f"--ghost-mask {arguments.ghost_mask}: expected --deghost with it")
+    options = replace(options, ghost_mask=arguments.ghost_mask)
     fuse_files(arguments.under, arguments.over, arguments.output, options, tell, more=arguments.more)
     tell.say(*peak_memory())

@@ -13,14 +13,19 @@ Rules for compiled code:
 - Array arguments cost an atomic reference count a call; numbers and named tuples of numbers cost nothing.
 """
 
+import os
+import stat
+import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import prod
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numpy as np
 from numba import njit
-from numba.core import event
+from numba.core import config, event
 from numpy.typing import NDArray
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -39,7 +44,32 @@ def compiled(function: F) -> F:
     try:
         return cast(F, njit(cache=True, **OPTIONS)(function))
     except RuntimeError:  # neither the package's folder nor the user's cache folder can be written
-        return cast(F, njit(**OPTIONS)(function))
+        config.CACHE_DIR = str(temporary_cache())
+        return cast(F, njit(cache=True, **OPTIONS)(function))
+
+
+def temporary_cache() -> Path:
+    """Return a folder for compiled functions among the temporary ones that only this user can write; warn if it is new.
+
+    Numba trusts what it finds in its cache: a folder that others could have made or changed is not taken.
+    """
+    user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
+    folder = Path(tempfile.gettempdir(), f"npfuse-compiled-{user}")
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        found = folder.lstat()
+        if stat.S_ISDIR(found.st_mode) and (
+            os.name == "nt" or (found.st_uid == user and not found.st_mode & (stat.S_IRWXG | stat.S_IRWXO))
+        ):
+            return folder
+        folder = Path(tempfile.mkdtemp(prefix="npfuse-compiled-"))
+    warnings.warn(
+        f"no folder for compiled code can be written beside npfuse or in the home directory; it is kept in {folder}, "
+        "and compiled anew when that is gone; set NUMBA_CACHE_DIR to a folder of yours to keep it",
+        stacklevel=2,
+    )
+    return folder
 
 
 def inner(function: F) -> F:

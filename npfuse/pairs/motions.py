@@ -134,7 +134,7 @@ def described(matrix: Matrix, height: int, width: int) -> str:
     """
     frame = Frame(height=height, width=width)
     middle = frame.matrix[:2, 2][None]
-    by = (moved(matrix, middle) - middle)[0]
+    by = np.round((moved(matrix, middle) - middle)[0], 1) + 0.0  # without -0.0
     said = [f"shifted by {by[0]:+.1f} rows and {by[1]:+.1f} columns"]
     inner = scaled(np.linalg.inv(frame.matrix) @ matrix @ frame.matrix)
     angle = np.degrees(np.arctan2(inner[0, 1] - inner[1, 0], inner[0, 0] + inner[1, 1]))

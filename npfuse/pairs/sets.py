@@ -19,11 +19,14 @@ from npfuse.pictures.formats import PICTURE_SUFFIXES, RAW, WRITTEN_PICTURES, suf
 GAP_S = 3.0  # from the end of a shot to the beginning of the next of its bracket; EXIF's times are whole seconds
 SAME_EV = 0.15  # two exposures that differ by less are the same
 # Words by which names tell exposures apart, behind one of these: _ - . space
-WORDS = ("under", "over", "dark", "bright", "low", "high", "normal", "mid", "middle", "medium")
+WORDS = {
+    **dict.fromkeys(("under", "dark", "low"), -1),
+    **dict.fromkeys(("normal", "mid", "middle", "medium"), 0),
+    **dict.fromkeys(("over", "bright", "high"), 1),
+}  # and which is darker
 BY_WORD = re.compile(rf"(?P<name>.+)[-_. ](?P<exposure>{'|'.join(WORDS)})(?P<rest>[-_. ].*)?", re.IGNORECASE)
 BY_EV = re.compile(
-    r"(?P<name>.*[^-+_. \d])?[-_. ]*(?P<exposure>(?:ev[-_ ]?[-+]?\d+(?:\.\d+)?|[-+]?\d+(?:\.\d+)?[-_ ]?ev))",
-    re.IGNORECASE,
+    r"(?P<name>.+?)[-_. ]+?(?P<exposure>ev[-_ ]?[-+]?\d+(?:\.\d+)?|[-+]?\d+(?:\.\d+)?[-_ ]?ev)", re.IGNORECASE
 )
 MOST_OF_FOLDER = 20  # frames, that a folder of which nothing is known is taken as one set up to
 
@@ -93,6 +96,8 @@ def find_sets(
     if count is not None and count < 2:
         raise ValueError(f"--count is {count}, expected at least 2")
     expressions = [_expression(pattern) for pattern in patterns] if patterns else None
+    if expressions is not None and len(expressions) < 2:
+        raise ValueError(f"--pattern is {patterns}, expected two patterns or more")
     sets: list[FrameSet] = []
     left: list[tuple[Path, str]] = []
     for place in [folder] if patterns else _folders(folder, out):
@@ -155,7 +160,8 @@ def _by_what_is_known(
     shots = [read_shot(path) for path in rest]
     found = list(_brackets(shots))
     sets += [_set(_joined(prefix, group[0].path.stem), group, "EXIF") for group in found]
-    alone = [shot for shot in shots if not any(shot in group for group in found)]
+    taken = {shot.path for group in found for shot in group}
+    alone = [shot for shot in shots if shot.path not in taken]
     if prefix and not sets and len(alone) >= 2:
         return _whole_folder(alone, prefix)
     return sets, [(shot.path, _why_alone(shot)) for shot in alone]
@@ -202,13 +208,19 @@ def _by_names(files: Sequence[Path], prefix: str) -> tuple[list[FrameSet], list[
         if len({exposure for exposure, _ in members}) < 2:
             continue
         doubled = len({exposure for exposure, _ in members}) < len(members)
-        paths = tuple(path for _, path in members)
+        paths = tuple(path for _, path in sorted(members, key=lambda member: (_rank(member[0]), member[1].name)))
         fault = (
             f"its files are {', '.join(path.name for path in paths)}, expected one of each exposure" if doubled else ""
         )
         sets.append(FrameSet(name=_joined(prefix, name + rest), files=paths, reason="name", fault=fault))
     taken = {path for frames in sets for path in frames.files}
     return sets, [path for path in files if path not in taken]
+
+
+def _rank(exposure: str) -> float:
+    """Return a number that grows with the exposure that a name tells."""
+    number = re.search(r"[-+]?\d+(\.\d+)?", exposure)
+    return float(number[0]) if number else WORDS.get(exposure, 0)
 
 
 def _brackets(shots: Sequence[Shot]) -> Iterator[list[Shot]]:

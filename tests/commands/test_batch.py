@@ -1,5 +1,7 @@
 """The command `npfuse batch`."""
 
+from pathlib import Path
+
 import pytest
 
 from npfuse.cli import main
@@ -35,8 +37,10 @@ def test_bad_pairs_are_listed_with_status_1(folder, capsys):
     (folder / "in" / "alone_under.png").write_bytes(b"")
     assert batch("--format", "tif", "--jobs", "2") == 1
     out, err = capsys.readouterr()
-    assert out.splitlines()[-1] == "2 fused, 0 there already, 2 failed"
-    assert "npfuse: alone: its files are alone_under.png, expected one of each" in err
+    assert out.splitlines()[-1] == "2 fused, 0 there already, 1 failed"
+    assert (
+        f"npfuse: {Path('in', 'alone_under.png')}: in no set: its file tells no exposure, and its name neither" in err
+    )
     assert "p0_under.png: is empty" in err
     assert read_picture("out/p2.tif").pixels.shape == (40, 50, 3)
 
@@ -54,3 +58,25 @@ def test_what_is_wrong_for_all_is_told_before_anything_is_made(folder, capsys, a
     assert batch(*arguments) == 2
     assert message in capsys.readouterr().err
     assert not (folder / "out").exists()
+
+
+def test_a_dry_run_prints_the_sets_and_makes_nothing(folder, capsys):
+    (folder / "in" / "alone.png").write_bytes(b"")
+    assert batch("--dry-run") == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "set  frames  by    files",
+        "p0   2       name  p0_under.png p0_over.png",
+        "p1   2       name  p1_under.png p1_over.png",
+        "p2   2       name  p2_under.png p2_over.png",
+        "3 sets, 6 files",
+        "in no set: 1 files",
+        f"  {Path('in', 'alone.png')}: its file tells no exposure, and its name neither",
+    ]
+    assert not (folder / "out").exists()
+
+
+def test_a_folder_without_sets_is_refused_with_what_to_do(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in").mkdir()
+    assert main(["batch", "in", "-o", "out"]) == 2
+    assert "in: holds no sets; say how many files make a set with --count" in capsys.readouterr().err

@@ -18,7 +18,14 @@ def test_a_good_pair_has_status_0(capsys):
     assert main(["check", *map(str, example_pair("city"))]) == 0
     out, err = capsys.readouterr()
     assert err == ""
-    for line in ("size        ", "exposure    +6.0 stops", "clipped     0.", "shift       +0.0 rows", "nothing wrong"):
+    for line in (
+        "size        ",
+        "exposure    +6.0 stops",
+        "clipped     0.",
+        "motion      shifted by +0.0 rows",
+        "moving      0.0%",
+        "nothing wrong",
+    ):
         assert line in out
 
 
@@ -27,7 +34,9 @@ def test_what_is_wrong_is_told_with_status_1(folder, capsys):
     write_picture("under.png", Picture(pixels=under[4:, :-6]))
     write_picture("over.png", Picture(pixels=over[:-4, 6:]))
     assert main(["check", "under.png", "over.png"]) == 1
-    assert "warning: the second picture is shifted by +4 rows and -6 columns; use --align" in capsys.readouterr().out
+    assert (
+        "warning: the second picture is shifted by +4.0 rows and -6.0 columns; use --align" in capsys.readouterr().out
+    )
     assert main(["check", "under.png", "under.png"]) == 1
     assert "warning: both are the same picture" in capsys.readouterr().out
 

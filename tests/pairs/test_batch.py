@@ -1,18 +1,18 @@
-"""Many pairs: how they are found, and that each is fused whatever happens to the others."""
+"""Many sets: each is fused whatever happens to the others."""
 
 import os
 import re
 import subprocess
 import sys
 import textwrap
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import npfuse
-from npfuse.pairs.batch import Outcome, Pair, find_pairs, fuse_one, run_batch, run_in_processes
+from npfuse.pairs.batch import Outcome, fuse_one, run_batch, run_in_processes
 from npfuse.pairs.file_fusion import FileOptions
+from npfuse.pairs.sets import FrameSet, find_sets
 from npfuse.pictures.reading import Picture, read_picture, write_picture
 from npfuse.weights.npz_files import save_weights
 from tests.networks import random_pair, random_weights
@@ -35,63 +35,6 @@ def assert_fused(folder, out, count, shape=(40, 50, 3)):
         np.testing.assert_array_equal(read_picture(out / f"p{i}.png").pixels, expected)
 
 
-def touch(folder, *names):
-    for name in names:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(b"")
-
-
-def test_pairs_are_found_by_words_and_by_folders(tmp_path):
-    touch(tmp_path, "a_under.jpg", "a_over.jpg", "B-Dark.TIF", "B-bright.png", "c d.low.heic", "c d.high.heic", "x.txt")
-    touch(tmp_path, "lake/1.jpg", "lake/2.jpg", "lake/notes.txt", ".hidden/1.jpg", "empty/readme.md")
-    pairs = find_pairs(tmp_path, tmp_path / "out")
-    told = [(pair.name, pair.under.name, pair.over.name, pair.output.name, pair.fault) for pair in pairs]
-    assert told == [
-        ("B", "B-Dark.TIF", "B-bright.png", "B.tif", ""),
-        ("a", "a_under.jpg", "a_over.jpg", "a.jpg", ""),
-        ("c d", "c d.low.heic", "c d.high.heic", "c d.tif", ""),
-        ("lake", "1.jpg", "2.jpg", "lake.jpg", ""),
-    ]
-
-
-def test_pairs_are_found_by_patterns(tmp_path):
-    touch(tmp_path, "IMG (1) a.jpg", "IMG (1) b.jpg", "IMG (2) a.jpg", "IMG (2) b.jpg", "lake/1.jpg", "lake/2.jpg")
-    pairs = find_pairs(tmp_path, tmp_path, patterns=("IMG ({name}) a.*", "IMG ({name}) b.*"), suffix=".tif")
-    assert [(pair.name, pair.under.name, pair.output.name) for pair in pairs] == [
-        ("1", "IMG (1) a.jpg", "1.tif"), ("2", "IMG (2) a.jpg", "2.tif"),
-    ]  # fmt: skip
-
-
-def test_what_is_no_pair_has_a_fault(tmp_path):
-    touch(
-        tmp_path, "a_under.jpg", "b_under.jpg", "b_under.png", "b_over.jpg", "three/1.jpg", "three/2.jpg", "three/3.jpg"
-    )
-    touch(tmp_path, "c_under.jpg", "c_over.jpg", "c/1.jpg", "c/2.jpg")
-    faults = {(pair.name, pair.fault) for pair in find_pairs(tmp_path, Path("out"))}
-    shared = f"shares the output {Path('out', 'c.jpg')} with another pair"
-    assert faults == {
-        ("a", "its files are a_under.jpg, expected one of each of two exposures"),
-        ("b", "its files are b_under.jpg, b_under.png, b_over.jpg, expected one of each of two exposures"),
-        ("three", "holds 3 pictures, expected two"),
-        ("c", shared),
-    }
-
-
-@pytest.mark.parametrize(
-    ("patterns", "message"),
-    [
-        (None, "holds no pairs, expected folders of two pictures"),
-        (("a*", "{name}*"), "--pattern is 'a*', expected {name} in it once"),
-        (("{name}[z-a]", "{name}*"), "expected {name}, * and [letters] in it"),
-    ],
-)
-def test_folders_without_pairs_and_bad_patterns_are_refused(tmp_path, patterns, message):
-    with pytest.raises(ValueError, match=re.escape(message)):
-        find_pairs(tmp_path, tmp_path, patterns=patterns)
-    with pytest.raises(ValueError, match="is no folder"):
-        find_pairs(tmp_path / "missing", tmp_path)
-
-
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_batch_fuses_what_the_api_fuses_and_goes_on_past_bad_pairs(tmp_path, jobs):
     options = write_pairs(tmp_path / "in", 4)
@@ -99,7 +42,7 @@ def test_a_batch_fuses_what_the_api_fuses_and_goes_on_past_bad_pairs(tmp_path, j
     (tmp_path / "out").mkdir()
     told = []
     outcomes = run_batch(
-        find_pairs(tmp_path / "in", tmp_path / "out"), options, jobs=jobs, tell=lambda *call: told.append(call)
+        find_sets(tmp_path / "in", tmp_path / "out").sets, options, jobs=jobs, tell=lambda *call: told.append(call)
     )
     assert [call[:2] for call in told] == [(1, 4), (2, 4), (3, 4), (4, 4)]
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
@@ -111,9 +54,21 @@ def test_a_batch_fuses_what_the_api_fuses_and_goes_on_past_bad_pairs(tmp_path, j
         np.testing.assert_array_equal(read_picture(tmp_path / "out" / f"p{i}.png").pixels, expected)
 
 
+def test_a_set_that_fails_in_its_middle_leaves_nothing_behind(tmp_path):
+    options = write_pairs(tmp_path / "in", 2)
+    (tmp_path / "in" / "p0_normal.png").write_bytes((tmp_path / "in" / "p0_over.png").read_bytes()[:60])
+    (tmp_path / "out").mkdir()
+    sets = find_sets(tmp_path / "in", tmp_path / "out").sets
+    assert [len(frames.files) for frames in sets] == [3, 2]
+    outcomes = [fuse_one(frames, options) for frames in sets]
+    assert [outcome.status for outcome in outcomes] == ["failed", "fused"]
+    assert "p0_normal.png" in outcomes[0].message
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["p1.png"]
+
+
 def test_what_is_finished_is_left_alone_unless_forced(tmp_path):
     options = write_pairs(tmp_path / "in", 1)
-    (pair,) = find_pairs(tmp_path / "in", tmp_path)
+    (pair,) = find_sets(tmp_path / "in", tmp_path).sets
     (tmp_path / "p0.png").write_bytes(b"finished before")
     assert fuse_one(pair, options) == Outcome(name="p0", status="there already")
     assert (tmp_path / "p0.png").read_bytes() == b"finished before"
@@ -136,22 +91,21 @@ def always_die(pair, options):
 
 def test_a_process_that_dies_costs_nothing_but_time(tmp_path, monkeypatch):
     monkeypatch.setattr("npfuse.pairs.batch.fuse_one", die)
-    pairs = [Pair(name=f"p{i}", output=tmp_path / f"p{i}.png") for i in range(4)]
+    pairs = [FrameSet(name=f"p{i}", output=tmp_path / f"p{i}.png") for i in range(4)]
     outcomes = list(run_in_processes(pairs, FileOptions(), 2))
     assert sorted((outcome.name, outcome.status) for outcome in outcomes) == [(f"p{i}", "fused") for i in range(4)]
 
 
 def test_a_pair_whose_process_always_dies_fails_in_the_end(tmp_path, monkeypatch):
     monkeypatch.setattr("npfuse.pairs.batch.fuse_one", always_die)
-    (outcome,) = run_in_processes([Pair(name="p0")], FileOptions(), 2)
+    (outcome,) = run_in_processes([FrameSet(name="p0")], FileOptions(), 2)
     assert outcome.status == "failed"
     assert "its process died 3 times" in outcome.message
 
 
 CLUSTER = """
     import os, signal, sys, threading, time
-    from pathlib import Path
-    from distributed import LocalCluster
+        from distributed import LocalCluster
     from npfuse.cli import main
 
     def watch(out, pids):
@@ -203,11 +157,11 @@ def test_without_the_package_the_extra_is_named(monkeypatch):
     with pytest.raises(
         ValueError, match=r'needs the package distributed; install it with: pip install "npfuse\[dask\]"'
     ):
-        run_batch([Pair(name="a")], FileOptions(), scheduler="tcp://127.0.0.1:1", tell=print)
+        run_batch([FrameSet(name="a")], FileOptions(), scheduler="tcp://127.0.0.1:1", tell=print)
 
 
 def test_a_scheduler_that_does_not_answer_is_named(monkeypatch):
     monkeypatch.setattr("npfuse.pairs.batch.TIMEOUT_S", 1)
     pytest.importorskip("distributed")
     with pytest.raises(ValueError, match=r"--scheduler tcp://127\.0\.0\.1:1: does not answer"):
-        run_batch([Pair(name="a")], FileOptions(), scheduler="tcp://127.0.0.1:1", tell=print)
+        run_batch([FrameSet(name="a")], FileOptions(), scheduler="tcp://127.0.0.1:1", tell=print)

@@ -95,3 +95,14 @@ def test_a_map_is_refused_before_the_work_where_it_cannot_be_written(tmp_path):
     options = FileOptions(weights_map=str(tmp_path / "map.txt"))
     with pytest.raises(ValueError, match=r"map\.txt"):
         fuse_files(tmp_path / "a.png", tmp_path / "b.png", tmp_path / "fused.png", options)
+
+
+def test_three_pictures_are_aligned_onto_the_first(shifted):
+    told = Told()
+    files = Path("under.png"), Path("over.png"), Path("fused.png")
+    options = FileOptions(method="mertens", align="crop")
+    fuse_files(*files, options, told, more=[Path("over.png")])
+    under, over = (read_picture(name).pixels for name in ("under.png", "over.png"))
+    expected = npfuse.fuse_stack([under[:-4, 6:], *[over[4:, :-6]] * 2], method="mertens")
+    np.testing.assert_array_equal(read_picture("fused.png").pixels, expected)
+    assert told.warned == []

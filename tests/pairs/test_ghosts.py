@@ -1,0 +1,130 @@
+"""What moved between exposures is found and taken out; where nothing moved, nothing changes."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import npfuse
+from npfuse.examples import SCENES, example_pair
+from npfuse.pairs.brightness import find_mapping
+from npfuse.pairs.diagnosis import diagnose, findings
+from npfuse.pairs.file_options import Teller
+from npfuse.pairs.ghosts import find_ghosts
+from npfuse.pairs.mending import mend_pictures
+from npfuse.pictures.light import decode_light, encode_light
+from npfuse.pictures.picture import Picture
+from npfuse.pictures.reading import read_picture
+
+
+def examples(scene):
+    return tuple(read_picture(path).pixels.copy() for path in example_pair(scene))
+
+
+def luma(picture):
+    return picture[..., 1].astype(np.float32) / 255
+
+
+def with_person(scene):
+    """Return a pair in which somebody walks, and where he is in each."""
+    under, over = examples(scene)
+    places = (slice(220, 330), slice(200, 245)), (slice(220, 330), slice(290, 335))
+    under[places[0]], over[places[1]] = (4, 3, 2), (140, 120, 110)
+    return under, over, places
+
+
+def as_jpeg(picture):
+    stream = io.BytesIO()
+    Image.fromarray(picture).save(stream, "JPEG", quality=75)
+    return np.asarray(Image.open(stream))
+
+
+def noisy(picture, seed):
+    noise = np.random.default_rng(seed).normal(0, 2, picture.shape)
+    return np.clip(np.rint(picture + noise), 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_nothing_moved_in_still_pairs_even_if_noisy_compressed_or_slightly_apart(scene):
+    under, over = examples(scene)
+    for a, b in (
+        (under, over),
+        (as_jpeg(under), as_jpeg(over)),
+        (noisy(under, 0), noisy(over, 1)),
+        (under[1:, 1:], over[:-1, :-1]),
+    ):
+        assert not find_ghosts([luma(a), luma(b)])
+
+
+def test_a_person_at_two_places_is_told_with_where():
+    under, over, places = with_person("courtyard")
+    (told,) = findings(diagnose(under, over))
+    assert told.startswith("something moved between the pictures: ")
+    assert told.endswith("use --deghost")
+    ghosts = find_ghosts([luma(under), luma(over)])
+    for place in places:
+        assert ghosts.inside[place].mean() > 0.97
+    assert ghosts.share < 0.06
+
+
+def test_mended_pictures_show_one_exposure_and_their_own_pixels_elsewhere():
+    under, over, places = with_person("courtyard")
+    still = examples("courtyard")
+    pictures = [Picture(pixels=under), Picture(pixels=over)]
+    done = [picture.pixels for picture in mend_pictures(pictures, None, False, Teller())]
+    ghosts = find_ghosts([luma(under), luma(over)])
+    source, other = ghosts.source, 1 - ghosts.source
+    np.testing.assert_array_equal(done[source], pictures[source].pixels)
+    far = np.ones(under.shape[:2], bool)
+    for rows, columns in places:
+        far[rows.start - 40 : rows.stop + 40, columns.start - 40 : columns.stop + 40] = False
+    np.testing.assert_array_equal(done[other][far], pictures[other].pixels[far])
+    assert not find_ghosts([luma(picture) for picture in done])
+    # Where the source shows the scene itself, the other gets the scene as it would have exposed it.
+    place = places[other]
+    error = np.abs(done[other][place].astype(float).mean((0, 1)) - still[other][place].astype(float).mean((0, 1)))
+    assert error.max() < 25
+
+
+def test_still_pictures_stay_as_they_are_to_the_byte():
+    pictures = [Picture(pixels=pixels) for pixels in examples("city")]
+    for picture, mended in zip(pictures, mend_pictures(pictures, None, False, Teller()), strict=True):
+        assert mended.pixels is picture.pixels
+
+
+def test_the_mask_is_written_where_pixels_were_replaced(tmp_path):
+    under, over, places = with_person("courtyard")
+    mend_pictures([Picture(pixels=under), Picture(pixels=over)], tmp_path / "mask.png", False, Teller())
+    mask = read_picture(tmp_path / "mask.png").pixels
+    assert mask.shape == under.shape[:2]
+    for place in places:
+        assert np.median(mask[place]) == 255
+    assert (mask == 0).mean() > 0.85
+
+
+def test_the_command_line_mends_for_every_method(tmp_path):
+    from npfuse.cli import main
+
+    under, over, _ = with_person("courtyard")
+    for name, pixels in (("u.png", under), ("o.png", over)):
+        Image.fromarray(pixels).save(tmp_path / name)
+    arguments = ["fuse", str(tmp_path / "u.png"), str(tmp_path / "o.png"), "-o", str(tmp_path / "f.png"), "--method"]
+    assert main([*arguments, "mertens", "--deghost", "--ghost-mask", str(tmp_path / "mask.png")]) == 0
+    pictures = [Picture(pixels=under), Picture(pixels=over)]
+    mended = [picture.pixels for picture in mend_pictures(pictures, None, False, Teller())]
+    expected = npfuse.fuse(*mended, method="mertens")
+    np.testing.assert_array_equal(read_picture(tmp_path / "f.png").pixels, expected)
+    assert (tmp_path / "mask.png").exists()
+
+
+@pytest.mark.parametrize("stops", [2, 4])
+def test_mappings_are_those_of_the_light_though_a_tenth_has_moved(stops):
+    rng = np.random.default_rng(0)
+    light = 2.0 ** rng.uniform(-9, -stops, 20_000).astype(np.float32)
+    a, b = encode_light(light), encode_light(light * np.float32(2**stops))
+    b[:2000] = 0.5
+    mapping = find_mapping(a, b)
+    levels = np.linspace(0.1, float(a.max()), 30, dtype=np.float32)
+    expected = encode_light(decode_light(levels) * np.float32(2**stops))
+    assert np.abs(mapping.of(levels) - expected).max() < 0.03
