@@ -44,7 +44,7 @@ def compiled(function: F) -> F:
     try:
         return cast(F, njit(cache=True, **OPTIONS)(function))
     except RuntimeError:  # neither the package's folder nor the user's cache folder can be written
-        config.CACHE_DIR = str(temporary_cache())
+        vars(config)["CACHE_DIR"] = str(temporary_cache())
         return cast(F, njit(cache=True, **OPTIONS)(function))
 
 
