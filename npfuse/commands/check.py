@@ -5,13 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
-from npfuse.commands.console import Commands
+from npfuse.commands.console import Commands, ConsoleTeller
 from npfuse.contract import check_survey
 from npfuse.pairs.diagnosis import Diagnosis, diagnose, findings
-from npfuse.pairs.file_fusion import FileOptions, Teller, check_alike, read_pair
+from npfuse.pairs.file_fusion import FileOptions, check_alike, read_pair
 from npfuse.pairs.file_options import CLIP_HINT
 from npfuse.pairs.motions import described
 from npfuse.pairs.unlike import unlike_training
+from npfuse.pairs.white_balance import balance_of
+from npfuse.pairs.white_level import with_full_white
 from npfuse.pictures.picture import shown
 from npfuse.pictures.stored import opened
 from npfuse.strips import WHITE
@@ -36,23 +38,26 @@ def add(commands: Commands) -> None:
 
 
 def _check(arguments: argparse.Namespace) -> int:
+    options, tell = FileOptions(), ConsoleTeller(False)
     with opened(arguments.under) as first, opened(arguments.over) as second:
         if first is not None and second is not None:  # of any size
-            check_alike(arguments.over, arguments.under, second, first)
+            check_alike(arguments.over, arguments.under, second, first, options)
+            first, second = with_full_white([first, second], options, tell)
             a, b = first.pixels, second.pixels
             for path, pixels in ((arguments.under, a), (arguments.over, b)):
                 if pixels.dtype.kind == "f":
                     check_survey(shown(path), survey(pixels), tuple(pixels.shape), hint=CLIP_HINT)
         else:
-            a, b = (picture.pixels for picture in read_pair(arguments.under, arguments.over, FileOptions(), Teller()))
-        found = diagnose(a, b)
+            a, b = (picture.pixels for picture in read_pair(arguments.under, arguments.over, options, tell))
+        found, balance = diagnose(a, b), balance_of(a, b)
         white = WHITE[np.dtype(a.dtype)]
         unlike = [] if found.same else unlike_training(found.stops, (survey(a).mean / white, survey(b).mean / white))
     height, width = a.shape[:2]
     print(f"size        {height}x{width} (height x width), {a.dtype}")
     for line in _measured(found):
         print(line)
-    told = findings(found) + unlike + ([] if found.motion.sure else [UNSURE])
+    told = findings(found) + unlike + ([balance.finding] if balance is not None and balance.differs else [])
+    told += [] if found.motion.sure else [UNSURE]
     for finding in told:
         print(f"warning: {finding}")
     if not told:

@@ -11,13 +11,19 @@ from npfuse.pairs.file_fusion import FileOptions, fuse_files
 from npfuse.pairs.file_options import Extent
 from npfuse.pairs.memory_plan import parse_size
 from npfuse.pictures.formats import WRITTEN, WRITTEN_BY_PARTS, WRITTEN_PICTURES, listed, suffixes
+from npfuse.pictures.pages import pages_of
 
 
 def add(commands: Commands) -> None:
     """Add the command's parser."""
     command = commands.add_parser("fuse", help="fuse two photographs, or more")
-    command.add_argument("under", type=Path, metavar="UNDER", help="the under-exposed photograph")
-    command.add_argument("over", type=Path, metavar="OVER", help="the over-exposed one, of the same size")
+    command.add_argument(
+        "under",
+        type=Path,
+        metavar="UNDER",
+        help="the under-exposed photograph, or a TIFF whose pages are the exposures",
+    )
+    command.add_argument("over", type=Path, nargs="?", metavar="OVER", help="the over-exposed one, of the same size")
     command.add_argument(
         "more", type=Path, nargs="*", metavar="MORE", help="further exposures; without --order given, in any order"
     )
@@ -58,6 +64,20 @@ def add_file_options(command: argparse.ArgumentParser) -> None:
         "--convert-profiles",
         action="store_true",
         help="convert the second picture to the ICC profile of the first",
+    )
+    command.add_argument(
+        "--orientation",
+        choices=("own", "first", "ignore"),
+        help="EXIF orientation that turns each picture: its own, that of the first, or none (its own, if all agree)",
+    )
+    command.add_argument(
+        "--crop", action="store_true", help="crop pictures whose sizes differ a little to their common size"
+    )
+    command.add_argument(
+        "--white-level",
+        type=int,
+        metavar="N",
+        help="value of white of 16-bit samples, as 4095 for 12 bits (default: found by tags or values)",
     )
     command.add_argument("--clip", action="store_true", help="float pictures: take values beyond 0 and 1 as 0 and 1")
     command.add_argument(
@@ -101,6 +121,9 @@ def file_options(arguments: argparse.Namespace) -> FileOptions:
         convert_profiles=arguments.convert_profiles,
         align=arguments.align,
         deghost=arguments.deghost,
+        orientation=arguments.orientation,
+        crop=arguments.crop,
+        white_level=arguments.white_level,
         clip=arguments.clip,
         check=not arguments.no_check,
         pair=arguments.pair,
@@ -122,5 +145,8 @@ def _fuse(arguments: argparse.Namespace) -> None:
     if arguments.ghost_mask is not None and not arguments.deghost:
         raise ValueError(f"--ghost-mask {arguments.ghost_mask}: expected --deghost with it")
     options = replace(options, ghost_mask=arguments.ghost_mask)
-    fuse_files(arguments.under, arguments.over, arguments.output, options, tell, more=arguments.more)
+    exposures = [arguments.under, arguments.over, *arguments.more] if arguments.over else pages_of(arguments.under)
+    if len(exposures) < 2:
+        raise ValueError(f"{exposures[0]}: is one picture, expected two or more; name the other exposures too")
+    fuse_files(exposures[0], exposures[1], arguments.output, options, tell, more=exposures[2:])
     tell.say(*peak_memory())

@@ -9,6 +9,7 @@ from npfuse.pairs.file_options import FileOptions, Teller
 from npfuse.pairs.mending import mend_pictures
 from npfuse.pairs.motions import described
 from npfuse.pairs.picture_alignment import align_pictures
+from npfuse.pairs.white_balance import balance_of
 from npfuse.pictures.picture import Picture, StoredPicture
 
 Some = TypeVar("Some", Picture, StoredPicture)
@@ -41,7 +42,9 @@ def _faults(pictures: Sequence[Some], options: FileOptions) -> list[str]:
     """Return the faults that the options do not mend."""
     pixels = [picture.pixels for picture in pictures]
     if len(pictures) == 2:
-        return findings(diagnose(*pixels), align=options.align is not None, deghost=options.deghost)
+        balance = balance_of(*pixels)
+        found = findings(diagnose(*pixels), align=options.align is not None, deghost=options.deghost)
+        return found + ([balance.finding] if balance is not None and balance.differs else [])
     if options.align is not None:
         return []
     motions = find_motions(pixels, [picture.alpha for picture in pictures], SMALL_PIXELS)

@@ -23,9 +23,12 @@ from npfuse.fusion import (
 from npfuse.methods import Method, named
 from npfuse.padding import GRID
 from npfuse.pairs.checking import checked
+from npfuse.pairs.cropping import cropped_alike
 from npfuse.pairs.file_options import CLIP_HINT, FileOptions, Teller
 from npfuse.pairs.shares_map import check_map, write_shares_map
 from npfuse.pairs.stored_fusion import by_parts, fuse_by_parts, threads_within, tone_pair
+from npfuse.pairs.transparency import filled
+from npfuse.pairs.white_level import with_full_white
 from npfuse.pictures.decoder_noise import unheard
 from npfuse.pictures.formats import WRITTEN_BY_PARTS, format_of_suffix
 from npfuse.pictures.picture import Picture, StoredPicture, shown
@@ -117,14 +120,18 @@ def _fuse_stored(paths: Sequence[Path], output: Path, weights: Weights, options:
             return False
         if options.weights_map is not None:
             raise ValueError("--weights-map needs pictures in memory, these are fused part by part; leave it out")
+        turn = next((picture.orientation for picture in stored[:1] if picture), None)
         pictures = [
-            picture or _as_stored(_read(path, options, tell)) for picture, path in zip(stored, paths, strict=True)
+            picture or _as_stored(_read(path, options, tell, turn)) for picture, path in zip(stored, paths, strict=True)
         ]
+        if options.crop:
+            pictures = cropped_alike(pictures, tell)
         for path, picture in zip(paths[1:], pictures[1:], strict=True):
-            check_alike(path, paths[0], picture, pictures[0])
+            check_alike(path, paths[0], picture, pictures[0], options)
             if not same_colours(pictures[0], picture):
                 raise ValueError(f"{path}: {OTHER_COLOURS} {paths[0]}, expected the same; convert it elsewhere")
-        fuse_by_parts(checked(pictures, options, tell), output, weights, options, tell)
+        pictures = with_full_white(pictures, options, tell)
+        fuse_by_parts(filled(checked(pictures, options, tell)), output, weights, options, tell)
         return True
 
 
@@ -139,8 +146,8 @@ def _fuse_whole(
             options,
             threads=threads_within(first.pixels, weights, options, tell, held=len(paths) + 1, frames=len(paths)),
         )
-    pictures = [first, *(_read_alike(path, a, first, options, tell) for path in (b, *more))]
-    pictures = checked(pictures, options, tell)
+    pictures = _made_alike([first, *(_read_alike(path, a, first, options, tell) for path in (b, *more))], options, tell)
+    pictures = filled(checked(pictures, options, tell))
     pixels, order = _ordered([picture.pixels for picture in pictures], paths, options, tell)
     tone = tone_pair(options)
     with tell.timed("fused"), tell.progress() as progress:
@@ -190,10 +197,18 @@ def _ordered(
 def read_pair(a: Path, b: Path, options: FileOptions, tell: Teller) -> tuple[Picture, Picture]:
     """Read two files and make them fit; ValueError, with the file's name, where they cannot be fused."""
     first = _ranged(_read(a, options, tell), a, options)
-    return first, _read_alike(b, a, first, options, tell)
+    first, second = _made_alike([first, _read_alike(b, a, first, options, tell)], options, tell)
+    return first, second
 
 
-def _read(path: Path, options: FileOptions, tell: Teller) -> Picture:
+def _made_alike(pictures: list[Picture], options: FileOptions, tell: Teller) -> list[Picture]:
+    """Crop and scale pictures as the options ask."""
+    return with_full_white(cropped_alike(pictures, tell) if options.crop else pictures, options, tell)
+
+
+def _read(path: Path, options: FileOptions, tell: Teller, first: int | None = None) -> Picture:
+    """Read a file whole, turned by its own orientation or that of the first picture, as the options ask."""
+    turn = {"first": first, "ignore": 1}.get(options.orientation or "own")
     with tell.timed(f"read {path}"):
         if is_array(path):
             with opened(path) as stored:
@@ -202,7 +217,7 @@ def _read(path: Path, options: FileOptions, tell: Teller) -> Picture:
             picture = Picture(pixels=pixels.astype(np.float32) if pixels.dtype == np.float64 else pixels)
         else:
             with unheard():
-                picture = read_picture(path, max_bytes=options.max_memory)
+                picture = read_picture(path, max_bytes=options.max_memory, orientation=turn)
     height, width = picture.pixels.shape[:2]
     tell.say(f"  {height}x{width} (height x width), {_kind(picture)}, {picture.pixels.dtype}", *picture.notes)
     return picture
@@ -210,8 +225,8 @@ def _read(path: Path, options: FileOptions, tell: Teller) -> Picture:
 
 def _read_alike(path: Path, a: Path, first: Picture, options: FileOptions, tell: Teller) -> Picture:
     """Read a further file, and make it fit the first, of path `a`."""
-    picture = _read(path, options, tell)
-    check_alike(path, a, picture, first)
+    picture = _read(path, options, tell, first.orientation)
+    check_alike(path, a, picture, first, options)
     if not same_colours(first, picture):
         if not options.convert_profiles:
             raise ValueError(f"{path}: {OTHER_COLOURS} {a}, expected the same; convert it with --convert-profiles")
@@ -220,14 +235,23 @@ def _read_alike(path: Path, a: Path, first: Picture, options: FileOptions, tell:
     return _ranged(picture, path, options)
 
 
-def check_alike(path: Path, a: Path, picture: Some, first: Some) -> None:
-    """Raise ValueError where a picture has another size or other numbers than the first."""
+def check_alike(path: Path, a: Path, picture: Some, first: Some, options: FileOptions) -> None:
+    """Raise ValueError where a picture has another orientation, size or other numbers than the first."""
+    size, first_size = picture.pixels.shape[:2], first.pixels.shape[:2]
+    turned = {picture.orientation, first.orientation} & {5, 6, 7, 8}
+    # One that was turned and one that a program has turned before fit each other: their own sides tell.
+    fit = size == first_size and len(turned) == 1 and size[0] != size[1]
+    if picture.orientation != first.orientation and options.orientation is None and not fit:
+        raise ValueError(
+            f"{path}: EXIF orientation is {picture.orientation}, expected {first.orientation} as in {a}; say whose"
+            " orientation is right with --orientation first, ignore or own"
+        )
     for thing, actual, expected, remedy in (
-        ("size (height, width)", picture.pixels.shape[:2], first.pixels.shape[:2], "crop or resize one of them"),
+        ("size (height, width)", size, first_size, "crop or resize one of them, or use --crop for small differences"),
         ("kind", _kind(picture), _kind(first), "convert one of them"),
         ("sample type", picture.pixels.dtype, first.pixels.dtype, "export both alike"),
     ):
-        if actual != expected:
+        if actual != expected and not (options.crop and actual == size):
             raise ValueError(f"{path}: {thing} is {actual}, expected {expected} as in {a}; {remedy}")
 
 

@@ -26,6 +26,10 @@ class FileOptions:
         or None to leave them
     deghost : whether regions in which something moved are taken from one picture
     ghost_mask : path of a picture of these regions that is written, or None
+    orientation : EXIF orientation that turns a picture: its own, that of the first picture, or none ("ignore"); None
+        for its own if all agree
+    crop : whether pictures whose sizes differ a little are cropped to the rows and columns that all have
+    white_level : value of white of 16-bit samples; None to find it
     clip : whether float values beyond 0 and 1 are taken as 0 and 1
     check : whether the pair is searched for faults that make a bad result
     pair : whether only the darkest and the brightest of more than two exposures are fused
@@ -36,7 +40,7 @@ class FileOptions:
 
     Raises
     ------
-    ValueError : a quality out of its range
+    ValueError : a quality or a white level out of its range
     """
 
     weights: str | None = None
@@ -50,6 +54,9 @@ class FileOptions:
     align: Extent | None = None
     deghost: bool = False
     ghost_mask: Path | None = None
+    orientation: Literal["own", "first", "ignore"] | None = None
+    crop: bool = False
+    white_level: int | None = None
     clip: bool = False
     check: bool = True
     pair: bool = False
@@ -64,6 +71,8 @@ class FileOptions:
         """Check the options that are used last."""
         if not 1 <= self.quality <= 100:
             raise ValueError(f"--quality is {self.quality}, expected 1 to 100")
+        if self.white_level is not None and not 1 <= self.white_level <= 65535:
+            raise ValueError(f"--white-level is {self.white_level}, expected 1 to 65535")
         try:
             _ = self.tone
         except ValueError as error:

@@ -15,12 +15,14 @@ import numpy as np
 
 from npfuse.pictures import iptc, tiff
 from npfuse.pictures.arrays import npy_output, open_npy, open_zarr, zarr_output
+from npfuse.pictures.avif import read_avif
 from npfuse.pictures.exif import EXIF_START
 from npfuse.pictures.exr import read_exr, write_exr
 from npfuse.pictures.heif import BRANDS, read_heif
 from npfuse.pictures.picture import CheckSize, Decoded, Picture, StoredPicture
 from npfuse.pictures.pillow_files import read_with_pillow, write_jpeg, write_webp
 from npfuse.pictures.png import read_png, write_png
+from npfuse.pictures.ppm import read_ppm, write_ppm
 from npfuse.pictures.raw import read_raw
 from npfuse.pictures.tiff_output import tiff_output, write_tiff
 from npfuse.pictures.tiff_parts import open_tiff
@@ -30,7 +32,7 @@ ALL = dict.fromkeys(("exif", "icc_profile", "xmp", "iptc", "resolution"), ANY_LE
 START_BYTES = 32  # of a file; they tell its format
 # Formats that are not read, by their first bytes.
 OTHER_STARTS = {
-    b"GIF8": "a GIF", b"BM": "a BMP", b"%PDF": "a PDF",
+    b"GIF8": "a GIF", b"%PDF": "a PDF",
     b"\xff\x0a": "a JPEG XL picture", b"\0\0\0\x0cJXL ": "a JPEG XL picture", b"#?RADIANCE": "a Radiance picture",
 }  # fmt: skip
 
@@ -183,7 +185,30 @@ ZARR = Format(
     extra="zarr",
     extra_for="is a Zarr array",
 )
-FORMATS = (JPEG, PNG, WEBP, TIFF, EXR, HEIC, RAW, NPY, ZARR)
+PPM = Format(
+    name="PPM",
+    suffixes=(".ppm", ".pgm", ".pnm"),
+    starts=(b"P2", b"P3", b"P5", b"P6"),
+    read=read_ppm,
+    write=write_ppm,
+    depths=(np.uint8, np.uint16),
+    alpha=False,
+)
+BMP = Format(
+    name="BMP",
+    suffixes=(".bmp",),
+    starts=(b"BM????\0\0\0\0",),
+    read=partial(read_with_pillow, kind="BMP"),
+)
+AVIF = Format(
+    name="AVIF",
+    suffixes=(".avif",),
+    starts=(b"????ftypavif",),
+    read=read_avif,
+    extra="tiff",
+    extra_for="has more than 8 bits",
+)
+FORMATS = (JPEG, PNG, WEBP, TIFF, PPM, BMP, AVIF, EXR, HEIC, RAW, NPY, ZARR)
 
 
 def suffixes(formats: Iterable[Format]) -> tuple[str, ...]:
@@ -230,7 +255,7 @@ def other_kind(start: bytes) -> str:
     if not start:
         return "empty"
     if start[4:8] == b"ftyp":
-        return "an AVIF or video file"
+        return "a video or an unknown kind of HEIF file"
     return next((name for given, name in OTHER_STARTS.items() if start.startswith(given)), "not a picture known here")
 
 

@@ -41,6 +41,6 @@ def read_heif(stream: BinaryIO, check_size: CheckSize) -> Decoded:
         exif=told.get("exif"),
         icc_profile=told.get("icc_profile"),
         xmp=told.get("xmp"),
-        orientation=1,  # the library has turned the picture
+        turn=1,  # the library has turned the picture
         notes=tuple(notes),
     )

@@ -39,6 +39,10 @@ class Description:
         IPTC-IIM block, without the image resource around it.
     resolution : (float, float) or None
         Rows and columns of pixels an inch.
+    orientation : int
+        EXIF orientation (1 to 8) that was applied on reading.
+    white_level : int or None
+        Value of white that the file names, for 16-bit samples of fewer bits.
     notes : tuple of str
         Conversions made on reading.
     """
@@ -48,6 +52,8 @@ class Description:
     xmp: bytes | None = None
     iptc: bytes | None = None
     resolution: tuple[float, float] | None = None
+    orientation: int = 1
+    white_level: int | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -61,14 +67,15 @@ class Decoded(Description):
         Grey or RGB; the last of 2 or 4 channels is alpha, not multiplied into the colours.
     exif : bytes or None
         EXIF block as in the file, with or without "Exif" and two zeros before it.
-    orientation : int or None
-        EXIF orientation (1 to 8) still to be applied; None for that of the EXIF block.
+    turn : int or None
+        EXIF orientation still to be applied; None for that of the EXIF block. `orientation` is the one that the decoder
+        has applied.
     power : float or None
         Power of light that the samples are, as PNG's gAMA says it; None where the profile, or sRGB, holds.
     """
 
     samples: NDArray[Any]
-    orientation: int | None = None
+    turn: int | None = None
     power: float | None = None
 
 

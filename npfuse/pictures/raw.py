@@ -12,6 +12,7 @@ from npfuse.pictures.picture import CheckSize, Decoded
 from npfuse.pictures.profiles import SRGB
 from npfuse.pictures.raw_exif import raw_exif
 
+FLIPS = {3: 3, 5: 8, 6: 6}  # EXIF orientations of the turns that LibRaw makes
 SRGB_CURVE = (2.4, 12.92)  # power and slope of the linear part, IEC 61966-2-1
 
 
@@ -32,11 +33,13 @@ def read_raw(stream: BinaryIO, check_size: CheckSize) -> Decoded:
         developed = raw.postprocess(
             use_camera_wb=True, no_auto_bright=True, output_bps=16, gamma=SRGB_CURVE, output_color=rawpy.ColorSpace.sRGB
         )
+        flip = raw.sizes.flip
         exif, notes = raw_exif(stream, raw)
     return Decoded(
         samples=developed.astype(np.uint16, copy=False),
         exif=exif,
         icc_profile=SRGB,
-        orientation=1,  # LibRaw has turned the picture
+        turn=1,
+        orientation=FLIPS.get(flip, 1),
         notes=("camera raw file developed to 16-bit sRGB, without automatic brightness", *notes),
     )

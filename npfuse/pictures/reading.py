@@ -19,6 +19,7 @@ from PIL import Image, UnidentifiedImageError
 from npfuse.pictures.exif import resolution_of_block, turned, upright
 from npfuse.pictures.formats import FORMATS, START_BYTES, Format, format_of_start, listed, other_kind
 from npfuse.pictures.light import LIGHT_ENCODED, display_profile, encode_samples, is_display_power
+from npfuse.pictures.pages import opened_at_page, split_page
 from npfuse.pictures.picture import (
     Decoded,
     Picture,
@@ -40,6 +41,7 @@ UNREADABLE: dict[type[Exception], str] = {
     IsADirectoryError: "is a folder, expected a picture file; name the file in it",
     PermissionError: "must not be read by this user; change its permissions",
 }
+INVERSE = {6: 8, 8: 6}  # the others undo themselves
 MAX_BYTES = 3 << 28  # of decoded samples, unless the caller allows more
 READ = tuple(format for format in FORMATS if format.read)
 
@@ -48,8 +50,10 @@ for library in ("PIL", "tifffile"):
     logging.getLogger(library).addHandler(logging.NullHandler())
 
 
-def read_picture(path: str | os.PathLike[str], *, max_bytes: int | None = None) -> Picture:
-    """Read the first picture of a file.
+def read_picture(
+    path: str | os.PathLike[str], *, max_bytes: int | None = None, orientation: int | None = None
+) -> Picture:
+    """Read a picture from a file: the first, or a page of a TIFF by its number, as "a.tif[1]".
 
     The format is told by the content, not by the name. Grey stays (H, W), alpha is split off, palettes become RGB and
     1-bit becomes 8-bit grey. Samples keep their depth: uint8, uint16, or float32 for a float TIFF, whose values are
@@ -61,6 +65,8 @@ def read_picture(path: str | os.PathLike[str], *, max_bytes: int | None = None) 
     max_bytes : int, optional
         Most bytes of the decoded samples; None for 768 MiB and at most Pillow's limit of pixels
         (2 * PIL.Image.MAX_IMAGE_PIXELS).
+    orientation : int, optional
+        EXIF orientation (1 to 8) in place of the file's own.
 
     Returns
     -------
@@ -72,6 +78,7 @@ def read_picture(path: str | os.PathLike[str], *, max_bytes: int | None = None) 
         decoded, or needs an extra that is not installed
     """
     name = shown(path)
+    path, page = split_page(path)
     try:
         stream: BinaryIO = open(path, "rb")  # noqa: SIM115 (closed just below; the `try` is for the opening alone)
     except (OSError, ValueError) as error:
@@ -86,7 +93,9 @@ def read_picture(path: str | os.PathLike[str], *, max_bytes: int | None = None) 
             known = listed(format.name for format in READ)
             raise PictureError(f"{name}: is {other_kind(start)}, expected a {known}; convert it to one")
         try:
-            return _picture(format.read(stream, Limit(max_bytes)))
+            if page is not None:
+                stream = opened_at_page(stream, page)
+            return _picture(format.read(stream, Limit(max_bytes)), orientation)
         except Exception as error:  # decoders raise almost anything on damaged bytes
             raise PictureError(f"{name}: {_reason(error, format)}") from error
 
@@ -128,13 +137,16 @@ def _reason(error: Exception, format: Format) -> str:
     return f"is a damaged or unusual {format.name} ({why}), expected a whole picture; copy or export it anew"
 
 
-def _picture(decoded: Decoded) -> Picture:
-    """Return a decoded picture turned upright, with alpha apart from the colours."""
+def _picture(decoded: Decoded, orientation: int | None) -> Picture:
+    """Return a decoded picture turned upright, by another orientation if given, with alpha apart from the colours."""
     notes = list(decoded.notes)
-    exif, orientation = _upright(decoded.exif, notes)
-    if decoded.orientation is not None:
-        orientation = decoded.orientation
-    samples = turned(decoded.samples, orientation)
+    exif, flag = _upright(decoded.exif, notes)
+    flag = flag if decoded.turn is None else decoded.turn
+    samples, applied = decoded.samples, decoded.orientation if flag == 1 else flag
+    if orientation is not None:
+        samples = turned(samples, INVERSE.get(decoded.orientation, decoded.orientation))
+        flag = applied = orientation
+    samples = turned(samples, flag)
     channels = 1 if samples.ndim == 2 else samples.shape[2]
     pixels = samples if samples.ndim == 2 else samples[..., 0] if channels < 3 else samples[..., :3]
     icc_profile = decoded.icc_profile or None
@@ -156,6 +168,8 @@ def _picture(decoded: Decoded) -> Picture:
         xmp=upright_xmp(decoded.xmp) if decoded.xmp else None,
         iptc=decoded.iptc,
         resolution=decoded.resolution or (resolution_of_block(exif) if exif else None),
+        orientation=applied if 1 <= applied <= 8 else 1,
+        white_level=decoded.white_level,
         notes=tuple(notes),
     )
 

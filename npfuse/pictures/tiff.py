@@ -1,7 +1,8 @@
 """TIFF files (TIFF 6.0 and its Adobe supplements): which kinds are read, and those beyond 8 bits.
 
-Pillow reads up to 8 bits. It reduces 16-bit colour to 8 bits without a word, so 16 bits and floats are recognised by
-their tags and read with the packages of the extra `tiff` (tifffile and imagecodecs). `npfuse/pictures/tiff_output.py`
+Pillow reads up to 8 bits. It reduces 16-bit colour to 8 bits without a word, so 9 bits and more, and floats, are
+recognised by their tags and read with the packages of the extra `tiff` (tifffile and imagecodecs), as are channels that
+Pillow knows no mode for. `npfuse/pictures/tiff_output.py`
 writes. Left out: pages beyond the first, XMP.
 """
 
@@ -11,6 +12,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import UnidentifiedImageError
 from PIL.ExifTags import Base
 
 from npfuse.pictures.exif import TIFF_START, directory_bytes, quiet, read_directory, resolution_of, telling_tags
@@ -31,6 +33,8 @@ NUMBERS = (
     Base.SampleFormat,
 )
 STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+MAX_SAMPLE_VALUE = 281
+CMYK = 5  # photometric interpretation
 ASSOCIATED, UNASSOCIATED = 1, 2  # meanings of an extra channel: alpha, multiplied into the colours or not
 
 
@@ -68,10 +72,19 @@ def read_tiff(stream: BinaryIO, check_size: CheckSize) -> Decoded:
         stream.seek(0)
         page = _read_deep(stream)
     else:
-        with opened_by_pillow(stream, "TIFF", check_size) as image:
-            page = decoded(image)
-            # Pillow turns a TIFF while loading it, and then no longer has the tag.
-            page = replace(page, orientation=image.getexif().get(Base.Orientation, 1))
+        try:
+            with opened_by_pillow(stream, "TIFF", check_size) as image:
+                page = decoded(image)
+                # Pillow turns a TIFF while loading it, and then no longer has the tag.
+                page = replace(page, turn=image.getexif().get(Base.Orientation, 1))
+        except UnidentifiedImageError as refusal:  # channels that Pillow knows no mode for, as CMYK with alpha
+            stream.seek(0)
+            try:
+                page = _read_deep(stream)
+            except ImportError:
+                raise
+            except Exception:  # tifffile raises almost anything on damaged bytes
+                raise refusal from None
     about = summary.about
     return replace(
         page,
@@ -79,6 +92,7 @@ def read_tiff(stream: BinaryIO, check_size: CheckSize) -> Decoded:
         xmp=about.xmp,
         iptc=about.iptc,
         resolution=about.resolution,
+        white_level=about.white_level,
         notes=about.notes + page.notes,
     )
 
@@ -108,7 +122,7 @@ def inspect_tiff(stream: BinaryIO, check_size: CheckSize) -> TiffSummary:
 
 def _about(stream: BinaryIO, tags: Any) -> Description:
     """Return the description in a file's tags, without the ICC profile."""
-    notes = ["several pages: the first is used"] if tags.next else []
+    notes = ["several pages: the first is used; others are named as FILE[1]"] if tags.next else []
     exif = None
     try:
         told = telling_tags(stream)
@@ -125,8 +139,19 @@ def _about(stream: BinaryIO, tags: Any) -> Description:
         xmp=_bytes_of(tags.get(Base.XMLPacket), byteorder),
         iptc=_bytes_of(tags.get(Base.IPTCNAA), byteorder) or (iptc_of_resources(resources) if resources else None),
         resolution=resolution_of(tags),
+        white_level=_white_level(tags),
         notes=tuple(notes),
     )
+
+
+def _white_level(tags: Any) -> int | None:
+    """Return the value of white of 16-bit samples that have fewer bits, as the tags say, or None.
+
+    Some programs store the highest value of the picture in the same tag: only 2^9 - 1 to 2^15 - 1 are levels.
+    """
+    value = tags.get(MAX_SAMPLE_VALUE)
+    values = set(value) if isinstance(value, tuple) else {value}
+    return values.pop() if len(values) == 1 and values <= {2**bits - 1 for bits in range(9, 16)} else None
 
 
 def _bytes_of(value: Any, byteorder: str) -> bytes | None:
@@ -150,12 +175,12 @@ def _check_numbers(tags: Any) -> None:
 def _is_deep(depths: set[int], numbers: set[int], channels: int) -> bool:
     """Return whether samples have more than 8 bits; RefusedError for samples that are not read."""
     depth, number = min(depths), min(numbers)
-    deep = (number == 1 and depth == 16) or (number == 3 and depth in (16, 32, 64))
+    deep = (number == 1 and 9 <= depth <= 16) or (number == 3 and depth in (16, 32, 64))
     shallow = number in (1, 4) and depth <= 8
     if len(depths) > 1 or len(numbers) > 1 or channels > 8 or not (deep or shallow):
         name = {1: "unsigned", 2: "signed", 3: "float"}.get(number, "unknown")
         raise RefusedError(
-            f"is a TIFF of {channels} channels of {depth} bits ({name}), expected up to 8 channels of 1 to 8 or 16"
+            f"is a TIFF of {channels} channels of {depth} bits ({name}), expected up to 8 channels of 1 to 16"
             " bits (unsigned) or floats; export it as a 16-bit RGB TIFF"
         )
     return deep
@@ -190,20 +215,25 @@ def _read_deep(stream: BinaryIO) -> Decoded:
     with tifffile.TiffFile(stream) as file:
         page = file.pages.first
         photometric = int(page.photometric)
-        colours = {0: 1, 1: 1, 2: 3}.get(photometric, 0)  # white is zero, black is zero, RGB
+        colours = {0: 1, 1: 1, 2: 3, CMYK: 4}.get(photometric, 0)  # white is zero, black is zero, RGB
         if not colours or page.imagedepth != 1 or page.samplesperpixel < colours:
             raise RefusedError(
-                f"is a TIFF of {page.samplesperpixel} channels with photometric {photometric}, expected grey or RGB at"
-                " 16 bits and more; export it as a 16-bit RGB TIFF"
+                f"is a TIFF of {page.samplesperpixel} channels with photometric {photometric}, expected grey, RGB or"
+                " CMYK; export it as a 16-bit RGB TIFF"
             )
         samples = page.asarray(squeeze=False)[:, 0]  # (planes, H, W, interleaved): one of planes and interleaved is 1
         orientation, profile = page.tags.valueof(Base.Orientation, 1), page.tags.valueof(Base.InterColorProfile)
         meaning = int(page.extrasamples[0]) if page.extrasamples else 0
+        bits = int(page.bitspersample)
     samples = np.moveaxis(samples, 0, 3).reshape(*samples.shape[1:3], -1)  # (H, W, C)
     notes = ["float64 reduced to float32"] if samples.dtype == np.float64 else []
     with np.errstate(over="ignore"):
-        samples = samples.astype(np.float32 if samples.dtype.kind == "f" else np.uint16, copy=False)
-    full = 1.0 if samples.dtype == np.float32 else 65535.0
+        kind = np.float32 if samples.dtype.kind == "f" else np.uint8 if bits == 8 else np.uint16
+        samples = samples.astype(kind, copy=False)
+    if kind is np.uint16 and bits < 16:
+        notes.append(f"{bits} bits scaled to 16")
+        samples = np.rint(np.arange(2**bits) * (65535 / (2**bits - 1))).astype(np.uint16)[samples]
+    full = {np.float32: 1.0, np.uint8: 255.0, np.uint16: 65535.0}[kind]
     channels = colours + (meaning in (ASSOCIATED, UNASSOCIATED))
     if samples.shape[2] > channels:
         notes.append("channels beyond colour and alpha dropped")
@@ -213,7 +243,10 @@ def _read_deep(stream: BinaryIO) -> Decoded:
     if meaning == ASSOCIATED:
         notes.append("colours divided by alpha, which was multiplied into them")
         samples = _unmultiplied(samples, full)
-    return Decoded(samples=samples, orientation=orientation, icc_profile=profile, notes=tuple(notes))
+    if photometric == CMYK:
+        notes.append("CMYK converted to RGB")
+        samples = _rgb_of_cmyk(samples, full)
+    return Decoded(samples=samples, turn=orientation, icc_profile=profile, notes=tuple(notes))
 
 
 def _unmultiplied(samples: NDArray[Any], full: float) -> NDArray[Any]:
@@ -221,6 +254,14 @@ def _unmultiplied(samples: NDArray[Any], full: float) -> NDArray[Any]:
     alpha = samples[..., -1:]
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         colours = np.where(alpha > 0, samples[..., :-1] * full / alpha, 0.0)
-    if samples.dtype == np.uint16:
+    if samples.dtype.kind == "u":
         colours = np.rint(np.minimum(colours, full))
     return np.concatenate([colours.astype(samples.dtype), alpha], axis=2)
+
+
+def _rgb_of_cmyk(samples: NDArray[Any], full: float) -> NDArray[Any]:
+    """Return (H, W, 3 or 4) of cyan, magenta, yellow, black and perhaps alpha, as ideal inks would show."""
+    inks, black = samples[..., :3].astype(np.float32), samples[..., 3:4].astype(np.float32)
+    colours = (full - inks) * (full - black) / np.float32(full)
+    rounded = colours if samples.dtype.kind == "f" else np.rint(colours)
+    return np.concatenate([rounded.astype(samples.dtype), samples[..., 4:]], axis=2)

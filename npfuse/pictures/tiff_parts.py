@@ -146,6 +146,7 @@ def open_tiff(stack: ExitStack, path: Path, name: str) -> StoredPicture | None:
         xmp=upright_xmp(about.xmp) if about.xmp else None,
         iptc=about.iptc,
         resolution=about.resolution,
+        white_level=about.white_level,
         notes=notes,
     )
 

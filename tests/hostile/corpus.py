@@ -183,6 +183,18 @@ def jpeg_of_the_largest_size():
     return bytes(content)
 
 
+def bmp_of_a_huge_size():
+    content = bytearray(picture("BMP"))
+    struct.pack_into("<ii", content, 18, 100_000, 100_000)
+    return bytes(content)
+
+
+def avif_of_a_huge_size():
+    content = bytearray(picture("AVIF"))
+    struct.pack_into(">II", content, content.index(b"ispe") + 8, 60_000, 60_000)
+    return bytes(content)
+
+
 def dng_of_a_huge_size():
     content = bytearray(dng())
     for tag in (256, 257):
@@ -218,7 +230,12 @@ PICTURES: dict[str, tuple[Callable[[], bytes], str]] = {
     "nan.tif": (lambda: written(".tif", np.full((HEIGHT, WIDTH, 3), np.nan, np.float32)), "are NaN or outside"),
     "nan.exr": (lambda: written(".exr", np.full((HEIGHT, WIDTH, 3), np.nan, np.float32)), "are NaN or outside"),
     "zero.png": (lambda: png_of(0, 0), DAMAGED),
-    "negative.bmp": (lambda: b"BM" + bytes(60), "is a BMP, expected"),
+    "negative.bmp": (lambda: b"BM" + bytes(60), DAMAGED),
+    "bomb.ppm": (lambda: b"P6 100000 100000 255 " + bytes(99), "declares more pixels than the limit"),
+    "many digits.ppm": (lambda: b"P6 " + b"9" * 9999 + b" 1 255 ", DAMAGED),
+    "short.ppm": (lambda: b"P5 9 9 65535\n" + bytes(99), DAMAGED),
+    "bomb.bmp": (bmp_of_a_huge_size, "declares more pixels than the limit"),
+    "bomb.avif": (avif_of_a_huge_size, "declares more pixels than the limit|" + DAMAGED),
 }
 # These are fused: strange, and no fault.
 ABSURD: dict[str, Callable[[], bytes]] = {

@@ -2,6 +2,7 @@
 
 import io
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,19 @@ def dng() -> bytes:
         return file.read_bytes()
 
 
-READ_ONLY = {formats.HEIC: heic, formats.RAW: dng}  # of formats that npfuse does not write
+def pillow_example(kind: str) -> bytes:
+    """A file that Pillow writes."""
+    stream = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(9, 250, (24, 32, 3), np.uint8)).save(stream, kind)
+    return stream.getvalue()
+
+
+READ_ONLY = {
+    formats.HEIC: heic,
+    formats.RAW: dng,
+    formats.BMP: partial(pillow_example, "BMP"),
+    formats.AVIF: partial(pillow_example, "AVIF"),
+}  # of formats that npfuse does not write
 
 
 def examples(format: Format) -> dict[str, bytes]:

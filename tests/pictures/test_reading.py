@@ -106,7 +106,7 @@ def test_the_first_of_several_frames_is_used_and_noted(tmp_path, kind):
         (b"", r"a\.jpg: is empty, expected a JPEG, PNG, WebP, TIFF"),
         (b"hello, world, this is a text", r"a\.jpg: is not a picture known here, expected a JPEG"),
         (b"GIF89a" + bytes(40), r"is a GIF, expected"),
-        (b"\0\0\0\x18ftypavif" + bytes(40), r"is an AVIF or video file, expected .*; convert"),
+        (b"\0\0\0\x18ftypisom" + bytes(40), r"is a video or an unknown kind of HEIF file, expected .*; convert"),
         (b"II*\0\x10\0\0\0CR\x02\0" + bytes(40), r"a\.jpg: is"),
         (b"\xff\xd8\xff", r"a\.jpg: is a damaged or unusual JPEG \(.*\), expected a whole picture"),
         (b"\x89PNG\r\n\x1a\n", r"damaged or unusual PNG"),

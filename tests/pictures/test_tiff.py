@@ -175,7 +175,11 @@ def test_absurd_tiff_headers_are_refused_before_allocating(tmp_path):
         (np.zeros((4, 5), np.int16), {}, r"is a TIFF of 1 channels of 16 bits \(signed\), expected .* export it as"),
         (np.zeros((4, 5), np.uint32), {}, r"of 32 bits \(unsigned\)"),
         (np.zeros((4, 5, 9), np.uint16), {"planarconfig": "contig"}, "of 9 channels"),
-        (np.zeros((4, 5, 4), np.uint16), {"photometric": "separated"}, "4 channels with photometric 5, expected grey"),
+        (
+            np.zeros((4, 5, 3), np.uint16),
+            {"photometric": "cielab"},
+            "3 channels with photometric 8, expected grey, RGB",
+        ),
         (np.zeros((4, 5, 3), np.uint8), {"subfiletype": 1}, "camera raw file or begins with a thumbnail"),
         (np.zeros((4, 5, 3), np.uint8), {"extratags": [(50706, 1, 4, (1, 4, 0, 0), True)]}, "camera raw file"),
     ],
@@ -233,3 +237,49 @@ def test_a_text_where_a_number_should_be_is_refused(tmp_path, tag):
     with pytest.raises(PictureError, match="is no whole number; export it anew") as refusal:
         read_picture(tmp_path / "a.tif")
     assert str(refusal.value).isprintable()
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("extra", [[], ["unassalpha"], ["unspecified"], ["unassalpha", "unspecified"]])
+def test_cmyk_with_other_channels_becomes_rgb_with_its_alpha(tmp_path, dtype, extra):
+    tifffile = pytest.importorskip("tifffile")
+    pytest.importorskip("imagecodecs")
+    full = np.iinfo(dtype).max
+    samples = random_samples(dtype, 4 + len(extra))
+    options = {"photometric": "separated", "extrasamples": extra or None, "metadata": None}
+    tifffile.imwrite(tmp_path / "a.tif", samples, planarconfig="contig", **options)
+    back = read_picture(tmp_path / "a.tif")
+    inks = samples.astype(float) / full
+    expected = full * (1 - inks[..., :3]) * (1 - inks[..., 3:4])
+    assert back.pixels.dtype == dtype
+    np.testing.assert_allclose(back.pixels, expected, atol=1)
+    assert "CMYK converted to RGB" in back.notes
+    if "unassalpha" in extra:
+        assert_same_samples(back.alpha, samples[..., 4])
+    else:
+        assert back.alpha is None
+
+
+@pytest.mark.parametrize("channels", [3, 5])
+def test_8_bit_channels_beyond_alpha_are_dropped_and_noted(tmp_path, channels):
+    tifffile = pytest.importorskip("tifffile")
+    pytest.importorskip("imagecodecs")
+    samples = random_samples("uint8", channels)
+    colours = 1 if channels == 3 else 3
+    options = {"photometric": "minisblack" if channels == 3 else "rgb", "extrasamples": ["unassalpha", "unspecified"]}
+    tifffile.imwrite(tmp_path / "a.tif", samples, planarconfig="contig", metadata=None, **options)
+    back = read_picture(tmp_path / "a.tif")
+    assert_same_samples(back.pixels, samples[..., 0] if colours == 1 else samples[..., :3])
+    assert_same_samples(back.alpha, samples[..., colours])
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14])
+def test_packed_bits_are_scaled_to_16(tmp_path, bits):
+    tifffile = pytest.importorskip("tifffile")
+    pytest.importorskip("imagecodecs")
+    white = 2**bits - 1
+    samples = np.linspace(0, white, HEIGHT * WIDTH).round().astype(np.uint16).reshape(HEIGHT, WIDTH)
+    tifffile.imwrite(tmp_path / "a.tif", samples, bitspersample=bits, metadata=None)
+    back = read_picture(tmp_path / "a.tif")
+    assert_same_samples(back.pixels, np.rint(samples * (65535 / white)).astype(np.uint16))
+    assert back.notes == (f"{bits} bits scaled to 16",)
