@@ -3,8 +3,8 @@
     pip install atheris
     python -m bench.fuzz.loaders pictures CORPUS -max_total_time=300 -rss_limit_mb=2048
 
-The first argument is `pictures`, `weights` or `keras`; CORPUS is a folder, which is filled with a small file of every
-kind where it is empty, and grows. The rest are libFuzzer's options; it prints how many inputs it tried.
+The first argument is `pictures`, `descriptions`, `weights` or `keras`; CORPUS is a folder, which is filled with a small
+file of every kind where it is empty, and grows. The rest are libFuzzer's options; it prints how many inputs it tried.
 """
 
 import io
@@ -20,7 +20,9 @@ with atheris.instrument_imports(include=["npfuse", "PIL", "tifffile", "zipfile",
     import numpy as np
     from PIL import Image
 
-    from npfuse.pictures.reading import Picture, PictureError, read_picture
+    from npfuse.pictures.exif import TIFF_START, directory_bytes
+    from npfuse.pictures.iptc import iptc_of_resources, jpeg_segment
+    from npfuse.pictures.reading import Picture, PictureError, read_picture, write_picture
     from npfuse.weights.loading import load_weights
     from npfuse.weights.npz_files import save_weights
     from npfuse.weights.weights import Weights, WeightsError
@@ -54,6 +56,35 @@ def try_weights(data: bytes, name: str = "input.npz") -> None:
 def try_keras(data: bytes) -> None:
     """Read bytes as a Keras file: HDF5 by its first bytes, a zip by its name."""
     try_weights(data, "input.keras" if data[:2] == b"PK" else "input.h5")
+
+
+def try_description(data: bytes) -> None:
+    """Write bytes as EXIF, XMP and IPTC of a small picture in every format that holds them, and read it again."""
+    place = len(data) // 2
+    for exif, xmp, iptc in (
+        (data, None, None),
+        (None, data, None),
+        (None, None, data),
+        (data[:place], data[place:], data),
+    ):
+        picture = Picture(pixels=np.zeros((6, 7, 3), np.uint8), exif=exif, xmp=xmp, iptc=iptc)
+        for suffix in (".jpg", ".png", ".webp", ".tif"):
+            file = FOLDER / f"described{suffix}"
+            try:
+                write_picture(file, picture, overwrite=True)
+                read_picture(file)
+            except PictureError as error:
+                check_message(str(error))
+    iptc_of_resources(data)
+
+
+def description_seeds() -> dict[str, bytes]:
+    """Return an EXIF block, an XMP packet, and IPTC within image resources."""
+    iptc = b"\x1c\x02\x78\x00\x05Hafen"
+    below = {33434: 1 / 125, 40962: 7, 40963: 6, 37500: b"maker note"}
+    xmp = b'<x:xmpmeta><rdf:Description tiff:Orientation="6" hdrgm:Version="1.0"/><xmp:Thumbnails/></x:xmpmeta>'
+    exif = TIFF_START + directory_bytes({271: "Maker", 274: 6, 256: 7, 257: 6, 34665: below, 34853: {1: "N"}})
+    return {"exif": exif, "xmp": xmp, "iptc": iptc, "resources": jpeg_segment(iptc)[18:]}
 
 
 def check_message(text: str) -> None:
@@ -103,6 +134,7 @@ def keras_seeds() -> dict[str, bytes]:
 
 
 TARGETS = {
+    "descriptions": (try_description, description_seeds),
     "pictures": (try_picture, picture_seeds),
     "weights": (try_weights, weights_seeds),
     "keras": (try_keras, keras_seeds),
