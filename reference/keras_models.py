@@ -52,8 +52,7 @@ def lightfuse(
     inputs = keras.Input((height, width, 6), dtype=dtype)
     x = inputs
     for n, channels in enumerate((*hidden, 3), start=1):
-        x = layers.Conv2D(channels, 1, name=f"detail{n}", dtype=dtype)(x)
-        x = layers.ReLU(name=f"detail{n}_relu", dtype=dtype)(x)
+        x = layers.Conv2D(channels, 1, activation="relu", name=f"detail{n}", dtype=dtype)(x)
     half = {"strides": 2, "padding": "same", "dtype": dtype}
     g = layers.DepthwiseConv2D(3, **half, name="global1")(inputs)
     g = layers.DepthwiseConv2D(3, **half, name="global2")(g)
@@ -153,10 +152,9 @@ def tonefuse(
     t = layers.GlobalAveragePooling2D(keepdims=True, dtype=dtype)(t)
     t = layers.Conv2D(hidden[0], 1, name="tone2", dtype=dtype)(t)
     x = layers.Conv2D(hidden[0], 1, name="detail1", dtype=dtype)(exposures)
-    x = layers.ReLU(name="detail1_relu", dtype=dtype)(layers.Add(dtype=dtype)([x, t]))
+    x = layers.ReLU(dtype=dtype)(layers.Add(dtype=dtype)([x, t]))
     for n, channels in enumerate(hidden[1:], start=2):
-        x = layers.Conv2D(channels, 1, name=f"detail{n}", dtype=dtype)(x)
-        x = layers.ReLU(name=f"detail{n}_relu", dtype=dtype)(x)
+        x = layers.Conv2D(channels, 1, activation="relu", name=f"detail{n}", dtype=dtype)(x)
     x = layers.Conv2D(3, 1, name=f"detail{len(hidden) + 1}", dtype=dtype)(x)
     half = {"strides": 2, "padding": "same", "dtype": dtype}
     g = layers.DepthwiseConv2D(3, **half, name="global1")(exposures)

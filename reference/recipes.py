@@ -75,7 +75,7 @@ class Recipe:
     ramps : weight of how far the output falls along ramps of light, where it should only rise, and changes across them
     last_bias : what DetailNet's last biases start from; LightFuse's last ReLU can be off everywhere from the start, and
         then stays so, unless they are well above 0
-    undecided : weight of `reference.losses.undecided`: of how far DetailNet's hidden units change sign within blocks
+    undecided : weight of `reference.losses.undecided`: of how far LightFuse's hidden units change sign within blocks
         of 16x16 pixels; such units are what a compiled fusion has to evaluate pixel by pixel
     learning_rate, final_rate, warm_up : the rate rises in `warm_up` steps and falls along a cosine to `final_rate`;
         constant where `final_rate` is None

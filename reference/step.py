@@ -46,7 +46,7 @@ def make_step(
     ramps_weight : float
         Of the `unevenness` of what becomes of ramps.
     undecided_weight : float
-        Of how far DetailNet's hidden units change sign within blocks, see `reference.losses.undecided`; looked at in a
+        Of how far LightFuse's hidden units change sign within blocks, see `reference.losses.undecided`; looked at in a
         third of the examples, which costs a third.
     structure_weight : float
         Of the exposures' local structure that the output lacks, see `reference.mef_loss`; the mean of its scales.
@@ -56,20 +56,16 @@ def make_step(
     callable
         Takes arrays: inputs, labels and ramps as `reference.examples` draws them.
     """
-    read = sums_of_units(model) if undecided_weight else []
-    watched = keras.Model(model.inputs, [model.output, *read]) if read else None
+    hidden = [layer for layer in model.layers if layer.name.startswith("detail")][:-1] if undecided_weight else []
+    watched = keras.Model(model.inputs, [model.output, *(layer.input for layer in hidden)]) if hidden else None
 
-    def run(inputs: Any) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        arguments = list(inputs) if len(inputs) > 1 else inputs[0]
-        if watched is None:
-            return model(arguments, training=True), []
-        output, *sums = watched(arguments, training=True)
-        return output, sums
+    def run(inputs: Any, network: keras.Model = model) -> Any:
+        return network(list(inputs) if len(inputs) > 1 else inputs[0], training=True)
 
     @tf.function(reduce_retracing=True)
     def step(inputs: Any, labels: Any, shares: tf.Tensor, ramps: Any, wanted: Any = ()) -> tf.Tensor:
         with tf.GradientTape() as tape:
-            output, sums = run(inputs)
+            output, *read = run(inputs, watched) if watched else (run(inputs),)
             height, width = labels.shape[1:3]
             output = (output[:, :height, :width] + 1) / 2  # what is below and to the right is context
             value = loss(labels, output, shares)
@@ -77,11 +73,12 @@ def make_step(
                 fused = tf.tensordot(output, tf.constant(LUMA, output.dtype), 1)
                 scales = [1 / len(wanted)] * len(wanted)
                 value += structure_weight * mef_loss.loss(wanted, fused[tf.newaxis, ..., tf.newaxis], scales)
-            for values in sums:
-                third = (tf.shape(values)[0] + 2) // 3
-                value += undecided_weight * undecided(values[:third, :height, :width])
+            for layer, values in zip(hidden, read, strict=True):
+                third = values[: (tf.shape(values)[0] + 2) // 3, :height, :width]
+                sums = layer.convolution_op(third, layer.kernel) + layer.bias  # before the layer's own ReLU
+                value += undecided_weight * undecided(sums)
             if ramps is not None:
-                value += ramps_weight * unevenness(run(ramps)[0] / 2)
+                value += ramps_weight * unevenness(run(ramps) / 2)
         gradients = tape.gradient(value, model.trainable_variables)
         optimizer.apply(cycle.mean(gradients) if cycle else gradients, model.trainable_variables)
         return value
@@ -124,13 +121,6 @@ def unevenness(light: tf.Tensor) -> tf.Tensor:
     falls = tf.nn.relu(light[:, :, :-1] - light[:, :, 1:])
     across = tf.abs(light[:, 1:] - light[:, :-1])
     return tf.reduce_mean(tf.reduce_sum(falls, axis=2)) + tf.reduce_mean(tf.reduce_sum(across, axis=1))
-
-
-def sums_of_units(model: keras.Model) -> list[tf.Tensor]:
-    """The values that the ReLUs of DetailNet's hidden layers read, as tensors of the model."""
-    detail = [layer for layer in model.layers if layer.name.startswith("detail")]
-    count = len([layer for layer in detail if isinstance(layer, keras.layers.Conv2D)])
-    return [layer.input for layer in detail if layer.name in {f"detail{n}_relu" for n in range(1, count)}]
 
 
 def train_epoch(step: Callable[..., tf.Tensor], examples: Patches | Crops, epoch: int, progress: Progress) -> float:

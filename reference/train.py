@@ -187,7 +187,8 @@ def fit(
     if epochs_done > recipe.epochs:
         raise InputError(f"{job.checkpoint}: the checkpoint holds {epochs_done} epochs, more than --epochs asks for")
 
-    step = make_step(model, optimizer, loss, cycle, recipe.ramps, recipe.undecided, recipe.structure)
+    undecided_weight = recipe.undecided if recipe.model == "lightfuse" else 0.0
+    step = make_step(model, optimizer, loss, cycle, recipe.ramps, undecided_weight, recipe.structure)
     progress = Progress(epochs_done, recipe.epochs, len(examples), stream)
     progress.line(f"{examples} of {len(trained)} scenes, {model.count_params()} parameters")
     try:

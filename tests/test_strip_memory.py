@@ -46,8 +46,8 @@ def test_a_strip_holds_rows_and_halved_planes():
             (896, 9000, 3),
             BYTES,
             False,
-            72 * (8192 + 8) * 6,
-        ),  # columns cut; 64 rows: STRIP_PIXELS
+            200 * (8192 + 8) * 6,
+        ),  # columns cut; 192 rows: STRIP_PIXELS
     ],
 )
 def test_parts_of_pictures_are_copied_where_they_are_no_whole_rows_of_rgb_in_memory(shape, dtype, copied, expected):

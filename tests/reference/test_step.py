@@ -9,11 +9,11 @@ tf = pytest.importorskip("tensorflow")
 from npfuse.scoring.metrics import mef_ssim  # noqa: E402
 from reference.errors import InputError  # noqa: E402
 from reference.examples import Patches  # noqa: E402
-from reference.keras_models import lightfuse, tonefuse  # noqa: E402
+from reference.keras_models import lightfuse  # noqa: E402
 from reference.losses import undecided  # noqa: E402
 from reference.progress import Progress  # noqa: E402
 from reference.recipes import Recipe  # noqa: E402
-from reference.step import make_step, sums_of_units, train_epoch  # noqa: E402
+from reference.step import make_step, train_epoch  # noqa: E402
 from tests.reference.scenes import random_scene  # noqa: E402
 
 
@@ -94,18 +94,6 @@ def test_the_step_passes_on_what_each_label_counts():
         for shares in ((1, 0), (0, 1), (1, 0.5))
     )
     assert both == pytest.approx(first + 0.5 * second, rel=1e-5)
-
-
-def test_the_sums_of_tonefuses_units_have_the_thumbnails_bias():
-    model = tonefuse(hidden=(5, 4))
-    watched = keras.Model(model.inputs, sums_of_units(model))
-    rng = np.random.default_rng(0)
-    exposures, thumbnails = (rng.uniform(-1, 1, (1, *shape)) for shape in ((16, 16, 6), (16, 24, 6)))
-    first, second = (np.asarray(sums) for sums in watched([exposures, thumbnails]))
-    brighter, _ = (np.asarray(sums) for sums in watched([exposures, thumbnails + 1]))
-    assert (first.shape, second.shape) == ((1, 16, 16, 5), (1, 16, 16, 4))
-    assert np.ptp((brighter - first).reshape(-1, 5), axis=0) == pytest.approx(0, abs=1e-5)
-    assert np.abs(brighter - first).max() > 1e-3
 
 
 def test_a_loss_that_is_not_a_number_stops_the_training():
