@@ -99,8 +99,8 @@ def undecided_units() -> plt.Figure:
     shown = axes[1].imshow(mixed, cmap="cividis", extent=(0, width, height, 0), vmax=limit)
     for axis in axes:
         axis.axis("off")
-    axes[0].set_title("over-exposed picture")
-    axes[1].set_title(f"units of both signs, of {z.shape[2]}: mean {mixed.mean():.1f}")
+    axes[0].set_title("over-exposed picture", fontsize=8)
+    axes[1].set_title(f"units of both signs: {mixed.mean():.0f} of {z.shape[2]} in the mean", fontsize=8)
     figure.colorbar(shown, ax=axes[1])
     return figure
 
