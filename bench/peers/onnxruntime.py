@@ -14,7 +14,7 @@ def prepare(weights: Weights, height: int, width: int, threads: int) -> Network:
     """Return the network for pictures of one size."""
     import onnxruntime
 
-    from bench.onnx_export import onnx_bytes_model
+    from npfuse.exports.onnx_model import onnx_bytes_model
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads

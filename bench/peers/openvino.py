@@ -14,7 +14,7 @@ def prepare(weights: Weights, height: int, width: int, threads: int) -> Network:
     """Return the network for pictures of one size."""
     import openvino
 
-    from bench.onnx_export import onnx_bytes_model
+    from npfuse.exports.onnx_model import onnx_bytes_model
 
     settings = {
         "INFERENCE_PRECISION_HINT": "f32",

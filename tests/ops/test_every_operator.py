@@ -23,7 +23,7 @@ ROOT = TESTS.parents[1]
 
 # Files with an entry an operator, and the operators that have none there, on purpose: the exports and benchmarks have
 # the operators of the pair networks, DeepFuse and MEF-Net, and PyTorch's peer those of the pair networks.
-EXPORT, BENCHMARK, PEER = "bench/onnx_export.py", "bench/fast/bench_operators.py", "bench/peers/pytorch.py"
+EXPORT, BENCHMARK, PEER = "npfuse/exports/onnx_model.py", "bench/fast/bench_operators.py", "bench/peers/pytorch.py"
 LEFT_OUT = {
     "AdaptiveNorm": {PEER},
     "Concatenate": {PEER},

@@ -24,7 +24,7 @@ from tests.networks import random_pair, random_weights
 pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
-from bench.onnx_export import onnx_bytes_model, onnx_model  # noqa: E402 (needs onnx)
+from npfuse.exports.onnx_model import onnx_bytes_model, onnx_model  # noqa: E402 (needs onnx)
 
 TOLERANCE = 1e-5  # of outputs of the order of 1, in float32
 

@@ -1,20 +1,22 @@
 """Any graph of npfuse as an ONNX model, walked node by node: there is no second description of a network.
 
-`onnx_model` takes and returns floats, as `npfuse.run.run` does. `onnx_bytes_model` takes two 8-bit pictures and returns
-one, so that conversion, normalization and rounding are the runtime's own work too. Values are NHWC at the model's
-borders and NCHW, ONNX's own layout, inside. Left out: dynamic sizes; a model is for one picture size, as a graph is.
+`onnx_model` takes and returns floats, as `npfuse.run.run` does. `onnx_bytes_model` takes two 8-bit pictures of one size
+and returns one, so that conversion, normalization and rounding are the runtime's own work too; `npfuse.exports.onnx_pair`
+adds what makes it one for pictures of any size. Values are NHWC at the model's borders and NCHW, ONNX's own layout,
+inside. An operator's rule writes it for one size, and where it can in a way that serves all.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from npfuse import padding as pad
+from npfuse.exports.onnx_writer import Writer
 from npfuse.graph import Graph, Node
 from npfuse.ops import (
     BOX,
@@ -37,36 +39,9 @@ from npfuse.ops import (
 from npfuse.ops.resize import resize_taps
 from npfuse.weights.weights import Weights
 
-OPSET = 18
-IR_VERSION = 9  # the oldest that has this opset; every runtime reads it
 HALF_WHITE = 127.5
 
 Arrays = Mapping[str, NDArray[Any]]
-
-
-@dataclass
-class _Writer:
-    """Collects the nodes and constants of an ONNX graph."""
-
-    nodes: list[onnx.NodeProto] = field(default_factory=list)
-    constants: list[onnx.TensorProto] = field(default_factory=list)
-
-    def constant(self, name: str, value: Any, dtype: Any = np.float32) -> str:
-        """Store an array under a name that is used once, and return the name."""
-        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value, dtype), name))
-        return name
-
-    def add(self, kind: str, name: str, *inputs: str, **attributes: Any) -> str:
-        """Append a node that computes one value, and return the value's name."""
-        self.nodes.append(helper.make_node(kind, list(inputs), [name], name=name, **attributes))
-        return name
-
-    def model(self, name: str, inputs: list[onnx.ValueInfoProto], outputs: list[onnx.ValueInfoProto]) -> bytes:
-        """Return the checked model, serialized."""
-        graph = helper.make_graph(self.nodes, name, inputs, outputs, self.constants)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
-        onnx.checker.check_model(model, full_check=True)
-        return model.SerializeToString()
 
 
 def onnx_model(graph: Graph, arrays: Arrays) -> bytes:
@@ -85,15 +60,15 @@ def onnx_model(graph: Graph, arrays: Arrays) -> bytes:
     ------
     ValueError : an operator that has no rule here
     """
-    writer = _Writer()
-    values = {name: _channels_first(writer, name, name) for name, _ in graph.inputs}
-    values = _write_nodes(writer, graph, arrays, values)
+    writer = Writer()
+    values = {name: channels_first(writer, name, name) for name, _ in graph.inputs}
+    values = write_nodes(writer, graph, arrays, values)
     for name in graph.outputs:
         writer.add("Transpose", name, values[name], perm=(0, 2, 3, 1))
     return writer.model(
         graph.name,
-        [_float_value(name, shape) for name, shape in graph.inputs],
-        [_float_value(name, graph.shapes[name]) for name in graph.outputs],
+        [float_value(name, shape) for name, shape in graph.inputs],
+        [float_value(name, graph.shapes[name]) for name in graph.outputs],
     )
 
 
@@ -117,13 +92,13 @@ def onnx_bytes_model(weights: Weights, height: int, width: int) -> bytes:
     graph = weights.graph(height, width)
     (exposures, _), *others = graph.inputs
     (fused,) = graph.outputs
-    writer = _Writer()
+    writer = Writer()
     pair = writer.add("Concat", "pair_bytes", "under", "over", axis=3)
-    floats = writer.add("Cast", "pair_floats", _channels_first(writer, "pair", pair), to=TensorProto.FLOAT)
+    floats = writer.add("Cast", "pair_floats", channels_first(writer, "pair", pair), to=TensorProto.FLOAT)
     scaled = writer.add("Mul", "pair_scaled", floats, writer.constant("scale", 1 / HALF_WHITE))
     values = {exposures: writer.add("Sub", "pair_mapped", scaled, writer.constant("one", 1))}
-    values |= {name: _channels_first(writer, name, name) for name, _ in others}
-    values = _write_nodes(writer, graph, weights.arrays, values)
+    values |= {name: channels_first(writer, name, name) for name, _ in others}
+    values = write_nodes(writer, graph, weights.arrays, values)
     lifted = writer.add("Add", "fused_lifted", values[fused], "one")
     levels = writer.add("Mul", "fused_levels", lifted, writer.constant("half_white", HALF_WHITE))
     rounded = writer.add("Cast", "fused_rounded", writer.add("Round", "fused_whole", levels), to=TensorProto.UINT8)
@@ -133,61 +108,70 @@ def onnx_bytes_model(weights: Weights, height: int, width: int) -> bytes:
     ]
     return writer.model(
         graph.name,
-        picture + [_float_value(name, shape) for name, shape in others],
+        picture + [float_value(name, shape) for name, shape in others],
         [helper.make_tensor_value_info("fused_bytes", TensorProto.UINT8, (1, height, width, 3))],
     )
 
 
-def _float_value(name: str, shape: tuple[int, ...]) -> onnx.ValueInfoProto:
+def float_value(name: str, shape: tuple[int | str, ...]) -> onnx.ValueInfoProto:
+    """Describe an input or output of floats, (1, H, W, C), of numbers or names of lengths."""
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, *shape))
 
 
-def _channels_first(writer: _Writer, name: str, value: str) -> str:
+def channels_first(writer: Writer, name: str, value: str) -> str:
+    """Append the transposition from NHWC to NCHW."""
     return writer.add("Transpose", f"{name}, channels first", value, perm=(0, 3, 1, 2))
 
 
-def _write_nodes(writer: _Writer, graph: Graph, arrays: Arrays, values: dict[str, str]) -> dict[str, str]:
+def write_nodes(writer: Writer, graph: Graph, arrays: Arrays, values: dict[str, str]) -> dict[str, str]:
     """Write every node; `values` names the ONNX value, NCHW, of each of the graph's inputs."""
     for node in graph.nodes:
         if type(node.op) not in RULES:
             known = ", ".join(sorted(op.__name__ for op in RULES))
             raise ValueError(f"{graph.name}/{node.name}: operator is {node.op.kind}, expected one of {known}")
-        # An inner name may not be that of a model's input or output.
         own = {name: arrays[f"{node.weight_key}/{name}"] for name in node.op.weight_shapes(*graph.input_shapes(node))}
         inputs = tuple(values[name] for name in node.inputs)
-        values[node.name] = RULES[type(node.op)](_Place(writer, graph, node, own), node.op, *inputs)
+        values[node.name] = RULES[type(node.op)](Place(writer, graph, node, own), node.op, *inputs)
     return values
 
 
 @dataclass(frozen=True)
-class _Place:
-    """Where a rule writes: it names what it adds after the node."""
+class Place:
+    """Where a rule writes: it names what it adds after the node; no inner name is that of a model's input or output."""
 
-    writer: _Writer
+    writer: Writer
     graph: Graph
     node: Node
     weights: Arrays
 
     def add(self, kind: str, *inputs: str, step: str = "value", **attributes: Any) -> str:
+        """Append an ONNX node, and return the name of its value."""
         return self.writer.add(kind, f"{self.node.name}, {step}", *inputs, **attributes)
 
     def constant(self, name: str, value: Any, dtype: Any = np.float32) -> str:
+        """Store an array, and return its name."""
         return self.writer.constant(f"{self.node.name}/{name}", value, dtype)
 
+    def kernel(self, kernel: NDArray[Any], channels: int) -> str:
+        """Store a kernel, whose axis `channels` is that of its output channels."""
+        return self.constant("kernel", kernel)
+
     def bias(self) -> tuple[str, ...]:
+        """Store the bias, where there is one."""
         return (self.constant("bias", self.weights["bias"]),) if "bias" in self.weights else ()
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
+        """The (H, W, C) of the first input."""
         return self.graph.input_shapes(self.node)[0]
 
 
-def _pointwise(place: _Place, op: PointwiseConv2D, x: str) -> str:
+def _pointwise(place: Place, op: PointwiseConv2D, x: str) -> str:
     kernel = place.weights["kernel"].T[:, :, np.newaxis, np.newaxis]  # (Cout, Cin, 1, 1)
-    return place.add("Conv", x, place.constant("kernel", kernel), *place.bias(), kernel_shape=(1, 1))
+    return place.add("Conv", x, place.kernel(kernel, 0), *place.bias(), kernel_shape=(1, 1))
 
 
-def _convolution(place: _Place, op: Window, x: str) -> str:
+def _convolution(place: Place, op: Window, x: str) -> str:
     kernel = place.weights["kernel"]
     depthwise = kernel.ndim == 3
     kernel = kernel.transpose(2, 0, 1)[:, np.newaxis] if depthwise else kernel.transpose(3, 2, 0, 1)
@@ -195,7 +179,7 @@ def _convolution(place: _Place, op: Window, x: str) -> str:
     return place.add(
         "Conv",
         x,
-        place.constant("kernel", kernel),  # (Cout, Cin / groups, kH, kW)
+        place.kernel(kernel, 0),  # (Cout, Cin / groups, kH, kW)
         *place.bias(),
         kernel_shape=op.kernel_size,
         strides=op.stride,
@@ -205,7 +189,7 @@ def _convolution(place: _Place, op: Window, x: str) -> str:
     )
 
 
-def _transposed_convolution(place: _Place, op: Window, x: str) -> str:
+def _transposed_convolution(place: Place, op: Window, x: str) -> str:
     constants = op.constants(place.input_shape)
     kernel = (constants | dict(place.weights))["kernel"]
     depthwise = kernel.ndim == 3
@@ -222,7 +206,7 @@ def _transposed_convolution(place: _Place, op: Window, x: str) -> str:
     return place.add(
         "ConvTranspose",
         x,
-        place.constant("kernel", kernel),  # (Cin, Cout / groups, kH, kW)
+        place.kernel(kernel, 0 if depthwise else 1),  # (Cin, Cout / groups, kH, kW)
         *place.bias(),
         kernel_shape=op.kernel_size,
         strides=op.stride,
@@ -233,14 +217,14 @@ def _transposed_convolution(place: _Place, op: Window, x: str) -> str:
     )
 
 
-def _depthwise_transposed(place: _Place, op: DepthwiseConv2DTranspose, x: str) -> str:
+def _depthwise_transposed(place: Place, op: DepthwiseConv2DTranspose, x: str) -> str:
     if op.fixed == BOX and op.stride == (2, 2) and op.padding == "same" and not op.use_bias:
         # The box repeats every value twice each way; runtimes have an operator for that.
         return _resized(place, x, "nearest")
     return _transposed_convolution(place, op, x)
 
 
-def _resize(place: _Place, op: Resize, x: str) -> str:
+def _resize(place: Place, op: Resize, x: str) -> str:
     if op.method != "area":
         return _resized(place, x, op.method)
     rows, columns = (_taps_matrix(n, out) for n, out in zip(place.input_shape, (op.height, op.width), strict=False))
@@ -248,15 +232,18 @@ def _resize(place: _Place, op: Resize, x: str) -> str:
     return place.add("MatMul", place.constant("rows", rows), narrow)
 
 
-def _resized(place: _Place, x: str, method: str) -> str:
+def _resized(place: Place, x: str, method: str) -> str:
     height, width, channels = place.graph.shapes[place.node.name]
-    sizes = place.constant("sizes", (1, channels, height, width), np.int64)
+    rows, columns, _ = place.input_shape
+    if height % rows or width % columns:
+        target = "", place.constant("sizes", (1, channels, height, width), np.int64)
+    else:  # a whole factor serves pictures of every size
+        target = (place.constant("factors", (1, 1, height // rows, width // columns)),)
     return place.add(
         "Resize",
         x,
         "",
-        "",
-        sizes,
+        *target,
         mode="nearest" if method == "nearest" else "linear",
         coordinate_transformation_mode="half_pixel",
         nearest_mode="round_prefer_ceil",
@@ -272,7 +259,7 @@ def _taps_matrix(n: int, out: int) -> NDArray[np.float64]:
     return matrix
 
 
-def _adaptive_norm(place: _Place, op: AdaptiveNorm, x: str) -> str:
+def _adaptive_norm(place: Place, op: AdaptiveNorm, x: str) -> str:
     w = place.weights
     gamma, beta = (place.constant(name, w["w1"] * w[name]) for name in ("gamma", "beta"))
     normal = place.add("InstanceNormalization", x, gamma, beta, step="normal", epsilon=op.epsilon)
@@ -280,7 +267,7 @@ def _adaptive_norm(place: _Place, op: AdaptiveNorm, x: str) -> str:
 
 
 def _joined(kind: str, **attributes: Any) -> Callable[..., str]:
-    def rule(place: _Place, op: Operator, *inputs: str) -> str:
+    def rule(place: Place, op: Operator, *inputs: str) -> str:
         value, *others = inputs
         for i, other in enumerate(others[:-1]):
             value = place.add(kind, value, other, step=f"value {i}")

@@ -1,0 +1,1 @@
+"""Networks in other programs' files: ONNX, Keras, TensorFlow Lite, C."""

@@ -1,0 +1,102 @@
+"""A network of two exposures as a TensorFlow Lite model from bytes to bytes, for pictures of any size.
+
+TensorFlow traces a function that does all that `npfuse.fuse` does with 8-bit RGB, in the order given, around the model
+of `npfuse.exports.keras_model`; its converter writes that down. The only module of npfuse that imports TensorFlow.
+"""
+
+import contextlib
+import os
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from npfuse.exports.keras_model import keras_model
+from npfuse.padding import GRID
+from npfuse.weights.weights import Weights
+
+HALF_WHITE = 127.5
+
+
+def tflite_pair_model(weights: Weights, size: tuple[int, int] | None = None) -> bytes:
+    """Write a network of two exposures as a TensorFlow Lite model from bytes to bytes.
+
+    Parameters
+    ----------
+    weights : Weights of LightFuse, ToneFuse or T_CNN
+    size : (height, width) of the pictures; None for any, which the interpreter's `resize_tensor_input` then sets
+
+    Returns
+    -------
+    bytes of a `.tflite` file with inputs "under" and "over", uint8 (1, H, W, 3), and output "fused", the same, all in
+    its one signature
+    """
+    graph = weights.graph(3 * GRID, 5 * GRID)
+    model = keras_model(graph, weights.arrays)
+    picture = [tf.TensorSpec((1, *(size or (None, None)), 3), tf.uint8, name) for name in ("under", "over")]
+
+    @tf.function(input_signature=picture)  # type: ignore[untyped-decorator, unused-ignore]
+    def fused(under: Any, over: Any) -> dict[str, Any]:
+        pair = tf.concat([_mapped(x, weights) for x in (under, over)], axis=3)
+        lengths = [size[axis] if size else tf.shape(pair)[1 + axis] for axis in (0, 1)]
+        padded = pair
+        for axis, n in enumerate(lengths, 1):  # repeat the last row and column
+            positions = tf.range((n + GRID - 1) // GRID * GRID + weights.margin)
+            padded = tf.gather(padded, tf.minimum(positions, n - 1), axis=axis)
+        others = [_average(pair, lengths, *shape[:2]) for _, shape in graph.inputs[1:]]
+        levels = (model([padded, *others] if others else padded) + 1.0) * HALF_WHITE
+        return {"fused": tf.cast(tf.round(levels), tf.uint8)[:, : lengths[0], : lengths[1]]}
+
+    concrete = fused.get_concrete_function()
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], model)
+        content: bytes = converter.convert()
+    return content
+
+
+def run_tflite_model(content: bytes, inputs: Mapping[str, NDArray[Any]]) -> tuple[NDArray[Any], str]:
+    """Run a `.tflite` file on a pair; return the fused picture (1, H, W, 3), and the name of what ran it.
+
+    LiteRT runs it where it is installed, else the interpreter of TensorFlow.
+    """
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+
+        name = "LiteRT"
+    except ImportError:
+        Interpreter, name = tf.lite.Interpreter, "TensorFlow Lite"  # noqa: N806 (a class)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # TensorFlow announces that its interpreter moves to LiteRT
+        interpreter = Interpreter(model_content=content, num_threads=1)
+    (key,) = interpreter.get_signature_list()
+    runner = interpreter.get_signature_runner(key)
+    return np.asarray(runner(**inputs)["fused"]), name
+
+
+def _mapped(x: Any, weights: Weights) -> Any:
+    """Map a picture's bytes to [-1, 1]."""
+    floats = tf.cast(x, tf.float32)
+    if weights.normalization == "full_range":
+        return floats * (1 / HALF_WHITE) - 1.0
+    black, white = tf.reduce_min(floats), tf.reduce_max(floats)
+    flat = tf.equal(black, white)
+    black, white = tf.where(flat, 0.0, black), tf.where(flat, 2 * HALF_WHITE, white)
+    return (floats - black) * (2.0 / (white - black)) - 1.0
+
+
+def _average(x: Any, lengths: list[Any], rows: int, columns: int) -> Any:
+    """Average a picture (1, H, W, C) to rows x columns, each the mean of exactly the area that it covers."""
+    planes = tf.transpose(x, (0, 3, 1, 2))
+    narrow = tf.matmul(_shares(lengths[0], rows), planes)
+    return tf.transpose(tf.matmul(narrow, _shares(lengths[1], columns), transpose_b=True), (0, 2, 3, 1))
+
+
+def _shares(n: Any, count: int) -> Any:
+    """Return the share of each of n positions in each of `count` means, (count, n); see `npfuse.exports.onnx_pair`."""
+    left = tf.range(n) * count
+    start = tf.range(count)[:, tf.newaxis] * n
+    overlap = tf.minimum(left + count, start + n) - tf.maximum(left, start)
+    return tf.cast(tf.maximum(overlap, 0), tf.float32) / tf.cast(n, tf.float32)
