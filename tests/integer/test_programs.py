@@ -27,8 +27,8 @@ HERE = Path(__file__).parent
 STRICT = ["-std=c99", "-O1", "-Wall", "-Wextra", "-Werror", "-fsanitize=undefined,address"]
 SIZES = ((8, 8), (37, 45), (64, 48))
 
-needs_c = pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc; .ci/run installs it where apt is")
-needs_verilog = pytest.mark.skipif(shutil.which("iverilog") is None, reason="no iverilog; .ci/run installs it")
+needs_c = pytest.mark.skipif(not (shutil.which("gcc") and shutil.which("make")), reason="needs gcc and make")
+needs_verilog = pytest.mark.skipif(shutil.which("iverilog") is None, reason="needs iverilog")
 
 # The bundled networks in int16, and small random ones of every kind in every arithmetic.
 PROGRAMS = [("lightfuse", "int16", None), ("tonefuse", "int16", None)]
@@ -169,7 +169,7 @@ def test_a_changed_byte_in_any_file_makes_both_programs_fail(tmp_path, plain):
 
 
 def test_line_buffers_of_lightfuse_equal_the_hand_count():
-    """A row of 8 bytes a pixel: see npfuse.c_program.streams; counted by hand from the strides and kernels.
+    """Counted by hand from strides and kernels.
 
     Output rows 8i to 8i + 7 read input rows up to 8i + 14: 15 rows of six bytes. Three rows of six int16 at half of the
     width, three at a quarter; a row of three int16 at an eighth.
