@@ -23,7 +23,7 @@ API = {
     "fusion": (
         "Fusing",
         "Pictures in, a picture out.",
-        ["npfuse.fusion", "npfuse.exposure_shares", "npfuse.dask_arrays"],
+        ["npfuse.fusion", "npfuse.tone", "npfuse.stacks", "npfuse.exposure_shares", "npfuse.dask_arrays"],
     ),
     "weights": ("Weights", "Loading, saving and converting weights.", "npfuse.weights"),
     "graphs": (
@@ -32,6 +32,11 @@ API = {
         ["npfuse.graph", "npfuse.run", "npfuse.models"],
     ),
     "operators": ("Operators", "Definitions in NumPy; `npfuse.fast` has a compiled twin of each.", "npfuse.ops"),
+    "integers": (
+        "Integers and vectors",
+        "The network in integers, and the values of every layer in files.",
+        ["npfuse.integer", "npfuse.integer_pair", "npfuse.vectors"],
+    ),
     "methods": ("Methods", "The steps of each method around its graph.", "npfuse.methods"),
     "pictures": ("Pictures", "Reading and writing files.", "npfuse.pictures"),
     "pairs": ("Pairs in files", "Checks, alignment, batches and memory.", "npfuse.pairs"),
