@@ -13,6 +13,7 @@ from npfuse.exposure_shares import exposure_shares
 from npfuse.fusion import fuse, fuse_stack
 from npfuse.graph import Graph
 from npfuse.pairs.alignment import Alignment, align
+from npfuse.strips import network_inputs
 from npfuse.weights.loading import bundled_names, load_weights
 from npfuse.weights.npz_files import save_weights
 from npfuse.weights.weights import Weights, WeightsError
@@ -29,5 +30,6 @@ __all__ = [
     "fuse",
     "fuse_stack",
     "load_weights",
+    "network_inputs",
     "save_weights",
 ]

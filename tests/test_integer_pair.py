@@ -111,7 +111,7 @@ def test_refused():
     with pytest.raises(ValueError, match="fuse: engine of Mertens 2009 is 'mixed', expected one of fast, definition"):
         npfuse.fuse(*random_pair((8, 8, 3)), method="mertens", engine="mixed")
     with pytest.raises(
-        ValueError, match="fuse: engine is 'int4', expected one of fast, definition, int16, int16-shift"
+        ValueError, match="fuse: engine is 'int4', expected one of fast, definition, cuda, int16, int16-shift"
     ):
         npfuse.fuse(*random_pair((8, 8, 3)), engine="int4")
 
@@ -125,4 +125,4 @@ def test_the_command_fuses_in_integers(tmp_path, capsys):
     stored = tmp_path / "fused.tif"
     arguments = ["fuse", str(under), str(over), "-o", str(stored), "--engine", "int16", "--max-memory", "2G"]
     assert main(arguments) == 2
-    assert "tonefuse, lightfuse or t_cnn in floats; leave it out" in capsys.readouterr().err
+    assert "tonefuse, lightfuse or t_cnn only, in floats" in capsys.readouterr().err

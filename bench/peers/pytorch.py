@@ -107,9 +107,9 @@ def _step(torch: Any, graph: Graph, node: Node, weights: Weights) -> tuple[Any, 
         case PointwiseConv2D():
             layer = _convolution(torch, own["kernel"].T[:, :, None, None], own.get("bias"), 1, 1)
             return layer, layer
-        case DepthwiseConv2D(dilation=(1, 1)):
+        case DepthwiseConv2D():
             kernel = own["kernel"].permute(2, 0, 1)[:, None]
-            layer = _convolution(torch, kernel, own.get("bias"), op.stride, len(kernel))
+            layer = _convolution(torch, kernel, own.get("bias"), op.stride, len(kernel), op.dilation)
             rows, columns = (
                 pad.conv_pads(graph.input_shapes(node)[0][axis], *op.axis_arguments(axis)) for axis in (0, 1)
             )
@@ -129,10 +129,16 @@ def _step(torch: Any, graph: Graph, node: Node, weights: Weights) -> tuple[Any, 
     raise ValueError(f"{graph.name}/{node.name}: operator {op} has no counterpart in the PyTorch peer")
 
 
-def _convolution(torch: Any, kernel: Any, bias: Any, stride: Any, groups: int) -> Any:
+def _convolution(torch: Any, kernel: Any, bias: Any, stride: Any, groups: int, dilation: Any = 1) -> Any:
     """Return a convolution layer with these weights, kernel (Cout, Cin / groups, kH, kW)."""
     layer = torch.nn.Conv2d(
-        kernel.shape[1] * groups, len(kernel), kernel.shape[2:], stride=stride, groups=groups, bias=bias is not None
+        kernel.shape[1] * groups,
+        len(kernel),
+        kernel.shape[2:],
+        stride=stride,
+        dilation=dilation,
+        groups=groups,
+        bias=bias is not None,
     )
     with torch.no_grad():
         layer.weight.copy_(kernel)
