@@ -90,14 +90,14 @@ def test_fuse_keeps_alpha_exif_and_profile_of_the_first_picture(folder):
 
 def test_fuse_refuses_different_profiles_and_converts_them_where_asked(folder, capsys):
     under, over = random_pair((21, 34, 3))
-    write_picture("linear.png", Picture(pixels=over, icc_profile=matrix_profile(1.0)))
-    assert main(["fuse", "under.png", "linear.png", "--weights", "small.npz", "-o", "fused.png"]) == 2
-    assert "linear.png: its ICC profile means other colours than that of under.png, expected the same" in one_error(
+    write_picture("other.png", Picture(pixels=over, icc_profile=matrix_profile(1.8)))
+    assert main(["fuse", "under.png", "other.png", "--weights", "small.npz", "-o", "fused.png"]) == 2
+    assert "other.png: its ICC profile means other colours than that of under.png, expected the same" in one_error(
         capsys
     )
     options = ["--weights", "small.npz", "-o", "fused.png", "--convert-profiles", "--order", "given"]
-    assert main(["fuse", "under.png", "linear.png", *options]) == 0
-    converted = with_profile_of(read_picture("linear.png"), Picture(pixels=under), "linear.png").pixels
+    assert main(["fuse", "under.png", "other.png", *options]) == 0
+    converted = with_profile_of(read_picture("other.png"), Picture(pixels=under), "other.png").pixels
     assert_close(read_picture("fused.png").pixels, npfuse.fuse(under, converted, random_weights(), order="given"))
 
 

@@ -370,13 +370,13 @@ def test_a_stack_of_two_is_a_pair():
         assert_close(npfuse.fuse_stack([over, under], weights, method=method), expected)
 
 
-def test_networks_of_a_pair_take_the_darkest_and_the_brightest_of_a_stack():
+def test_networks_of_a_pair_take_the_darkest_and_the_brightest_of_a_stack_where_asked():
     under, over = random_pair((20, 30, 3))
     middle = (under // 2 + over // 2).astype(np.uint8)
     expected = npfuse.fuse(under, over, random_weights())
-    assert_close(npfuse.fuse_stack([middle, over, under], random_weights()), expected)
-    assert_close(npfuse.fuse_stack([under, middle, over], random_weights(), order="given"), expected)
-    swapped = npfuse.fuse_stack([over, middle, under], random_weights(), order="given")
+    assert_close(npfuse.fuse_stack([middle, over, under], random_weights(), pair=True), expected)
+    assert_close(npfuse.fuse_stack([under, middle, over], random_weights(), order="given", pair=True), expected)
+    swapped = npfuse.fuse_stack([over, middle, under], random_weights(), order="given", pair=True)
     assert_close(swapped, npfuse.fuse(over, under, random_weights(), order="given"))
 
 
