@@ -164,11 +164,11 @@ TONEFUSE = replace(
     weight_decay=0.5,
 )
 
-T_CNN = replace(CROPS, model="t_cnn", patch=48, context=0, around_middle=40, epochs=8, average=0.99)
+T_CNN = replace(CROPS, model="t_cnn", patch=48, context=0, around_middle=40, epochs=8, colour_cycle=True, average=0.99)
 
 LIGHTFUSE = replace(
     CROPS,
-    structure=2.0,
+    structure=2.5,
     patch=48,
     context=8,
     extremes=0.5,
@@ -177,7 +177,7 @@ LIGHTFUSE = replace(
     epochs=16,
     colour_cycle=True,
     last_bias=0.5,
-    undecided=0.1,
+    undecided=1.0,
 )
 
 RECIPES = {"paper": PAPER, "lightfuse": LIGHTFUSE, "tonefuse": TONEFUSE, "t_cnn": T_CNN}
