@@ -9,6 +9,7 @@ from npfuse.examples import SCENES, example_pair
 from npfuse.integer import run_integers
 from npfuse.integer_pair import fuse_integer_pair, integer_inputs, integer_network, mapped_levels, mapped_means
 from npfuse.pictures.reading import read_picture
+from npfuse.strips import network_inputs
 from npfuse.weights.loading import load_weights
 from tests.integer.networks import CASES
 from tests.networks import random_pair, random_weights
@@ -79,7 +80,7 @@ def test_inputs_are_exact_or_rounded_once():
 def test_thumbnails_are_those_of_the_float_network():
     weights = CASES["tonefuse"]
     under, over = random_pair((37, 45, 3))
-    floats = npfuse.network_inputs(under, over, weights)
+    floats = network_inputs(under, over, weights)
     whole = integer_inputs(under, over, weights)
     assert np.array_equal(whole["exposures"], np.rint(floats["exposures"] * 255))
     assert np.abs(whole["thumbnail"] / 32640 - floats["thumbnail"]).max() <= 0.51 / 32640
