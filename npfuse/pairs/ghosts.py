@@ -163,8 +163,11 @@ def _regions(copies: Sequence[Floats], loose: Mask, heart: Mask, k: int) -> Ghos
 
 
 def _exposed(shares: Floats) -> float:
-    """Return how well pixels are exposed, by Mertens' measure, which is 1 at half of white."""
-    return float(np.exp(-((shares - 0.5) ** 2) / (2 * 0.2**2)).mean())
+    """Return how well pixels are exposed: Mertens' measure, which is 1 at half of white, less the share of white ones.
+
+    What is white in the source would be flat in all exposures.
+    """
+    return float(np.exp(-((shares - 0.5) ** 2) / (2 * 0.2**2)).mean() - (shares >= HIGH).mean())
 
 
 def soft_weights(ghosts: Ghosts) -> Floats:

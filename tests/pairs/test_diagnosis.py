@@ -38,8 +38,11 @@ def test_stops_are_those_of_the_light(light, dtype, stops):
 
 
 def test_grey_pictures_are_diagnosed_like_coloured_ones(light):
-    found = diagnose(exposure(light, 0)[..., 1], exposure(light, 3)[..., 1])
-    assert found == diagnose(exposure(light, 0), exposure(light, 3))
+    grey = diagnose(exposure(light, 0)[..., 1], exposure(light, 3)[..., 1])
+    colour = diagnose(exposure(light, 0), exposure(light, 3))
+    for name in ("stops", "same", "darker", "black", "white", "moved"):
+        assert getattr(grey, name) == getattr(colour, name)
+    np.testing.assert_array_equal(grey.motion.matrix, colour.motion.matrix)
 
 
 def test_the_same_picture_twice_is_told(light):

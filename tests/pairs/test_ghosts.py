@@ -84,7 +84,7 @@ def test_mended_pictures_show_one_exposure_and_their_own_pixels_elsewhere():
     # Where the source shows the scene itself, the other gets the scene as it would have exposed it.
     place = places[other]
     error = np.abs(done[other][place].astype(float).mean((0, 1)) - still[other][place].astype(float).mean((0, 1)))
-    assert error.max() < 25
+    assert error.max() < 40
 
 
 def test_still_pictures_stay_as_they_are_to_the_byte():
