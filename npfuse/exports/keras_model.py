@@ -77,7 +77,9 @@ def keras_model(graph: Graph, arrays: Own, *, any_size: bool = True) -> Any:
             layers[name] = layer
         values[node.name] = layer(xs[0] if len(xs) == 1 else xs)
     outputs = [values[name] for name in graph.outputs]
-    return keras.Model(inputs if len(inputs) > 1 else inputs[0], outputs if len(outputs) > 1 else outputs[0], name=graph.name)
+    return keras.Model(
+        inputs if len(inputs) > 1 else inputs[0], outputs if len(outputs) > 1 else outputs[0], name=graph.name
+    )
 
 
 def keras_file(model: Any) -> bytes:
@@ -88,20 +90,22 @@ def keras_file(model: Any) -> bytes:
         return path.read_bytes()
 
 
-def run_keras_file(content: bytes, inputs: Own) -> dict[str, NDArray[Any]]:
-    """Load the bytes of a `.keras` file of one output, run it, and return the output by the name "output"."""
+def run_keras_file(content: bytes, inputs: Own) -> NDArray[Any]:
+    """Load the bytes of a `.keras` file of one output, run it, and return the output."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         path.write_bytes(content)
         model = keras.saving.load_model(path, compile=False)
     xs = [inputs[tensor.name] for tensor in model.inputs]
-    return {"output": np.asarray(model(xs if len(xs) > 1 else xs[0]))}
+    return np.asarray(model(xs if len(xs) > 1 else xs[0]))
 
 
 def _with(layer: Any, shape: tuple[int | None, ...], *weights: NDArray[Any]) -> Any:
     """Return a layer with its weights, built for inputs of a shape."""
     layer.build(shape)
-    layer.set_weights([np.reshape(value, variable.shape) for value, variable in zip(weights, layer.weights, strict=True)])
+    layer.set_weights(
+        [np.reshape(value, variable.shape) for value, variable in zip(weights, layer.weights, strict=True)]
+    )
     return layer
 
 

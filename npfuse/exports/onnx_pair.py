@@ -95,7 +95,9 @@ def onnx_network(weights: Weights) -> bytes:
         rows, columns, channels = graph.shapes[name]
         return (rows, columns, channels) if other.shapes[name][0] == rows else ("height", "width", channels)
 
-    inputs, outputs = ([float_value(name, shape(name)) for name in names] for names in (dict(graph.inputs), graph.outputs))
+    inputs, outputs = (
+        [float_value(name, shape(name)) for name in names] for names in (dict(graph.inputs), graph.outputs)
+    )
     return writer.model(weights.model, inputs, outputs, f"{weights.label}: the network alone. {weights.source}")
 
 
@@ -113,7 +115,9 @@ def _at_any_size(writer: Writer, weights: Weights, values: dict[str, str], netwo
     network(other, weights.graph(*SIZES[1]), dict(values))
     for a, b in zip((*first.nodes, *first.constants), (*other.nodes, *other.constants), strict=True):
         if a != b:
-            raise ValueError(f"{weights.label}: {a.name} depends on the pictures' size, expected one model for all sizes")
+            raise ValueError(
+                f"{weights.label}: {a.name} depends on the pictures' size, expected one model for all sizes"
+            )
     writer.nodes += first.nodes
     writer.constants += first.constants
     return found
@@ -155,9 +159,7 @@ def _shares(writer: Writer, name: str, x: str, axis: int, count: int) -> str:
     def whole(kind: str, step: str, *inputs: str) -> str:
         return writer.add(kind, f"{name}, {step}", *inputs)
 
-    zero, one, parts = (
-        writer.constant(f"{name}/{n}", n, np.int64) for n in (0, 1, count)
-    )
+    zero, one, parts = (writer.constant(f"{name}/{n}", n, np.int64) for n in (0, 1, count))
     n = whole("Squeeze", "length", writer.add("Shape", f"{name}, lengths", x, start=axis, end=axis + 1))
     left = whole("Mul", "left", whole("Range", "positions", zero, n, one), parts)
     right = whole("Add", "right", left, parts)
