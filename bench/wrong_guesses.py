@@ -1,12 +1,13 @@
 """What a wrong guess costs a port: each fact of docs/porting.md broken on purpose, compared with the right result.
 
-`python -m bench.wrong_guesses [--weights NAME] [--step N]` prints the table of docs/porting.md for every example pair:
-the range of the PSNR to the right picture, and the worst level. Every third pixel of every third row is used.
+`python -m bench.wrong_guesses --write docs/porting.md` measures the tables of that page again: over all example pairs,
+every third pixel of every third row, the range of the PSNR to the right picture, and the worst level.
 """
 
 import argparse
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -24,7 +25,6 @@ from npfuse.weights.loading import load_weights
 from npfuse.weights.weights import Weights
 
 Picture = NDArray[np.uint8]
-Inputs = dict[str, NDArray[np.float32]]
 Guess = Callable[[Picture, Picture, Weights], Picture]
 
 
@@ -120,23 +120,40 @@ def psnr(actual: Picture, expected: Picture) -> float:
     return 10 * float(np.log10(255**2 / error)) if error else float("inf")
 
 
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description="What a wrong guess costs a port.")
-    parser.add_argument("--weights", default="lightfuse")
-    parser.add_argument("--step", type=int, default=3)
-    options = parser.parse_args()
-    weights = load_weights(options.weights)
-    pairs = [pictures(options.step, scene) for scene in (*SCENES, NARROW_SCENE)]
+def table(weights: Weights, step: int) -> str:
+    """Measure all wrong guesses of a network, as a table in Markdown."""
+    pairs = [pictures(step, scene) for scene in (*SCENES, NARROW_SCENE)]
     right = [fused(*pair, weights) for pair in pairs]
-    print("| wrong guess | PSNR over the example pairs | worst level |\n|---|---|---|")
+    lines = ["| wrong guess | PSNR | worst level |", "|---|---|---|"]
     for name, guess in guesses(weights):
         wrong = [guess(*pair, weights) for pair in pairs]
-        ratios = [psnr(a, b) for a, b in zip(wrong, right, strict=True)]
+        least, *_, most = sorted(psnr(a, b) for a, b in zip(wrong, right, strict=True))
         worst = max(int(np.abs(a.astype(int) - b).max()) for a, b in zip(wrong, right, strict=True))
-        least, most = min(ratios), max(ratios)
-        found = "identical bytes" if least == float("inf") else f"{least:.1f} to {most:.1f} dB".replace("inf", "identical")
-        print(f"| {name} | {found} | {worst} |", flush=True)
+        found = f"{least:.1f} to {most:.1f} dB" if np.isfinite(most) else f"{least:.1f} dB to identical"
+        lines.append(f"| {name} | {found if worst else 'identical'} | {worst} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Print the tables, or write them into a page."""
+    parser = argparse.ArgumentParser(description="What a wrong guess costs a port.")
+    parser.add_argument("--weights", nargs="+", default=["lightfuse", "tonefuse"], metavar="NAME")
+    parser.add_argument("--step", type=int, default=3, help="every so manieth pixel of every so manieth row (3)")
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="docs/porting.md: replace the tables in it")
+    options = parser.parse_args()
+    for name in options.weights:
+        found = table(load_weights(name), options.step)
+        print(f"{name}\n\n{found}\n", flush=True)
+        if options.write:
+            page = options.write.read_text(encoding="utf-8")
+            start = f"<!-- wrong guesses: {name} -->\n"
+            head, found_start, rest = page.partition(start)
+            _, found_end, tail = rest.partition("<!-- end -->")
+            if not (found_start and found_end):
+                raise SystemExit(
+                    f"{options.write}: place for {name} is missing, expected {start.strip()} … <!-- end -->"
+                )
+            options.write.write_text(f"{head}{start}\n{found}\n\n<!-- end -->{tail}", encoding="utf-8")
 
 
 if __name__ == "__main__":
