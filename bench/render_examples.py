@@ -88,6 +88,10 @@ SCENES: tuple[Scene, ...] = (
         name="city", panorama="city.exr", yaw=30, pitch=15, field_of_view=110,
         height=420, width=630, under_ev=-5.0, over_ev=1.0,
     ),
+    Scene(
+        name="studio", panorama="studio.exr", yaw=0, pitch=15, field_of_view=60,
+        height=250, width=374, under_ev=3.25, over_ev=8.5,
+    ),
 )
 # fmt: on
 

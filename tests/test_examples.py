@@ -4,21 +4,23 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 
-from npfuse.examples import SCENES, example_pair
+from npfuse.examples import NARROW_SCENE, SCENES, example_pair
+
+NAMES = (*SCENES, NARROW_SCENE)
 
 
 def read_pair(name):
     return tuple(iio.imread(path) for path in example_pair(name))
 
 
-@pytest.mark.parametrize("name", SCENES)
+@pytest.mark.parametrize("name", NAMES)
 def test_example_pictures_exist_and_have_at_most_300_kb(name):
     for path in example_pair(name):
         assert path.is_file(), path
         assert path.stat().st_size <= 300_000, path
 
 
-@pytest.mark.parametrize("name", SCENES)
+@pytest.mark.parametrize("name", NAMES)
 def test_example_pair_has_equal_shapes_of_8_bit_rgb(name):
     under, over = read_pair(name)
     assert under.shape == over.shape
@@ -27,7 +29,7 @@ def test_example_pair_has_equal_shapes_of_8_bit_rgb(name):
     assert under.dtype == over.dtype == np.uint8
 
 
-@pytest.mark.parametrize("name", SCENES)
+@pytest.mark.parametrize("name", NAMES)
 def test_example_under_is_dark_and_over_is_bright(name):
     under, over = read_pair(name)
     assert 0.08 <= under.mean() / 255 <= 0.22
@@ -51,10 +53,16 @@ def test_examples_include_a_portrait_and_a_shape_with_no_side_a_multiple_of_8():
 
 def test_examples_credits_name_author_licence_and_every_scene():
     credits = example_pair(SCENES[0])[0].with_name("CREDITS.md").read_text(encoding="utf-8")
-    for words in ("Greg Zaal", "HDRI Haven", "CC0", *SCENES):
+    for words in ("Greg Zaal", "HDRI Haven", "CC0", *NAMES):
         assert words in credits, words
 
 
 def test_example_pair_rejects_unknown_name_and_lists_the_known():
     with pytest.raises(ValueError, match=r"example_pair: name is 'beach', expected one of interior, courtyard, .*city"):
         example_pair("beach")
+
+
+def test_the_pictures_of_one_scene_do_not_reach_from_black_to_white():
+    under, over = read_pair(NARROW_SCENE)
+    assert under.max() < 235
+    assert over.min() > 20  # after JPEG

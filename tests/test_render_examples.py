@@ -8,7 +8,7 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 
-from npfuse.examples import SCENES, example_pair
+from npfuse.examples import NARROW_SCENE, SCENES, example_pair
 
 
 @pytest.fixture(scope="module")
@@ -156,10 +156,10 @@ def test_render_gives_two_pictures_of_the_stated_shape_darker_first(render_examp
 
 
 def test_render_examples_has_the_scenes_that_ship(render_examples):
-    assert tuple(scene.name for scene in render_examples.SCENES) == SCENES
+    assert tuple(scene.name for scene in render_examples.SCENES) == (*SCENES, NARROW_SCENE)
 
 
-@pytest.mark.parametrize("name", SCENES)
+@pytest.mark.parametrize("name", [*SCENES, NARROW_SCENE])
 def test_example_over_has_2_to_the_stated_ev_times_the_light_of_under(name, render_examples):
     scene = next(scene for scene in render_examples.SCENES if scene.name == name)
     under, over = (iio.imread(path) for path in example_pair(name))

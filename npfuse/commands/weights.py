@@ -1,6 +1,7 @@
-"""The commands `npfuse weights list | show | convert`."""
+"""The commands `npfuse weights list | show | convert | export`."""
 
 import argparse
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -8,6 +9,10 @@ from typing import get_args
 import numpy as np
 
 from npfuse.commands.console import Commands, check_free
+from npfuse.exports import FORMATS as EXPORTS
+from npfuse.exports import export_weights
+from npfuse.exports.files import FLOATS
+from npfuse.integer import ARITHMETICS
 from npfuse.methods import METHODS
 from npfuse.models.lightfuse import Decoder
 from npfuse.scoring.evaluation import printable
@@ -20,7 +25,7 @@ FILES = "an .npz, Keras's .h5, .weights.h5 or .keras, or DeepFuse's .npz or MEF-
 
 def add(commands: Commands) -> None:
     """Add the commands' parsers."""
-    weights = commands.add_parser("weights", help="list, show or convert weights files")
+    weights = commands.add_parser("weights", help="list, show, convert or export weights files")
     actions = weights.add_subparsers(required=True, metavar="ACTION")
     command = actions.add_parser("list", help="the weights that ship with npfuse")
     command.set_defaults(run=_list)
@@ -39,6 +44,17 @@ def add(commands: Commands) -> None:
     command.add_argument("--source", help="where the weights come from, in words")
     command.add_argument("--force", action="store_true", help="replace an existing output")
     command.set_defaults(run=_convert)
+    command = actions.add_parser("export", help="write a network for another program: ONNX, Keras, TensorFlow Lite, C")
+    command.add_argument("file", metavar="NAME", help=f"a bundled name, or {FILES}")
+    command.add_argument("output", type=Path, metavar="OUT", help=f"a file named {', '.join(EXPORTS)}")
+    command.add_argument(
+        "--arithmetic", choices=(FLOATS, *ARITHMETICS), default=FLOATS, help="of .onnx; float32 unless given"
+    )
+    command.add_argument(
+        "--size", metavar="HEIGHTxWIDTH", help="of the pictures, for .onnx and .tflite (default: any size)"
+    )
+    command.add_argument("--force", action="store_true", help="replace an existing output")
+    command.set_defaults(run=_export)
 
 
 def _list(arguments: argparse.Namespace) -> None:
@@ -87,3 +103,19 @@ def _convert(arguments: argparse.Namespace) -> None:
         f"{output}: {named.model}, {', '.join(f'{key}={value}' for key, value in named.build.items()) or 'defaults'}, "
         f"{named.parameter_count:,} parameters, normalization {named.normalization}"
     )
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    output: Path = arguments.output
+    check_free(output, arguments.force)
+    if not output.parent.is_dir():
+        raise ValueError(f"{output}: folder {output.parent} does not exist; make it, or choose another")
+    size = None
+    if arguments.size is not None:
+        match = re.fullmatch(r"(\d+)x(\d+)", arguments.size)
+        if match is None:
+            raise ValueError(f"--size is {arguments.size!r}, expected HEIGHTxWIDTH, such as 480x640")
+        size = int(match[1]), int(match[2])
+    weights = load_weights(arguments.file)
+    options = {"arithmetic": arguments.arithmetic, "size": size, "overwrite": arguments.force}
+    print(export_weights(output, weights, **options))

@@ -90,14 +90,14 @@ def keras_file(model: Any) -> bytes:
         return path.read_bytes()
 
 
-def run_keras_file(content: bytes, inputs: Own) -> dict[str, NDArray[Any]]:
-    """Load the bytes of a `.keras` file of one output, run it, and return the output by the name "output"."""
+def run_keras_file(content: bytes, inputs: Own) -> NDArray[Any]:
+    """Load the bytes of a `.keras` file of one output, run it, and return the output."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         path.write_bytes(content)
         model = keras.saving.load_model(path, compile=False)
     xs = [inputs[tensor.name] for tensor in model.inputs]
-    return {"output": np.asarray(model(xs if len(xs) > 1 else xs[0]))}
+    return np.asarray(model(xs if len(xs) > 1 else xs[0]))
 
 
 def _with(layer: Any, shape: tuple[int | None, ...], *weights: NDArray[Any]) -> Any:

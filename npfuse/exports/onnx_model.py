@@ -1,9 +1,9 @@
 """Any graph of npfuse as an ONNX model, walked node by node: there is no second description of a network.
 
 `onnx_model` takes and returns floats, as `npfuse.run.run` does. `onnx_bytes_model` takes two 8-bit pictures of one size
-and returns one, so that conversion, normalization and rounding are the runtime's own work too; `npfuse.exports.onnx_pair`
-adds what makes it one for pictures of any size. Values are NHWC at the model's borders and NCHW, ONNX's own layout,
-inside. An operator's rule writes it for one size, and where it can in a way that serves all.
+and returns one, so that conversion, normalization and rounding are the runtime's own work too; what makes it one for
+pictures of any size is in `npfuse.exports.onnx_pair`. Values are NHWC at the model's borders and NCHW, ONNX's own
+layout, inside. An operator's rule writes it for one size, and where it can in a way that serves all.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,0 +1,89 @@
+"""A network in integers as an ONNX model of quantised and dequantised values (QDQ), from bytes to bytes.
+
+Kernels are int8 with a scale a channel, biases int32, values int16 or uint8, all of `npfuse.integer`. Between the pairs
+of QuantizeLinear and DequantizeLinear stand ordinary operators: what runs the model may fuse them into integer ones, or
+compute in floats, as ONNX Runtime does with 16 bits. So the model is within a level of `npfuse.integer`, and no golden
+one: its bytes depend on the runtime and the processor.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from npfuse.exports.onnx_model import RULES, Place
+from npfuse.exports.onnx_pair import onnx_pair_model
+from npfuse.exports.onnx_writer import Writer
+from npfuse.graph import Graph
+from npfuse.integer import Format, IntegerGraph, Layer
+from npfuse.ops import Tanh
+from npfuse.weights.weights import Weights
+
+OPSET = 21  # the first whose QuantizeLinear has 16 bits
+
+
+def onnx_integer_model(weights: Weights, network: IntegerGraph, size: tuple[int, int] | None = None) -> bytes:
+    """Write a network in integers as an ONNX model from bytes to bytes.
+
+    Parameters
+    ----------
+    weights : Weights that the network was made of
+    network : IntegerGraph
+    size : (height, width) of the pictures; None for any
+
+    Returns
+    -------
+    bytes of an ONNX file, as of `npfuse.exports.onnx_pair.onnx_pair_model`
+    """
+
+    def write(writer: Writer, graph: Graph, values: dict[str, str]) -> dict[str, str]:
+        sized = network.at(graph)
+        values = {name: _rounded(writer, name, value, sized.formats[name]) for name, value in values.items()}
+        for layer in sized.layers:
+            _write_layer(writer, sized, layer, values)
+        return values
+
+    return onnx_pair_model(weights, size, network=write, opset=OPSET)
+
+
+def _write_layer(writer: Writer, network: IntegerGraph, layer: Layer, values: dict[str, str]) -> None:
+    """Write the nodes of a layer, and the rounding of what they make."""
+    nodes = {node.name: node for node in network.graph.nodes}
+    for name in layer.nodes:
+        node = nodes[name]
+        integers = {"kernel": layer.kernel, "bias": layer.bias} if name == layer.nodes[0] else {}
+        own = {key: array for key, array in integers.items() if array is not None}
+        place = _IntegerPlace(writer, network.graph, node, own, layer)
+        values[name] = RULES[type(node.op)](place, node.op, *(values[key] for key in node.inputs))
+    if not isinstance(nodes[layer.nodes[0]].op, Tanh):  # bytes are rounded at the model's end
+        values[layer.name] = _rounded(writer, layer.name, values[layer.name], layer.output)
+
+
+def _rounded(writer: Writer, name: str, value: str, form: Format) -> str:
+    """Append the rounding of a value to a format."""
+    scale = writer.constant(f"{name}/scale", form.scale)
+    zero = writer.constant(f"{name}/zero", 0, form.dtype)
+    whole = writer.add("QuantizeLinear", f"{name}, whole", value, scale, zero)
+    return writer.add("DequantizeLinear", f"{name}, real", whole, scale, zero)
+
+
+@dataclass(frozen=True)
+class _IntegerPlace(Place):
+    """Where a rule writes a layer whose kernel and bias are integers."""
+
+    layer: Layer
+
+    def kernel(self, kernel: NDArray[Any], channels: int) -> str:
+        """Store a kernel of 8 bits with a scale a channel."""
+        return self._real("kernel", kernel, np.int8, self.layer.kernel_scale, channels)
+
+    def bias(self) -> tuple[str, ...]:
+        """Store the bias, where there is one, at the scale of the sums."""
+        if "bias" not in self.weights:
+            return ()
+        return (self._real("bias", self.weights["bias"], np.int32, self.layer.sum_scale, 0),)
+
+    def _real(self, name: str, whole: NDArray[Any], dtype: Any, scale: NDArray[np.float64] | None, axis: int) -> str:
+        stored, by = self.constant(f"{name}, whole", whole, dtype), self.constant(f"{name}, scale", scale)
+        return self.add("DequantizeLinear", stored, by, step=name, axis=axis)
