@@ -1,13 +1,14 @@
 """A network's weights as one C99 header: an array a weight, and all that is needed to use them as `#define`s."""
 
 import re
+from collections.abc import Mapping
 
 import numpy as np
 
 from npfuse.vectors.array_files import c_array, c_name
 from npfuse.weights.weights import Weights
 
-AXES = {  # of weights by operator and name
+AXES: Mapping[str, Mapping[str, tuple[str, ...]]] = {  # of weights by operator and name
     "PointwiseConv2D": {"kernel": ("CIN", "COUT"), "bias": ("COUT",)},
     "DepthwiseConv2D": {"kernel": ("KH", "KW", "C"), "bias": ("C",)},
     "DepthwiseConv2DTranspose": {"kernel": ("KH", "KW", "C"), "bias": ("C",)},

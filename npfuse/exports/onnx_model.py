@@ -236,7 +236,7 @@ def _resized(place: Place, x: str, method: str) -> str:
     height, width, channels = place.graph.shapes[place.node.name]
     rows, columns, _ = place.input_shape
     if height % rows or width % columns:
-        target = "", place.constant("sizes", (1, channels, height, width), np.int64)
+        target: tuple[str, ...] = "", place.constant("sizes", (1, channels, height, width), np.int64)
     else:  # a whole factor serves pictures of every size
         target = (place.constant("factors", (1, 1, height // rows, width // columns)),)
     return place.add(
