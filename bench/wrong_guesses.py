@@ -1,7 +1,7 @@
 """What a wrong guess costs a port: each fact of docs/porting.md broken on purpose, compared with the right result.
 
 `python -m bench.wrong_guesses --write docs/porting.md` measures the tables of that page again: over all example pairs,
-every third pixel of every third row, the range of the PSNR to the right picture, and the worst level.
+every fourth pixel of every fourth row, the range of the PSNR to the right picture, and the worst level.
 """
 
 import argparse
@@ -138,7 +138,7 @@ def main() -> None:
     """Print the tables, or write them into a page."""
     parser = argparse.ArgumentParser(description="What a wrong guess costs a port.")
     parser.add_argument("--weights", nargs="+", default=["lightfuse", "tonefuse"], metavar="NAME")
-    parser.add_argument("--step", type=int, default=3, help="every so manieth pixel of every so manieth row (3)")
+    parser.add_argument("--step", type=int, default=4, help="every so manieth pixel of every so manieth row (4)")
     parser.add_argument("--write", type=Path, metavar="PAGE", help="docs/porting.md: replace the tables in it")
     options = parser.parse_args()
     for name in options.weights:
