@@ -285,7 +285,7 @@ def scenes_seen(weights: Weights | None, folder: str, scenes: Sequence[str]) -> 
     if weights is None:
         return set()
     found = SCENES_OF_SOURCE.search(weights.source)
-    if not found or found[1] != folder:
+    if not found or folder not in found[1].split(" and of "):
         return None
     return set(scenes) - {name.strip() for name in found[2].split(",")}
 

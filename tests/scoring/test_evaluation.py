@@ -181,6 +181,11 @@ def test_trained_on_is_what_the_weights_say(scenes):
     assert trained_on(candidates([], ["mertens"])[0], "sice", ["001"]) == set()
     save_weights("mine.npz", random_weights())
     assert trained_on(candidates(["mine.npz"], [])[0], "sice", ["001"]) is None
+    several = "Data: 9 scenes of the folder first and of second, any pair; held out: b.\nRecipe: none."
+    save_weights("mine.npz", replace(random_weights(), source=several), overwrite=True)
+    (mine,) = candidates(["mine.npz"], [])
+    assert trained_on(mine, "first", ["a", "b"]) == trained_on(mine, "second", ["a", "b"]) == {"a"}
+    assert trained_on(mine, "third", ["a"]) is None
 
 
 def fold(name, held_out, model="lightfuse"):
