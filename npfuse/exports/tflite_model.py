@@ -69,9 +69,11 @@ def tflite_pair_model(weights: Weights, size: tuple[int, int] | None = None) -> 
         levels = (output + 1.0) * HALF_WHITE
         return {"fused": tf.cast(tf.round(levels), tf.uint8)[:, : lengths[0], : lengths[1]]}
 
+    module = tf.Module()  # to which the function belongs: the converter writes its signature only then
+    module.fused = fused
     concrete = fused.get_concrete_function()
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
-        converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete])
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], module)
         content: bytes = converter.convert()
     return content
 
