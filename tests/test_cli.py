@@ -77,7 +77,7 @@ def test_fuse_keeps_alpha_exif_and_profile_of_the_first_picture(folder):
     under, over = random_pair((21, 34, 3))
     alpha = np.arange(21 * 34, dtype=np.uint8).reshape(21, 34)
     Image.fromarray(np.dstack([under, alpha])).save("under.png", exif=exif, icc_profile=profile)
-    Image.fromarray(over).save("over.png", exif=exif, icc_profile=profile)
+    Image.fromarray(np.dstack([over, alpha])).save("over.png", exif=exif, icc_profile=profile)
     assert fuse("-o", "fused.png") == 0
     fused = read_picture("fused.png")
     assert fused.icc_profile == profile
