@@ -28,7 +28,6 @@ myst_heading_anchors = 4
 exclude_patterns = ["_build", "Thumbs.db"]
 default_role = "py:obj"  # `npfuse.fuse` in a docstring is a link where it is documented, and code elsewhere
 nitpicky = False
-suppress_warnings = ["toc.empty_glob"]  # pages of parts that may be left out
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings say types, shapes and units
