@@ -24,7 +24,7 @@ module layers;
     reg [31:0] mult [0:`COUT - 1];
     reg [7:0] shift [0:`COUT - 1];
 
-    reg signed [15:0] large [0:`ROWS * `COLUMNS * 6 - 1], small [0:`ROWS * `COLUMNS * 6 / 4 - 1];
+    reg signed [15:0] whole_plane [0:`ROWS * `COLUMNS * 6 - 1], halved_plane [0:`ROWS * `COLUMNS * 6 / 4 - 1];
     reg signed [7:0] taps [0:53];
     reg signed [31:0] half_bias [0:5];
     reg [31:0] half_mult [0:5];
@@ -53,7 +53,7 @@ module layers;
         $readmemh("sum_shift.hex", sum_shift); $readmemh("sum_out.hex", sum_out);
         $readmemh("x.hex", x); $readmemh("y.hex", y); $readmemh("kernel.hex", kernel);
         $readmemh("bias.hex", bias); $readmemh("mult.hex", mult); $readmemh("shift.hex", shift);
-        $readmemh("large.hex", large); $readmemh("small.hex", small); $readmemh("taps.hex", taps);
+        $readmemh("large.hex", whole_plane); $readmemh("small.hex", halved_plane); $readmemh("taps.hex", taps);
         $readmemh("half_bias.hex", half_bias); $readmemh("half_mult.hex", half_mult);
         $readmemh("half_shift.hex", half_shift);
         compared = 0; wrong = 0;
@@ -81,10 +81,10 @@ module layers;
                         for (j = 0; j < 3; j = j + 1) begin
                             h = 2 * r + i; w = 2 * c + j;  // "same" of an even length pads (0, 1)
                             if (h < `ROWS && w < `COLUMNS)
-                                sum = sum + large[(h * `COLUMNS + w) * 6 + k] * taps[(i * 3 + j) * 6 + k];
+                                sum = sum + whole_plane[(h * `COLUMNS + w) * 6 + k] * taps[(i * 3 + j) * 6 + k];
                         end
                     m = half_mult[k]; s = half_shift[k];
-                    compare(small[(r * `COLUMNS / 2 + c) * 6 + k], -32'sd32767);
+                    compare(halved_plane[(r * `COLUMNS / 2 + c) * 6 + k], -32'sd32767);
                 end
         $display("halving: %0d values compared, %0d wrong", compared, wrong);
         $finish;

@@ -105,7 +105,7 @@ def test_a_pair_whose_process_always_dies_fails_in_the_end(tmp_path, monkeypatch
 
 CLUSTER = """
     import os, signal, sys, threading, time
-        from distributed import LocalCluster
+    from distributed import LocalCluster
     from npfuse.cli import main
 
     def watch(out, pids):
