@@ -73,6 +73,7 @@ def test_the_commands_of_a_page_run(page, photographs, capsys):
         assert status in expected, (command, capsys.readouterr().err)
 
 
-def test_most_commands_are_run():
+def test_many_commands_are_run_and_all_others_say_why_not():
     run, left_out = (sum(len(commands(page)[side]) for page in PAGES) for side in (0, 1))
-    assert run > left_out > 0
+    assert run >= 30
+    assert left_out > 0

@@ -124,7 +124,8 @@ def test_python_integers_give_the_same_numbers(case, arithmetic):
 
 @each_case
 def test_the_integers_stand_for_the_values_of_the_float_network(case):
-    weights = CASES[case]
+    # ToneFuse's random values grow from sum to sum at an eighth of the size, and their proven ranges with them.
+    weights = load_weights("tonefuse") if case == "tonefuse" else CASES[case]
     pair = random_pair((16, 24, 3), seed=7)
     sized, values = run_pair(integer_network(weights), weights, pair, keep=list(integer_network(weights).formats))
     floats = run(sized.graph, network_inputs(*pair, weights), weights.arrays, engine="definition", keep=list(values))

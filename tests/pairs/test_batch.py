@@ -105,6 +105,8 @@ def test_a_pair_whose_process_always_dies_fails_in_the_end(tmp_path, monkeypatch
 
 CLUSTER = """
     import os, signal, sys, threading, time
+    from pathlib import Path
+
     from distributed import LocalCluster
     from npfuse.cli import main
 
