@@ -83,7 +83,7 @@ def toned(picture: NDArray[Any], tone: Tone) -> NDArray[Any]:
     Examples
     --------
     >>> toned(np.array([[[10, 20, 30], [255, 0, 0]]], np.uint8), Tone(brightness=1)).tolist()
-    [[[17, 31, 44], [255, 0, 0]]]
+    [[[18, 31, 45], [255, 0, 0]]]
     >>> toned(np.array([[[10, 20, 30]]], np.uint8), Tone(saturation=0)).tolist()
     [[[18, 18, 18]]]
     """

@@ -56,7 +56,7 @@ def stretched(picture: Array) -> Array:
 
     Examples
     --------
-    >>> stretched(np.array([0.25, 0.5, 0.75]).repeat(9)).min().round(3)
+    >>> float(stretched(np.array([0.25, 0.5, 0.75]).repeat(9)).min().round(3))
     0.02
     """
     low, high = np.percentile(picture, RANGE)

@@ -36,8 +36,8 @@ def titled(fits: Callable[[Method], bool], joint: str = "and") -> str:
 
     Examples
     --------
-    >>> titled(lambda method: method.most_exposures is None)
-    'Mertens 2009 and MEF-Net'
+    >>> titled(lambda method: not method.parts)
+    'Mertens 2009, DeepFuse and MEF-Net'
     """
     return _listed([method.title for method in METHODS.values() if fits(method)], joint)
 

@@ -277,7 +277,7 @@ def lossless_for(dtype: Any, side: int = 0) -> str:
     Examples
     --------
     >>> lossless_for(np.uint16)
-    '.png or .tif'
+    '.png or .tif or .ppm'
     """
     fit = [format for format in WRITTEN_PICTURES if format.lossless and dtype in format.depths]
     return " or ".join(format.suffixes[0] for format in fit if side <= format.longest_side)

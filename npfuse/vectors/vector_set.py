@@ -107,7 +107,7 @@ def float_vectors(
     >>> dark, bright = np.zeros((5, 7, 3), np.uint8), np.full((5, 7, 3), 255, np.uint8)
     >>> vectors = float_vectors(dark, bright, load_weights("lightfuse"))
     >>> vectors.arrays["values/global1"].shape, vectors.manifest["layers"][7]["pads"]
-    ((12, 12, 6), [0, 1, 0, 1])
+    ((8, 8, 6), [0, 1, 0, 1])
     """
     graph = weights.graph(*weights.padded_size(*under.shape[:2]))
     names = _wanted(graph, list(graph.shapes), values)

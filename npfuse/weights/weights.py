@@ -102,6 +102,7 @@ class Weights:
 
         Examples
         --------
+        >>> from npfuse.weights.loading import load_weights
         >>> load_weights("tonefuse").padded_size(15, 16)
         (32, 32)
         """
