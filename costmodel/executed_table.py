@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from costmodel.counts import LayerCost
 from costmodel.executed import Executed
-from costmodel.tables import Column, Table, Value
+from costmodel.tables import Column, Table, Value, integer
 
 
 def executed_table(layers: Sequence[LayerCost], done: Executed, title: str) -> Table:
@@ -25,9 +25,6 @@ def executed_table(layers: Sequence[LayerCost], done: Executed, title: str) -> T
     -------
     Table, whose total is the sum of its rows
     """
-
-    def integer(key: str, header: str, meaning: str, group: str = "") -> Column:
-        return Column(key=key, header=header, meaning=meaning, kind="integer", group=group)
 
     def units(key: str, header: str, meaning: str) -> Column:
         return Column(

@@ -11,7 +11,7 @@ from costmodel.energy import PRECISIONS, SOURCE, energy
 from costmodel.execution import StepCost, fused_steps, steps
 from costmodel.machine import Machine, predicted_s
 from costmodel.published import FLOPS_CONVENTION, NOT_PUBLISHED, PAPER, RATIOS, TABLE_3, Reading
-from costmodel.tables import Column, Table, Value
+from costmodel.tables import Column, Table, Value, decimal, integer
 from npfuse.graph import Graph
 from npfuse.graph_memory import Peak, peak
 from npfuse.methods import METHODS, Method
@@ -126,12 +126,12 @@ def table_3(convention: Convention) -> Table:
     whole = convention.name == FLOPS_CONVENTION
     columns = (
         Column(key="method", header="method", meaning="name of the method"),
-        _integer("flops_published", published, "FLOPs per pixel as printed", rate),
-        _decimal(
+        integer("flops_published", published, "FLOPs per pixel as printed", rate),
+        decimal(
             "amount_counted", counted_by, f"{rate} under the convention {convention.name}", 0 if whole else 1, rate
         ),
-        _integer("parameters_published", published, "parameters as printed", "parameters"),
-        _integer("parameters_counted", "counted", "parameters of the network that the paper counts", "parameters"),
+        integer("parameters_published", published, "parameters as printed", "parameters"),
+        integer("parameters_counted", "counted", "parameters of the network that the paper counts", "parameters"),
         Column(
             key="ratio_published",
             header=published,
@@ -139,8 +139,8 @@ def table_3(convention: Convention) -> Table:
             kind="general",
             group="x LightFuse",
         ),
-        _decimal("amount_ratio", convention.unit, f"{rate} counted, times LightFuse's", 2, "x LightFuse"),
-        _decimal("parameters_ratio", "parameters", "parameters counted, times LightFuse's", 2, "x LightFuse"),
+        decimal("amount_ratio", convention.unit, f"{rate} counted, times LightFuse's", 2, "x LightFuse"),
+        decimal("parameters_ratio", "parameters", "parameters counted, times LightFuse's", 2, "x LightFuse"),
     )
     counted = [_paper_counts(p.model, p.flops_per_pixel, p.parameters) for p in TABLE_3]
     amounts = [cost.per_pixel(convention) for cost, _ in counted]
@@ -200,17 +200,17 @@ def running_table(subjects: Sequence[Subject], convention: Convention, title: st
     columns = [
         Column(key="method", header="method", meaning="name of the method"),
         Column(key="grid", header="runs on", meaning="runs of the network, and its width x height"),
-        _integer("parameters", "parameters", "number of parameters, shared ones once"),
-        _decimal("giga_macs", "GMACs", "1e9 multiply-adds for one result, resizing included", 3),
-        _decimal(
+        integer("parameters", "parameters", "number of parameters, shared ones once"),
+        decimal("giga_macs", "GMACs", "1e9 multiply-adds for one result, resizing included", 3),
+        decimal(
             "giga_amount", f"G{unit} ({convention.name})", f"1e9 {unit} for one result, under {convention.name}", 3
         ),
-        _decimal("amount_per_pixel", f"{unit}/pixel", f"{unit} per pixel of the result", 1),
+        decimal("amount_per_pixel", f"{unit}/pixel", f"{unit} per pixel of the result", 1),
     ]
     first = subjects[0].runs * subjects[0].cost.amount(convention)
     compared = len(subjects) > 1
     if compared:
-        columns.append(_decimal("ratio", f"x {subjects[0].name}", f"{unit}, times those of {subjects[0].name}", 3))
+        columns.append(decimal("ratio", f"x {subjects[0].name}", f"{unit}, times those of {subjects[0].name}", 3))
     rows: list[tuple[Value, ...]] = []
     for subject in subjects:
         amount = subject.runs * subject.cost.amount(convention)
@@ -255,7 +255,7 @@ def resources_table(subjects: Sequence[Subject], machine: Machine | None, title:
         meaning = f"mJ for one result in {precision.name} in fused execution: arithmetic and DRAM"
         for end in ("least", "most"):
             columns.append(
-                _decimal(f"energy_{precision.name}_{end}_mj", end, f"{end} {meaning}", 1, f"{precision.name} mJ")
+                decimal(f"energy_{precision.name}_{end}_mj", end, f"{end} {meaning}", 1, f"{precision.name} mJ")
             )
     notes = [
         "op by op: the graph, each operator reading float32 values from memory and writing its result there.",
@@ -264,7 +264,7 @@ def resources_table(subjects: Sequence[Subject], machine: Machine | None, title:
     ]
     if machine:
         for key, header, how in (("time_ms", one_by_one, "operator by operator"), ("time_ms_fused", fused, "fused")):
-            columns.append(_decimal(key, header, f"least ms for one result on {machine.name}, {how}", 2, "ms"))
+            columns.append(decimal(key, header, f"least ms for one result on {machine.name}, {how}", 2, "ms"))
         notes += machine_notes(machine)
     rows = [_resources(subject, machine) for subject in subjects]
     return Table(name="resources", title=title, columns=tuple(columns), rows=tuple(rows), notes=tuple(notes))
@@ -303,9 +303,9 @@ def work_table(subject: Subject) -> Table:
     """Return one run's arithmetic by kind, and what each convention makes of it."""
     columns = (
         Column(key="kind", header="work", meaning="kind of arithmetic"),
-        _integer("count", "count", "operations in one run"),
+        integer("count", "count", "operations in one run"),
         *(
-            _integer(name, f"{convention.unit} ({name})", f"{convention.unit} under the convention {name}")
+            integer(name, f"{convention.unit} ({name})", f"{convention.unit} under the convention {name}")
             for name, convention in CONVENTIONS.items()
         ),
     )
@@ -329,14 +329,6 @@ def work_table(subject: Subject) -> Table:
 def _number(amount: Fraction) -> int | float:
     """Return a whole number as such."""
     return int(amount) if amount.denominator == 1 else float(amount)
-
-
-def _integer(key: str, header: str, meaning: str, group: str = "") -> Column:
-    return Column(key=key, header=header, meaning=meaning, kind="integer", group=group)
-
-
-def _decimal(key: str, header: str, meaning: str, digits: int, group: str = "") -> Column:
-    return Column(key=key, header=header, meaning=meaning, kind="decimal", digits=digits, group=group)
 
 
 def _mib(key: str, header: str, meaning: str, group: str, digits: int = 1) -> Column:

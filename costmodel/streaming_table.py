@@ -9,7 +9,7 @@ pictures and the result. Energies of arithmetic, SRAM and DRAM are those of `cos
 from costmodel.energy import DRAM_PJ_PER_BYTE, PRECISIONS
 from costmodel.machine import Machine
 from costmodel.streaming import Streaming
-from costmodel.tables import Column, Table, Value
+from costmodel.tables import Column, Table, Value, decimal, integer
 
 REUSE = 16  # multiply-adds for each operand that is fetched from SRAM
 REGISTER_PJ = 0.2 + 0.1  # of an access: as an 8-bit multiplication and addition
@@ -31,11 +31,11 @@ def streaming_table(found: Streaming, title: str) -> Table:
     columns = (
         Column(key="layer", header="layer", meaning="name of the picture or node"),
         Column(key="operator", header="operator", meaning="class of npfuse.ops, or input"),
-        _integer("rows", "rows", "rows of the value that are kept at once", "line buffer"),
-        _integer("width", "width", "numbers of a row and channel", "line buffer"),
-        _integer("channels", "channels", "channels of the value", "line buffer"),
-        _integer("int8_bytes", "int8 B", "bytes where numbers have 8 bits", "line buffer"),
-        _integer("int16_bytes", "int16 B", "bytes where numbers have 16 bits, pictures 8", "line buffer"),
+        integer("rows", "rows", "rows of the value that are kept at once", "line buffer"),
+        integer("width", "width", "numbers of a row and channel", "line buffer"),
+        integer("channels", "channels", "channels of the value", "line buffer"),
+        integer("int8_bytes", "int8 B", "bytes where numbers have 8 bits", "line buffer"),
+        integer("int16_bytes", "int16 B", "bytes where numbers have 16 bits, pictures 8", "line buffer"),
         Column(
             key="macs_per_pixel",
             header="MACs/pixel",
@@ -43,7 +43,7 @@ def streaming_table(found: Streaming, title: str) -> Table:
             kind="decimal",
             digits=3,
         ),
-        _integer("weights_bytes", "weights B", "bytes of 8-bit kernels, 32-bit biases, multipliers and shifts"),
+        integer("weights_bytes", "weights B", "bytes of 8-bit kernels, 32-bit biases, multipliers and shifts"),
     )
     rows: list[tuple[Value, ...]] = [
         (
@@ -100,13 +100,13 @@ def hardware_table(found: Streaming, machine: Machine | None, reuse: int, title:
         raise ValueError(f"reuse is {reuse}, expected at least 1 multiply-add for each operand from SRAM")
     columns = [
         Column(key="arithmetic", header="arithmetic", meaning="bits of a number"),
-        _integer("ram_bytes", "RAM B", "bytes of line buffers and of one pixel's values"),
-        _integer("flash_bytes", "flash B", "bytes of weights, requantisation and tables"),
-        _integer("register_accesses", "registers", "accesses of registers for one picture", "accesses"),
-        _integer("sram_bytes", "SRAM B", "bytes read and written in SRAM for one picture", "accesses"),
-        _integer("dram_bytes", "DRAM B", "bytes of pictures and result", "accesses"),
-        _decimal("energy_least_mj", "least", "least mJ for one picture", "mJ"),
-        _decimal("energy_most_mj", "most", "most mJ for one picture", "mJ"),
+        integer("ram_bytes", "RAM B", "bytes of line buffers and of one pixel's values"),
+        integer("flash_bytes", "flash B", "bytes of weights, requantisation and tables"),
+        integer("register_accesses", "registers", "accesses of registers for one picture", "accesses"),
+        integer("sram_bytes", "SRAM B", "bytes read and written in SRAM for one picture", "accesses"),
+        integer("dram_bytes", "DRAM B", "bytes of pictures and result", "accesses"),
+        decimal("energy_least_mj", "least", "least mJ for one picture", 2, "mJ"),
+        decimal("energy_most_mj", "most", "most mJ for one picture", 2, "mJ"),
     ]
     notes = [
         f"Accesses: registers, 3 a multiply-add; SRAM, 2 operands in {reuse} multiply-adds (--reuse) and the line "
@@ -115,7 +115,7 @@ def hardware_table(found: Streaming, machine: Machine | None, reuse: int, title:
     ]
     if machine:
         columns += [
-            _decimal("time_ms", "ms", f"least ms for one picture at {machine.name}'s integer rate", ""),
+            decimal("time_ms", "ms", f"least ms for one picture at {machine.name}'s integer rate", 2, ""),
             Column(key="fits", header="fits", meaning=f"whether RAM and flash of {machine.name} are enough"),
         ]
         notes.append(f"{machine.name}: {machine.description}.")
@@ -166,11 +166,3 @@ def _fits(machine: Machine, ram: int, flash: int) -> str | None:
     if short:
         return f"no: {'; '.join(short)}"
     return None if machine.ram_bytes is None and machine.flash_bytes is None else "yes"
-
-
-def _integer(key: str, header: str, meaning: str, group: str = "") -> Column:
-    return Column(key=key, header=header, meaning=meaning, kind="integer", group=group)
-
-
-def _decimal(key: str, header: str, meaning: str, group: str) -> Column:
-    return Column(key=key, header=header, meaning=meaning, kind="decimal", digits=2, group=group)

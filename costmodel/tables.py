@@ -82,6 +82,16 @@ class Column:
         return f"{value:,.{self.digits}f}" if self.kind == "decimal" else f"{value:,}"
 
 
+def integer(key: str, header: str, meaning: str, group: str = "") -> Column:
+    """Return a column of whole numbers."""
+    return Column(key=key, header=header, meaning=meaning, kind="integer", group=group)
+
+
+def decimal(key: str, header: str, meaning: str, digits: int, group: str = "") -> Column:
+    """Return a column of numbers with so many digits after the decimal point."""
+    return Column(key=key, header=header, meaning=meaning, kind="decimal", digits=digits, group=group)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Table:
     """Rows under columns.
