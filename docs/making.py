@@ -77,6 +77,7 @@ def _modules(places: list[str]) -> Iterator[str]:
             continue
         yield place
         yield from (f"{place}.{file.stem}" for file in sorted(path.glob("*.py")) if not file.stem.startswith("_"))
+        yield from _modules([f"{place}.{inner.parent.name}" for inner in sorted(path.glob("*/__init__.py"))])
 
 
 def _cards(folder: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 import npfuse
 from npfuse.cli import main
 from npfuse.examples import SCENES, example_pair
-from npfuse.pictures.profiles import with_profile_of
+from npfuse.pictures.metadata.profiles import with_profile_of
 from npfuse.pictures.reading import Picture, read_picture, write_picture
 from npfuse.weights.npz_files import save_weights
 from npfuse.weights.weights import Weights
@@ -102,7 +102,7 @@ def test_fuse_refuses_different_profiles_and_converts_them_where_asked(folder, c
 
 
 def test_fuse_takes_one_profile_in_two_spellings(folder):
-    from npfuse.pictures.profiles import SRGB
+    from npfuse.pictures.metadata.profiles import SRGB
 
     write_picture("over.png", Picture(pixels=random_pair((21, 34, 3))[1], icc_profile=SRGB), overwrite=True)
     assert fuse("-o", "fused.png") == 0

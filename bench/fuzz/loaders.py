@@ -20,8 +20,8 @@ with atheris.instrument_imports(include=["npfuse", "PIL", "tifffile", "zipfile",
     import numpy as np
     from PIL import Image
 
-    from npfuse.pictures.exif import TIFF_START, directory_bytes
-    from npfuse.pictures.iptc import iptc_of_resources, jpeg_segment
+    from npfuse.pictures.metadata.exif import TIFF_START, directory_bytes
+    from npfuse.pictures.metadata.iptc import iptc_of_resources, jpeg_segment
     from npfuse.pictures.reading import Picture, PictureError, read_picture, write_picture
     from npfuse.weights.loading import load_weights
     from npfuse.weights.npz_files import save_weights

@@ -31,8 +31,8 @@ from npfuse.pairs.transparency import filled
 from npfuse.pairs.white_level import with_full_white
 from npfuse.pictures.decoder_noise import unheard
 from npfuse.pictures.formats import WRITTEN_BY_PARTS, format_of_suffix
+from npfuse.pictures.metadata.profiles import same_colours, with_profile_of
 from npfuse.pictures.picture import Picture, StoredPicture, shown
-from npfuse.pictures.profiles import same_colours, with_profile_of
 from npfuse.pictures.reading import read_picture
 from npfuse.pictures.stored import check_output, is_array, opened
 from npfuse.pictures.writing import write_picture

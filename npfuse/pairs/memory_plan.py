@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from npfuse.pictures.tiff_parts import KEPT_ROWS
+from npfuse.pictures.codecs.tiff_parts import KEPT_ROWS
 from npfuse.run import Engine
 from npfuse.strip_memory import part_values
 from npfuse.weights.weights import Weights

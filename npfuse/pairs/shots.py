@@ -14,9 +14,9 @@ from PIL import Image
 from PIL.ExifTags import IFD, Base
 
 from npfuse.pictures.decoder_noise import unheard
-from npfuse.pictures.exif import quiet
 from npfuse.pictures.formats import RAW
-from npfuse.pictures.raw_exif import raw_tags
+from npfuse.pictures.metadata.exif import quiet
+from npfuse.pictures.metadata.raw_exif import raw_tags
 
 BRACKET = 2  # of EXIF's ExposureMode: automatic bracket
 MANUAL = 1

@@ -13,19 +13,20 @@ from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 
-from npfuse.pictures import iptc, tiff
-from npfuse.pictures.arrays import npy_output, open_npy, open_zarr, zarr_output
-from npfuse.pictures.avif import read_avif
-from npfuse.pictures.exif import EXIF_START
-from npfuse.pictures.exr import read_exr, write_exr
-from npfuse.pictures.heif import BRANDS, read_heif
+from npfuse.pictures.codecs import tiff
+from npfuse.pictures.codecs.arrays import npy_output, open_npy, open_zarr, zarr_output
+from npfuse.pictures.codecs.avif import read_avif
+from npfuse.pictures.codecs.exr import read_exr, write_exr
+from npfuse.pictures.codecs.heif import BRANDS, read_heif
+from npfuse.pictures.codecs.pillow_files import read_with_pillow, write_jpeg, write_webp
+from npfuse.pictures.codecs.png import read_png, write_png
+from npfuse.pictures.codecs.ppm import read_ppm, write_ppm
+from npfuse.pictures.codecs.raw import read_raw
+from npfuse.pictures.codecs.tiff_output import tiff_output, write_tiff
+from npfuse.pictures.codecs.tiff_parts import open_tiff
+from npfuse.pictures.metadata import iptc
+from npfuse.pictures.metadata.exif import EXIF_START
 from npfuse.pictures.picture import CheckSize, Decoded, Picture, StoredPicture
-from npfuse.pictures.pillow_files import read_with_pillow, write_jpeg, write_webp
-from npfuse.pictures.png import read_png, write_png
-from npfuse.pictures.ppm import read_ppm, write_ppm
-from npfuse.pictures.raw import read_raw
-from npfuse.pictures.tiff_output import tiff_output, write_tiff
-from npfuse.pictures.tiff_parts import open_tiff
 
 ANY_LENGTH = 2**31 - 1
 ALL = dict.fromkeys(("exif", "icc_profile", "xmp", "iptc", "resolution"), ANY_LENGTH)

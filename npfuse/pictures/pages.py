@@ -7,10 +7,10 @@ import struct
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from npfuse.pictures.exif import quiet, read_directory
+from npfuse.pictures.codecs.tiff import STARTS
+from npfuse.pictures.metadata.exif import quiet, read_directory
 from npfuse.pictures.overlay import Overlay
 from npfuse.pictures.picture import RefusedError
-from npfuse.pictures.tiff import STARTS
 
 PAGE = re.compile(r"(.+)\[(\d{1,6})\]", re.DOTALL)
 MOST_PAGES = 10_000  # a directory may lead back to itself

@@ -3,7 +3,7 @@
 Everything in the file is kept: all of its bits, turned the way its EXIF orientation says, without a warning on the
 user's terminal. Conversions are listed in `Picture.notes`. A file that cannot be read is a `PictureError` of one line.
 Left out: animations beyond their first frame. Profiles are carried here and converted in
-`npfuse/pictures/profiles.py`.
+`npfuse/pictures/metadata/profiles.py`.
 """
 
 import io
@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from npfuse.pictures.exif import resolution_of_block, turned, upright
 from npfuse.pictures.formats import FORMATS, START_BYTES, Format, format_of_start, listed, other_kind
 from npfuse.pictures.light import LIGHT_ENCODED, display_profile, encode_samples, is_display_power
+from npfuse.pictures.metadata.exif import resolution_of_block, turned, upright
+from npfuse.pictures.metadata.xmp import upright_xmp
 from npfuse.pictures.pages import opened_at_page, split_page
 from npfuse.pictures.picture import (
     Decoded,
@@ -32,7 +33,6 @@ from npfuse.pictures.picture import (
     shown,
 )
 from npfuse.pictures.writing import check_writable, write_picture
-from npfuse.pictures.xmp import upright_xmp
 
 __all__ = ["Picture", "PictureError", "check_writable", "read_picture", "write_picture"]  # for most callers
 

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfuse.pictures.atomic import TAKEN, written_in_place
-from npfuse.pictures.exif import resized
 from npfuse.pictures.formats import WRITTEN_PICTURES, Format, format_of_suffix, listed, lossless_for, suffixes
+from npfuse.pictures.metadata.exif import resized
+from npfuse.pictures.metadata.xmp import resized_xmp
 from npfuse.pictures.picture import (
     Picture,
     PictureError,
@@ -26,7 +27,6 @@ from npfuse.pictures.picture import (
     profile_fits,
     shown,
 )
-from npfuse.pictures.xmp import resized_xmp
 
 Some = TypeVar("Some", Picture, StoredPicture)
 NAMES = {

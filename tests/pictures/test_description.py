@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
 from npfuse.cli import main
-from npfuse.pictures.exif import describes_structure, resized, upright
-from npfuse.pictures.iptc import iptc_of_resources, jpeg_segment
+from npfuse.pictures.metadata.exif import describes_structure, resized, upright
+from npfuse.pictures.metadata.iptc import iptc_of_resources, jpeg_segment
+from npfuse.pictures.metadata.xmp import resized_xmp, upright_xmp
 from npfuse.pictures.reading import Picture, PictureError, read_picture, write_picture
-from npfuse.pictures.xmp import resized_xmp, upright_xmp
 from tests.picture_files import encoded, exif_block, random_samples, smooth_rgb
 
 XMP = (
@@ -219,7 +219,7 @@ def test_any_bytes_are_no_crash_of_the_parsers(block):
 
 def test_a_long_hostile_packet_is_read_in_no_time():
     code = (
-        "from npfuse.pictures.xmp import upright_xmp, resized_xmp\n"
+        "from npfuse.pictures.metadata.xmp import upright_xmp, resized_xmp\n"
         "for part in (b'<xmp:Thumbnails>', b' hdrgm:a', b'tiff:Orientation=', b' Camera:MotionPhoto'):\n"
         "    resized_xmp(upright_xmp(part * (4_000_000 // len(part))), 3, 4)"
     )

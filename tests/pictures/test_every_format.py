@@ -24,8 +24,8 @@ from tests.picture_files import (
 )
 from tests.pictures.examples import NAMES, examples
 
-TESTS = Path(__file__).parent
-ROOT = TESTS.parents[1]
+TESTS = Path(__file__).parent / "codecs"
+ROOT = TESTS.parents[2]
 PAGE = (ROOT / "docs" / "reference" / "formats.md").read_text()
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 DESCRIPTION = {
@@ -57,7 +57,7 @@ def missing_pieces(format):
     for piece, there in (
         ("a reader or a writer", format.read or format.write or format.open_parts or format.write_parts),
         ("first bytes, `starts`", format.starts or format.is_array),
-        (f"tests/pictures/test_{name.lower()}.py", called),
+        (f"tests/pictures/codecs/test_{name.lower()}.py", called),
         ("a test of its reader there", "read_picture(" in called or "opened(" in called),
         ("a test of its writer there", re.search(r"write_picture\(|stored_output\(", called) or not writable(format)),
         (f"a hostile file bomb{format.suffixes[0]}", not format.read or f"bomb{format.suffixes[0]}" in PICTURES),

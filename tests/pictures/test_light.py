@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from npfuse.pictures.light import LIGHT_ENCODED, decode_light, display_profile, encode_light, encode_samples
-from npfuse.pictures.profiles import SRGB
+from npfuse.pictures.metadata.profiles import SRGB
 from npfuse.pictures.reading import read_picture
 from npfuse.pictures.stored import opened
 from tests.picture_files import GREY_PROFILE, assert_same_samples, encoded, matrix_profile, random_samples, smooth_rgb

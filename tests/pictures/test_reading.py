@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from npfuse.pictures.codecs.tiff_output import write_tiff
 from npfuse.pictures.reading import Picture, PictureError, read_picture, write_picture
-from npfuse.pictures.tiff_output import write_tiff
 from tests.picture_files import (
     CMYK_PROFILE,
     HEIGHT,

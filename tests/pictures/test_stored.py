@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from npfuse.pictures import tiff_parts
+from npfuse.pictures.codecs import tiff_parts
 from npfuse.pictures.picture import PictureError
 from npfuse.pictures.reading import Picture, read_picture, write_picture
 from npfuse.pictures.stored import opened

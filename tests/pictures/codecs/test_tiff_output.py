@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from npfuse.pictures import tiff_output
-from npfuse.pictures.exif import BIG_TIFF_START
+from npfuse.pictures.codecs import tiff_output
+from npfuse.pictures.codecs.tiff_output import TiffWriter, write_tiff
+from npfuse.pictures.metadata.exif import BIG_TIFF_START
 from npfuse.pictures.picture import Description, Picture
 from npfuse.pictures.reading import read_picture
-from npfuse.pictures.tiff_output import TiffWriter, write_tiff
 from tests.picture_files import RGB_PROFILE, assert_same_samples, exif_block, random_samples
 
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from npfuse.pictures.exif import EXIF_START, quiet
-from npfuse.pictures.iptc import IPTC_RESOURCE, jpeg_segment
+from npfuse.pictures.metadata.exif import EXIF_START, quiet
+from npfuse.pictures.metadata.iptc import IPTC_RESOURCE, jpeg_segment
 from npfuse.pictures.picture import CheckSize, Decoded, Picture
 
 # What Pillow's modes of 8 bits and less become.

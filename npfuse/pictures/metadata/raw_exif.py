@@ -10,7 +10,14 @@ from typing import Any, BinaryIO
 from PIL import Image
 from PIL.ExifTags import IFD, Base
 
-from npfuse.pictures.exif import DESCRIPTIVE_TAGS, TIFF_START, directory_bytes, quiet, read_directory, telling_tags
+from npfuse.pictures.metadata.exif import (
+    DESCRIPTIVE_TAGS,
+    TIFF_START,
+    directory_bytes,
+    quiet,
+    read_directory,
+    telling_tags,
+)
 from npfuse.pictures.overlay import Overlay
 
 TIFF_LIKE = {b"II*\0": b"II*\0", b"MM\0*": b"MM\0*", b"IIRO": b"II*\0", b"IIRS": b"II*\0", b"IIU\0": b"II*\0"}

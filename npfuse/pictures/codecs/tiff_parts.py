@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.ExifTags import Base
 
-from npfuse.pictures.arrays import FilePixels
+from npfuse.pictures.codecs.arrays import FilePixels
+from npfuse.pictures.codecs.tiff import UNASSOCIATED, inspect_tiff
 from npfuse.pictures.light import LIGHT_ENCODED, display_profile, encode_samples
+from npfuse.pictures.metadata.xmp import upright_xmp
 from npfuse.pictures.picture import PictureError, StoredPicture, one_line, profile_fits
-from npfuse.pictures.tiff import UNASSOCIATED, inspect_tiff
 from npfuse.pictures.views import Channels, Mapped
-from npfuse.pictures.xmp import upright_xmp
 
 KEPT_ROWS = 1024  # of decoded TIFF; the segments read for a row of parts stay decoded until the next row
 SEGMENT_BYTES = 1 << 28  # decoded; a file of larger segments is read whole

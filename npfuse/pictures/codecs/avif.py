@@ -4,8 +4,8 @@ from typing import BinaryIO
 
 import numpy as np
 
+from npfuse.pictures.codecs.pillow_files import decoded, description, opened_by_pillow
 from npfuse.pictures.picture import CheckSize, Decoded
-from npfuse.pictures.pillow_files import decoded, description, opened_by_pillow
 
 HEAD_BYTES = 1 << 20  # within which the decoder's configuration is
 HIGH_DEPTH, TWELVE_BITS = 0x40, 0x20  # flags in its third byte

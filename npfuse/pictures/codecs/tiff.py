@@ -2,8 +2,7 @@
 
 Pillow reads up to 8 bits. It reduces 16-bit colour to 8 bits without a word, so 9 bits and more, and floats, are
 recognised by their tags and read with the packages of the extra `tiff` (tifffile and imagecodecs), as are channels that
-Pillow knows no mode for. `npfuse/pictures/tiff_output.py`
-writes. Left out: pages beyond the first, XMP.
+Pillow knows no mode for. `npfuse/pictures/codecs/tiff_output.py` writes. Left out: pages beyond the first, XMP.
 """
 
 import struct
@@ -15,11 +14,18 @@ from numpy.typing import NDArray
 from PIL import UnidentifiedImageError
 from PIL.ExifTags import Base
 
-from npfuse.pictures.exif import TIFF_START, directory_bytes, quiet, read_directory, resolution_of, telling_tags
-from npfuse.pictures.iptc import iptc_of_resources
+from npfuse.pictures.codecs.pillow_files import decoded, opened_by_pillow
+from npfuse.pictures.codecs.raw import read_raw
+from npfuse.pictures.metadata.exif import (
+    TIFF_START,
+    directory_bytes,
+    quiet,
+    read_directory,
+    resolution_of,
+    telling_tags,
+)
+from npfuse.pictures.metadata.iptc import iptc_of_resources
 from npfuse.pictures.picture import CheckSize, Decoded, Description, RefusedError, TooLargeError, needs_package
-from npfuse.pictures.pillow_files import decoded, opened_by_pillow
-from npfuse.pictures.raw import read_raw
 
 # Tags that are calculated with, or shown, before anything else is known of a file.
 NUMBERS = (

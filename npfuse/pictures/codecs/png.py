@@ -15,9 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.PngImagePlugin import PngImageFile, PngInfo, putchunk
 
+from npfuse.pictures.codecs.pillow_files import (
+    decoded,
+    description,
+    first_of_several,
+    opened_by_pillow,
+    save_with_pillow,
+)
+from npfuse.pictures.codecs.tiff_output import DEFLATE_LEVEL, strips
 from npfuse.pictures.picture import CheckSize, Decoded, Picture
-from npfuse.pictures.pillow_files import decoded, description, first_of_several, opened_by_pillow, save_with_pillow
-from npfuse.pictures.tiff_output import DEFLATE_LEVEL, strips
 
 # Pillow's raw modes, and which byte of a stored sample each returns; 0 is the high one.
 DEEP_RGB = {"RGB;16B": 0, "RGB;16L": 1}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from npfuse.pictures.profiles import SRGB, same_colours, with_profile_of
+from npfuse.pictures.metadata.profiles import SRGB, same_colours, with_profile_of
 from npfuse.pictures.reading import Picture, PictureError
 from tests.picture_files import matrix_profile, smooth_rgb
 

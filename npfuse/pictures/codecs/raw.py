@@ -8,9 +8,9 @@ from typing import BinaryIO
 
 import numpy as np
 
+from npfuse.pictures.metadata.profiles import SRGB
+from npfuse.pictures.metadata.raw_exif import raw_exif
 from npfuse.pictures.picture import CheckSize, Decoded
-from npfuse.pictures.profiles import SRGB
-from npfuse.pictures.raw_exif import raw_exif
 
 FLIPS = {3: 3, 5: 8, 6: 6}  # EXIF orientations of the turns that LibRaw makes
 SRGB_CURVE = (2.4, 12.92)  # power and slope of the linear part, IEC 61966-2-1

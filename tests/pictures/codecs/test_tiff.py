@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from npfuse.pictures import tiff_output
+from npfuse.pictures.codecs import tiff_output
 from npfuse.pictures.reading import Picture, PictureError, read_picture, write_picture
 from tests.picture_files import HEIGHT, WIDTH, assert_one_line, assert_same_samples, exif_block, random_samples, shown
 

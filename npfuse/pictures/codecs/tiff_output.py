@@ -20,7 +20,7 @@ from PIL.ExifTags import Base
 from PIL.TiffTags import LONG, LONG8
 
 from npfuse.pictures.atomic import written_in_place
-from npfuse.pictures.exif import BIG_TIFF_START, TIFF_START, directory_bytes, quiet, telling_tags
+from npfuse.pictures.metadata.exif import BIG_TIFF_START, TIFF_START, directory_bytes, quiet, telling_tags
 from npfuse.pictures.picture import Description, Picture, StoredPicture
 
 STRIP_BYTES = 1 << 20  # of pixels compressed at once

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 from PIL.ExifTags import IFD
 
-from npfuse.pictures.exif import TIFF_START, directory_bytes
-from npfuse.pictures.profiles import SRGB
-from npfuse.pictures.raw_exif import raw_exif
+from npfuse.pictures.metadata.exif import TIFF_START, directory_bytes
+from npfuse.pictures.metadata.profiles import SRGB
+from npfuse.pictures.metadata.raw_exif import raw_exif
 from npfuse.pictures.reading import PictureError, read_picture, write_picture
 from tests.picture_files import WHITE_LEVEL, assert_one_line, encoded, write_dng
 

@@ -1,0 +1,1 @@
+"""What travels with the pixels: EXIF, XMP and IPTC blocks, and ICC profiles."""
