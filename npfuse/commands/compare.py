@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfuse.commands.console import Commands, add_quiet, check_folder, check_free, working
-from npfuse.exposure_shares import share_colours
 from npfuse.methods import METHODS
 from npfuse.pages.comparison_page import NamedPicture, comparison_page
 from npfuse.pages.viewed_scene import COPY_SIDE
+from npfuse.picture_shares import share_colours
 from npfuse.pictures.atomic import write_text
 from npfuse.pictures.contact_sheet import contact_sheet
 from npfuse.pictures.reading import Picture, check_writable, read_picture, write_picture

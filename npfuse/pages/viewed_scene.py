@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from npfuse.exposure_shares import share_colours, share_palette
+from npfuse.picture_shares import share_colours, share_palette
 
 QUALITY = 94  # of the copies, JPEG without chroma subsampling
 COPY_SIDE = 2400  # pixels of a copy: 24 megapixels become 3.8, some 1.5 MB a picture
