@@ -1,4 +1,4 @@
-"""The command `npfuse`, also `python -m npfuse`: fuse two picture files, try the examples, look after weights files.
+"""The command `npfuse`, also `python -m npfuse`, with its commands within.
 
 Every error that a user can cause is one line on stderr and exit status 2; nothing is written then.
 """
@@ -39,7 +39,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     0
     """
     given = list(sys.argv[1:] if argv is None else argv)
-    arguments = parser(given[0] if given else None).parse_args(given)
+    made = parser(given[0] if given else None)
+    if not given:
+        made.print_help(sys.stderr)
+        return USER_ERROR
+    arguments = made.parse_args(given)
     try:
         run: Callable[[argparse.Namespace], int | None] = arguments.run
         return run(arguments) or 0
@@ -77,7 +81,9 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
     command : the only command that will be parsed, if known: others, and all that they need, are then not loaded
     """
     made = argparse.ArgumentParser(
-        prog="npfuse", description="Fuse an under- and an over-exposed photograph of one scene into one good picture."
+        prog="npfuse",
+        description="Fuse an under- and an over-exposed photograph of one scene into one good picture.",
+        epilog="npfuse COMMAND --help tells all about a command.",
     )
     made.add_argument("--version", nargs=0, action=_Version, help="show program's version number and exit")
     commands = made.add_subparsers(required=True, metavar="COMMAND")

@@ -194,7 +194,7 @@ def noise_ratio(over: Array, noisy_over: Array, fused: Array, noisy_fused: Array
 
 
 def table(scores: Mapping[str, Sequence[PairScores]]) -> str:
-    """Write the table, a line a fusion.
+    """Write the table, one line per fusion.
 
     Parameters
     ----------

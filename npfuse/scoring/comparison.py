@@ -271,7 +271,7 @@ def _levels(x: NDArray[Any]) -> Picture:
 
 
 def _examples(scored: Sequence[Candidate], cell_height: int, progress: Progress | None) -> Picture:
-    """Fuse every example pair by every method, a scene a row."""
+    """Fuse every example pair by every method, one row per scene."""
     rows = []
     for i, scene in enumerate(SCENES):
         pair = [read_picture(path).pixels for path in example_pair(scene)]
