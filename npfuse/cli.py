@@ -83,7 +83,8 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="npfuse",
         description="Fuse an under- and an over-exposed photograph of one scene into one good picture.",
-        epilog="npfuse COMMAND --help tells all about a command.",
+        epilog="npfuse COMMAND --help tells all about a command. Exit status: 0 done; 1 faults or failures, which are "
+        "listed (check, batch, evaluate); 2 an error, told in one line.",
     )
     made.add_argument("--version", nargs=0, action=_Version, help="show program's version number and exit")
     commands = made.add_subparsers(required=True, metavar="COMMAND")

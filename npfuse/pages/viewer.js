@@ -67,11 +67,13 @@ class Viewer {
       this.handle,
     );
     this.stage.style.aspectRatio = `${width} / ${height}`;
-    this.stage.style.width = `min(100%, calc(78vh * ${width / height}))`;
+    const wide = `min(100%, calc(78vh * ${width / height}))`;
+    this.stage.style.width = wide;
     this.slider = element("input", {
       type: "range", min: "0", max: "100", step: "0.5", value: "50", "aria-label": "divider between left and right",
       oninput: () => this.move(Number(this.slider.value)),
     });
+    this.slider.style.width = wide; // the knob stands below the divider
     for (const side of ["left", "right"]) {
       this.selects[side] = element("select", {
         "aria-label": `picture on the ${side}`,
