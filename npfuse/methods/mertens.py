@@ -1,29 +1,32 @@
-"""Mertens 2009: the graph on whole pictures, since a pyramid's coarsest level sees all of them.
+"""Mertens 2009: pyramids of whole pictures, since the coarsest level sees all of them; fast in strips.
 
 RGB pictures are blended as they are, grey ones by the measures that a single channel has. Values beyond [0, 1], which
-the pyramids' overshoot makes, are clipped.
+the pyramids' overshoot makes, are clipped. The fast engine takes `npfuse.methods.pyramid_strips`; the definition, and
+what that does not take, run the graph as it is.
 """
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from npfuse.graph_memory import peak
-from npfuse.methods.method import FormulaMethod, Moment, Phases, as_floats, to_levels
+from npfuse.methods.method import FormulaMethod, Moment, Phases, as_floats, times, to_levels
+from npfuse.methods.pyramid_sizes import DEPTHS, LEAST_SIDE, kept_values, strip_values
 from npfuse.models.mertens import mertens
 from npfuse.run import Engine, run
 from npfuse.strips import Pixels
 
-RESULT_PLANES = 18  # of floats: of two pictures 6, and the result with clipping and rounding 12
-
 
 def mertens_phases(exposures: Sequence[Pixels], out: Pixels, *, engine: Engine, threads: int) -> Phases:
-    """Return one job.
+    """Return three phases of `npfuse.methods.pyramid_strips`, or one job that runs the graph.
 
     Notes
     -----
-    Memory beside the pictures: some six float32 pictures for two exposures, and three more for each further one.
+    The graph takes some six float32 pictures for two exposures, and three more for each further one.
     """
+    if engine == "fast" and np.dtype(out.dtype) in DEPTHS and min(out.shape[:2]) >= LEAST_SIDE:
+        from npfuse.methods.pyramid_strips import strip_phases
+
+        return strip_phases(exposures, out, threads=threads)
 
     def job() -> None:
         height, width = out.shape[:2]
@@ -37,9 +40,11 @@ def mertens_phases(exposures: Sequence[Pixels], out: Pixels, *, engine: Engine, 
 
 
 def mertens_moments(height: int, width: int, threads: int) -> Iterator[Moment]:
-    """Yield the memory of the pyramids, and of rounding the result."""
-    yield Moment(during="pyramids", written=False, values=peak(mertens(height, width), merge=True).values)
-    yield Moment(during="rounding", written=True, values=(("floats", height * width * RESULT_PLANES * 4),))
+    """Yield the memory of the levels that are kept, and of the strips."""
+    kept = kept_values(height, width, 2, 3)
+    yield Moment(
+        during="strips", written=True, values=kept + times(strip_values(height, width, 2, 3, 1, threads), threads)
+    )
 
 
 MERTENS = FormulaMethod(

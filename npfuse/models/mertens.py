@@ -10,6 +10,17 @@ from npfuse.ops import Add, Divide, ExposureQuality, Resize, Subtract, WeightedS
 from npfuse.ops.exposure_quality import MEASURES, Measure
 
 
+def coarsest_level(height: int, width: int) -> int:
+    """Return the number of the pyramids' coarsest level, the largest L with 2**L <= min(H, W).
+
+    Examples
+    --------
+    >>> coarsest_level(7, 9), coarsest_level(8, 9)
+    (2, 3)
+    """
+    return min(height, width).bit_length() - 1
+
+
 def mertens(
     height: int,
     width: int,
@@ -59,7 +70,7 @@ def mertens(
     weights = [b.add(f"weight{k}", Divide(), qualities[k - 1], total) for k in numbers]
 
     sizes = [(height, width)]
-    for _ in range(min(height, width).bit_length() - 1):
+    for _ in range(coarsest_level(height, width)):
         sizes.append(((sizes[-1][0] + 1) // 2, (sizes[-1][1] + 1) // 2))
     blended = []
     for level, (coarser, finer) in enumerate(zip(sizes[1:], sizes, strict=False)):
