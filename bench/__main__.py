@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -48,18 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         check_weights(weights)
     present = [name for name in options.peers if not _named_if_missing(name)]
     sizes = sorted(size_of(megapixels) for megapixels in options.sizes)
-    contents = [
-        *(Content(photograph=photograph) for photograph in photographs),
-        *(Content(photograph=photographs[0], sigma=sigma) for sigma in options.noise if sigma != RANDOM),
-        *(Content(photograph=None) for sigma in options.noise if sigma == RANDOM),
-    ]
     _print_pictures(photographs, sizes)
-    about = description(present)
-    print("; ".join(f"{name} {number}" for name, number in about["versions"].items()))
-    print(f"{about['processor']}, {about['cores']} cores, Python {about['python']}, commit {about['commit']}")
-    rows: list[Row] = []
-    memory_rows: list[MemoryRow] = []
-    shares: list[tuple[str, command_share.Shares]] = []
+    measured = Measured(about=description(present))
+    _print_machine(measured.about)
     started = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="npfuse-bench-") as folder:
         for network, weights in networks.items():
@@ -68,48 +59,94 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 weights=weights,
                 peers=present,
                 sizes=sizes,
-                contents=contents,
+                contents=_contents(photographs, options.noise),
                 threads=options.threads,
                 rounds=options.rounds,
                 large_rounds=options.large_rounds,
                 folder=Path(folder),
             )
-            sides = Sides()
-            heading = 0
-            for row in compare(plan, sides, _note):
-                threads = row.threads if row.ratio is None else heading
-                if threads != heading:
-                    heading = threads
-                    print(f"\n{network}, {tables.threads_text(threads)}\n{tables.HEADER}")
-                print(tables.row_line(row), flush=True)
-                rows.append(row)
-                if options.json:  # at once, so that a run that is broken off leaves what it has
-                    _write_json(options.json, about, rows, memory_rows, shares)
-            if not options.no_memory:
-                memory_rows += measure_memory(plan, sides, _note)
-            if not options.no_command:
-                files = _jpeg_files(photographs[0], plan)
-                for threads in options.threads:
-                    measured = command_share.measure(*files, weights, network, threads, max(options.large_rounds, 3))
-                    shares.append((network, measured))
-    print("\nnpfuse's lead")
-    for line in tables.extremes(rows):
-        print(line)
-    if memory_rows:
-        print("\nmemory of one run beyond the inputs, the output and the loaded library; and of the whole process")
-        for line in tables.memory_lines(memory_rows):
-            print(line)
-    if shares:
-        print("\nthe command `npfuse fuse`, JPEG to JPEG")
-        for network, measured in shares:
-            for line in tables.share_lines(network, measured):
-                print(line)
+            _measure(plan, photographs[0], measured, options)
+    _print_summary(measured)
     print(f"\n{time.perf_counter() - started:.0f} s in all")
     if options.json:
-        _write_json(options.json, about, rows, memory_rows, shares)
+        measured.write_json(options.json)
     if options.plot:
-        plot(rows, options.plot)
+        plot(measured.rows, options.plot)
     return 0
+
+
+@dataclass(kw_only=True)
+class Measured:
+    """All that was measured so far: the machine, the comparison, the memory, and the command's shares by network."""
+
+    about: dict[str, Any]
+    rows: list[Row] = field(default_factory=list)
+    memory: list[MemoryRow] = field(default_factory=list)
+    shares: list[tuple[str, command_share.Shares]] = field(default_factory=list)
+
+    def write_json(self, path: Path) -> None:
+        """Write everything."""
+        everything = {
+            "machine": self.about,
+            "rows": [asdict(row) for row in self.rows],
+            "memory": [asdict(row) for row in self.memory],
+            "command": [{"network": network, **asdict(share)} for network, share in self.shares],
+        }
+        with written_in_place(path, overwrite=True) as file:
+            file.write((json.dumps(everything, indent=2) + "\n").encode())
+
+
+def _contents(photographs: Sequence[Photograph], noise: Sequence[float | str]) -> list[Content]:
+    """Return what is fused: the photographs, the first of them with noise, and random bytes if asked for."""
+    return [
+        *(Content(photograph=photograph) for photograph in photographs),
+        *(Content(photograph=photographs[0], sigma=sigma) for sigma in noise if sigma != RANDOM),
+        *(Content(photograph=None) for sigma in noise if sigma == RANDOM),
+    ]
+
+
+def _measure(plan: Plan, photograph: Photograph, measured: Measured, options: argparse.Namespace) -> None:
+    """Measure one network, and print rows as they come."""
+    sides = Sides()
+    heading = 0
+    for row in compare(plan, sides, _note):
+        threads = row.threads if row.ratio is None else heading
+        if threads != heading:
+            heading = threads
+            print(f"\n{plan.network}, {tables.threads_text(threads)}\n{tables.HEADER}")
+        print(tables.row_line(row), flush=True)
+        measured.rows.append(row)
+        if options.json:  # at once, so that a run that is broken off leaves what it has
+            measured.write_json(options.json)
+    if not options.no_memory:
+        measured.memory += measure_memory(plan, sides, _note)
+    if not options.no_command:
+        files = _jpeg_files(photograph, plan)
+        for threads in options.threads:
+            share = command_share.measure(*files, plan.weights, plan.network, threads, max(options.large_rounds, 3))
+            measured.shares.append((plan.network, share))
+
+
+def _print_machine(about: dict[str, Any]) -> None:
+    """Say what is compared, and on which machine."""
+    print("; ".join(f"{name} {number}" for name, number in about["versions"].items()))
+    print(f"{about['processor']}, {about['cores']} cores, Python {about['python']}, commit {about['commit']}")
+
+
+def _print_summary(measured: Measured) -> None:
+    """Print the best and the worst leads, memory, and what the command's time is made of."""
+    print("\nnpfuse's lead")
+    for line in tables.extremes(measured.rows):
+        print(line)
+    if measured.memory:
+        print("\nmemory of one run beyond the inputs, the output and the loaded library; and of the whole process")
+        for line in tables.memory_lines(measured.memory):
+            print(line)
+    if measured.shares:
+        print("\nthe command `npfuse fuse`, JPEG to JPEG")
+        for network, share in measured.shares:
+            for line in tables.share_lines(network, share):
+                print(line)
 
 
 def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -207,24 +244,6 @@ def _jpeg_files(photograph: Photograph, plan: Plan) -> tuple[Path, Path]:
         written.append(array.with_suffix(".jpg"))
         Image.fromarray(np.load(array)).save(written[-1], quality=JPEG_QUALITY)
     return written[0], written[1]
-
-
-def _write_json(
-    path: Path,
-    about: dict[str, Any],
-    rows: Sequence[Row],
-    memory_rows: Sequence[MemoryRow],
-    shares: Sequence[tuple[str, command_share.Shares]],
-) -> None:
-    """Write everything that was measured."""
-    everything = {
-        "machine": about,
-        "rows": [asdict(row) for row in rows],
-        "memory": [asdict(row) for row in memory_rows],
-        "command": [{"network": network, **asdict(measured)} for network, measured in shares],
-    }
-    with written_in_place(path, overwrite=True) as file:
-        file.write((json.dumps(everything, indent=2) + "\n").encode())
 
 
 def _note(text: str) -> None:

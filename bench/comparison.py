@@ -170,62 +170,107 @@ def _rows(
     report: Report,
 ) -> Iterator[Row]:
     """Measure one pair."""
-    files = pair_files(plan.folder, content, size)
     smallest = size == plan.sizes[0]
-    fits = whole_fits(plan.weights, size, len(plan.peers))
     (ours, us), *others = present.items()
-    reference = plan.folder / "reference.npy"
-    us.load(*files)
-    apart: dict[Seat, Difference] = {}
-    if smallest and first:
-        us.define()
-        us.save(reference)
-    first_s = {ours: us.prepare(None)}
-    us.run(None)
-    if smallest and first:
-        apart[ours] = us.compare(reference)
-    us.save(reference)
-    taking_part: list[tuple[Seat, Worker, int | None]] = []
+    pair = _Pair(
+        files=pair_files(plan.folder, content, size),
+        reference=plan.folder / "reference.npy",
+        workers=workers,
+        report=report,
+    )
+    pair.load_npfuse(ours, us, define=smallest and first)
+    fits = whole_fits(plan.weights, size, len(plan.peers))
     for seat, worker in others:
-        try:
-            if seat.name != NPFUSE and seat not in sides.seconds:
-                sides.seconds[seat] = _tried(worker, files, fits)
-            side = sides.of(seat, fits)
-            worker.load(*files)
-            first_s[seat] = worker.prepare(side)
-            if smallest:
-                worker.run(side)
-                apart[seat] = worker.compare(reference)
-            taking_part.append((seat, worker, side))
-        except WorkerError as error:
-            _leave(seat, workers, error, report)
-    our_runs: list[Run] = []
-    pairs: dict[Seat, list[tuple[Run, Run]]] = {seat: [] for seat, _, _ in taking_part}
-    quick = smallest or all(seat.name == NPFUSE for seat in pairs)
-    for turn in range(plan.rounds if quick else plan.large_rounds):
-        shift = turn % max(len(taking_part), 1)  # everyone is first once
-        for seat, worker, side in taking_part[shift:] + taking_part[:shift]:
-            if seat not in workers:
-                continue
-            try:
-                pair = _settled(us, None), _settled(worker, side)
-                if seat not in apart:
-                    apart[seat] = worker.compare(reference)
-            except WorkerError as error:
-                if us.failed:
-                    raise
-                _leave(seat, workers, error, report)
-                continue
-            our_runs.append(pair[0])
-            pairs[seat].append(pair)
-        if not taking_part:
-            our_runs.append(_settled(us, None))
-    yield _row(plan, size, content, ours, None, first_s[ours], our_runs, None, apart.get(ours))
-    for seat, _, side in taking_part:
+        pair.load(seat, worker, sides, fits=fits, check=smallest)
+    quick = smallest or all(seat.name == NPFUSE for seat in pair.taking_part)
+    our_runs, pairs = pair.run(us, plan.rounds if quick else plan.large_rounds)
+    yield _row(plan, size, content, ours, None, pair.first_s[ours], our_runs, None, pair.apart.get(ours))
+    for seat, (_, side) in pair.taking_part.items():
         if pairs[seat]:
             ratio = ratios([ours.wall_s for ours, _ in pairs[seat]], [theirs.wall_s for _, theirs in pairs[seat]])
             runs = [theirs for _, theirs in pairs[seat]]
-            yield _row(plan, size, content, seat, side, first_s[seat], runs, ratio, apart.get(seat))
+            yield _row(plan, size, content, seat, side, pair.first_s[seat], runs, ratio, pair.apart.get(seat))
+
+
+@dataclass(kw_only=True)
+class _Pair:
+    """One pair of pictures, and what is known of each engine with it so far.
+
+    Parameters
+    ----------
+    files : of the two pictures
+    reference : file of the result that others are compared with: the definition's, then npfuse's
+    workers : all that still take part in anything; one that fails is taken out
+    report : is told who is left out
+    first_s, apart : as in Row
+    taking_part : workers that fuse this pair beside npfuse, with the side of their tiles
+    """
+
+    files: tuple[Path, Path]
+    reference: Path
+    workers: dict[Seat, Worker]
+    report: Report
+    first_s: dict[Seat, float] = field(default_factory=dict)
+    apart: dict[Seat, Difference] = field(default_factory=dict)
+    taking_part: dict[Seat, tuple[Worker, int | None]] = field(default_factory=dict)
+
+    def load_npfuse(self, seat: Seat, worker: Worker, *, define: bool) -> None:
+        """Load npfuse, whose result is what the peers' are compared with; compare it with the definition's if asked."""
+        worker.load(*self.files)
+        if define:
+            worker.define()
+            worker.save(self.reference)
+        self.first_s[seat] = worker.prepare(None)
+        worker.run(None)
+        if define:
+            self.apart[seat] = worker.compare(self.reference)
+        worker.save(self.reference)
+
+    def load(self, seat: Seat, worker: Worker, sides: Sides, *, fits: bool, check: bool) -> None:
+        """Load a peer, trying first which tiles suit it; compare its result if asked."""
+        try:
+            if seat.name != NPFUSE and seat not in sides.seconds:
+                sides.seconds[seat] = _tried(worker, self.files, fits)
+            side = sides.of(seat, fits)
+            worker.load(*self.files)
+            self.first_s[seat] = worker.prepare(side)
+            if check:
+                worker.run(side)
+                self.apart[seat] = worker.compare(self.reference)
+            self.taking_part[seat] = worker, side
+        except WorkerError as error:
+            self._leave(seat, error)
+
+    def run(self, us: Worker, rounds: int) -> tuple[list[Run], dict[Seat, list[tuple[Run, Run]]]]:
+        """Return npfuse's runs, and for each peer its runs, each behind that of npfuse right before it."""
+        our_runs: list[Run] = []
+        pairs: dict[Seat, list[tuple[Run, Run]]] = {seat: [] for seat in self.taking_part}
+        seats = list(self.taking_part)
+        for turn in range(rounds):
+            shift = turn % max(len(seats), 1)  # everyone is first once
+            for seat in seats[shift:] + seats[:shift]:
+                if seat not in self.workers:
+                    continue
+                worker, side = self.taking_part[seat]
+                try:
+                    pair = _settled(us, None), _settled(worker, side)
+                    if seat not in self.apart:
+                        self.apart[seat] = worker.compare(self.reference)
+                except WorkerError as error:
+                    if us.failed:
+                        raise
+                    self._leave(seat, error)
+                    continue
+                our_runs.append(pair[0])
+                pairs[seat].append(pair)
+            if not seats:
+                our_runs.append(_settled(us, None))
+        return our_runs, pairs
+
+    def _leave(self, seat: Seat, error: WorkerError) -> None:
+        """Go on without a peer that failed."""
+        self.report(f"left out from here on: {error}")
+        self.workers.pop(seat).stop()
 
 
 def _row(
@@ -261,12 +306,6 @@ def _settled(worker: Worker, side: int | None) -> Run:
     """Run after a moment of rest."""
     time.sleep(SETTLE_S)
     return worker.run(side)
-
-
-def _leave(seat: Seat, workers: dict[Seat, Worker], error: WorkerError, report: Report) -> None:
-    """Go on without a peer that failed."""
-    report(f"left out from here on: {error}")
-    workers.pop(seat).stop()
 
 
 def _tried(worker: Worker, files: tuple[Path, Path], fits: bool) -> dict[int | None, float]:

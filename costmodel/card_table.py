@@ -13,7 +13,7 @@ NOT_MEASURED = "not measured"
 
 
 def card_table(height: int, width: int, measured: Sequence[CardMeasurement] | None = None) -> Table:
-    """Return the row of Table III, a row a card.
+    """Return the row of Table III, one row per card.
 
     Parameters
     ----------

@@ -64,7 +64,7 @@ def _bars(layers: Sequence[LayerCost], convention: Convention) -> list[tuple[str
 
 
 def _costs(axes: Any, bars: list[tuple[str, int]], subject: Subject, convention: Convention) -> None:
-    """Draw a bar a layer, with its share of the total."""
+    """Draw a bar for each layer, with its share of the total."""
     total = subject.cost.amount(convention)
     axes.set_title(f"{subject.name}, {subject.grid}: {total:,} {convention.unit} ({convention.name}) a run")
     if not total:

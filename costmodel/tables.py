@@ -101,7 +101,7 @@ class Table:
     name : identifies the table in JSON
     title : for people
     columns : in order
-    rows : a value a column
+    rows : a value for each column
     total : like a row, or None
     notes : sentences below the table
     """

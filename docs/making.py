@@ -23,7 +23,7 @@ API = {
     "fusion": (
         "Fusing",
         "Pictures in, a picture out.",
-        ["npfuse.fusion", "npfuse.tone", "npfuse.stacks", "npfuse.exposure_shares", "npfuse.dask_arrays"],
+        ["npfuse.fusion", "npfuse.tone", "npfuse.stacks", "npfuse.picture_shares", "npfuse.dask_arrays"],
     ),
     "weights": ("Weights", "Loading, saving and converting weights.", "npfuse.weights"),
     "graphs": (

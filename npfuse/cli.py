@@ -1,4 +1,4 @@
-"""The command `npfuse`, also `python -m npfuse`: fuse two picture files, try the examples, look after weights files.
+"""The command `npfuse`, also `python -m npfuse`, with its commands within.
 
 Every error that a user can cause is one line on stderr and exit status 2; nothing is written then.
 """
@@ -7,12 +7,22 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
-
-from npfuse.commands import batch, check, compare, demo, evaluate, fuse, manual, vectors, weights
-from npfuse.pictures.picture import one_line
+from importlib import import_module
+from typing import Any
 
 USER_ERROR, INTERRUPTED = 2, 130
+# The modules in `npfuse.commands`, each with the commands that it adds, as `--help` lists them.
+COMMANDS = {
+    "fuse": ("fuse",),
+    "check": ("check",),
+    "batch": ("batch",),
+    "compare": ("compare", "rank", "figure"),
+    "evaluate": ("evaluate",),
+    "demo": ("demo",),
+    "weights": ("weights",),
+    "vectors": ("vectors",),
+    "manual": ("manual", "completion"),
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,7 +38,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     tonefuse     ToneFuse     5,956 parameters (default)
     0
     """
-    arguments = parser().parse_args(argv)
+    given = list(sys.argv[1:] if argv is None else argv)
+    made = parser(given[0] if given else None)
+    if not given:
+        made.print_help(sys.stderr)
+        return USER_ERROR
+    arguments = made.parse_args(given)
     try:
         run: Callable[[argparse.Namespace], int | None] = arguments.run
         return run(arguments) or 0
@@ -41,20 +56,41 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("npfuse: not enough memory for pictures of this size", file=sys.stderr)
         return USER_ERROR
     except (ValueError, TypeError, OSError) as error:
+        from npfuse.pictures.picture import one_line
+
         print(f"npfuse: {one_line(str(error), 2000)}", file=sys.stderr)
         return USER_ERROR
     return 0
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line, of which the man page and the completion are made, too."""
-    made = argparse.ArgumentParser(
-        prog="npfuse", description="Fuse an under- and an over-exposed photograph of one scene into one good picture."
-    )
-    made.add_argument("--version", action="version", version=f"npfuse {version('npfuse')}")
-    commands = made.add_subparsers(required=True, metavar="COMMAND")
+class _Version(argparse.Action):
+    """Prints the version, which is looked up only then."""
 
-    for command in (fuse, check, batch, compare, evaluate, demo, weights, vectors):
-        command.add(commands)
-    manual.add(commands, parser)
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from npfuse import __version__
+
+        print(f"npfuse {__version__}")
+        parser.exit()
+
+
+def parser(command: str | None = None) -> argparse.ArgumentParser:
+    """Return the parser of the command line, of which the man page and the completion are made, too.
+
+    Parameters
+    ----------
+    command : the only command that will be parsed, if known: others, and all that they need, are then not loaded
+    """
+    made = argparse.ArgumentParser(
+        prog="npfuse",
+        description="Fuse an under- and an over-exposed photograph of one scene into one good picture.",
+        epilog="npfuse COMMAND --help tells all about a command. Exit status: 0 done; 1 faults or failures, which are "
+        "listed (check, batch, evaluate); 2 an error, told in one line.",
+    )
+    made.add_argument("--version", nargs=0, action=_Version, help="show program's version number and exit")
+    commands = made.add_subparsers(required=True, metavar="COMMAND")
+    known = command == "--version" or any(command in names for names in COMMANDS.values())
+    for module, names in COMMANDS.items():
+        if not known or command in names:
+            add = import_module(f"npfuse.commands.{module}").add
+            add(commands, parser) if module == "manual" else add(commands)
     return made

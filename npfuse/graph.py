@@ -143,7 +143,7 @@ class Graph:
         return spans
 
     def __str__(self) -> str:
-        """Return the network as a table, a row an operator."""
+        """Return the network as a table, one row per operator."""
         header = ("layer", "operator", "kernel", "stride", "input", "output", "parameters")
         rows = [header, *self._rows()]
         widths = [max(len(row[column]) for row in rows) for column in range(len(header))]

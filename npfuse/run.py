@@ -1,9 +1,9 @@
 """Runs a graph on arrays, by the NumPy definitions or by the compiled functions.
 
 The fast engine evaluates a chain of pointwise convolutions and ReLUs in one go (`npfuse.engine.pixel_mlp`), so that
-hidden values are never written to memory; an AddChannels in a chain becomes part of the bias before it. A single layer
-with ReLU is convolved as ever and rectified in place: such a chain has no hidden values that could be left out. With
-`merge=False` the engine runs operator by operator. A value is dropped after its last use.
+hidden values are never written to memory. An AddChannels in a chain becomes part of the bias before it. A chain of a
+single layer and its ReLU has no hidden values to leave out: it is convolved as it is, and its ReLU applied in place.
+With `merge=False` the engine runs operator by operator. A value is dropped after its last use.
 """
 
 from collections.abc import Mapping, Sequence

@@ -17,7 +17,13 @@ from npfuse.weights.weights import WeightsError
 from reference.errors import InputError
 from reference.recipes import RECIPES
 
-COMMANDS = ("train", "train-mef", "score", "validate", "crosscheck")
+COMMANDS = {
+    "train": "train LightFuse, T_CNN or ToneFuse on folders of scenes",
+    "train-mef": "train DeepFuse or MEF-Net on folders of scenes",
+    "score": "score weights on scenes, or train and score a leave-scenes-out",
+    "validate": "score weights on the scenes for validation, pair by pair",
+    "crosscheck": "compare npfuse's engines with Keras",
+}
 CHANGEABLE = ("model", "hidden", "decoder", "loss", "epochs", "batch", "patch")  # of a recipe, by options
 
 
@@ -37,7 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     if not argv or argv[0] not in COMMANDS:
         if argv[:1] in (["-h"], ["--help"]):
-            print(f"usage: python -m reference {{{','.join(COMMANDS)}}} …   (each has its own --help)")
+            print("usage: python -m reference COMMAND …   (each has its own --help)\n")
+            print("\n".join(f"  {name:<12}{told}" for name, told in COMMANDS.items()))
             return 0
         return _fail(f"expected a subcommand, one of {', '.join(COMMANDS)} (each has its own --help)")
     try:
@@ -121,7 +128,7 @@ def train_parser() -> argparse.ArgumentParser:
         nargs="+",
         required=True,
         metavar="DIR",
-        help="scenes: DIR/<scene>/exposure_NN.jpg, label.jpg",
+        help="scenes: DIR/<scene>/<exposures>, and label.jpg where there is one",
     )
     add("--out", type=Path, required=True, metavar="FILE.npz", help="the weights file to write")
     add("--recipe", choices=RECIPES, default="paper", help="how to train (default paper); see reference/recipes.py")

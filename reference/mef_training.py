@@ -223,7 +223,7 @@ def main(argv: Sequence[str]) -> int:
     )
     add = parser.add_argument
     add("--network", required=True, choices=tuple(NETWORKS))
-    add("--data", type=Path, nargs="+", required=True, metavar="DIR", help="scenes: DIR/<scene>/exposure_NN.jpg")
+    add("--data", type=Path, nargs="+", required=True, metavar="DIR", help="scenes: DIR/<scene>/<exposures>")
     add("--out", type=Path, required=True, metavar="FILE.npz")
     add("--steps", type=int, metavar="N", help="default: the network's own")
     add("--seed", type=int, default=1, metavar="N")

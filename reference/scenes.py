@@ -1,11 +1,12 @@
 """Exposure stacks of scenes from folders, and the training patches of LightFuse's recipe cut from them.
 
-A scene is a folder with two or more pictures exposure_NN.jpg (or .png) and perhaps label.jpg, the picture that a good
-fusion looks like; where there is none, `reference.made_labels` makes one. A folder of scenes may hold folders of
-scenes: a scene's name is its path from there, as in "001" or "empa/Garden". A pair of a scene is two of its exposures;
-its own, as in the paper, is the darkest and the brightest by mean. Patches are 256 by 256 with stride 256, and one more
-row and column of them end at the far border, so that every pixel is in some patch. All pictures stay uint8 in memory;
-``full_range`` maps bytes to [-1, 1]. Left out: downloading data sets, and the authors' per-image min-max scaling.
+A scene is a folder with two or more exposures under any names, JPEG or PNG, and perhaps label.jpg (or reference.jpg or
+gt.jpg), the picture that a good fusion looks like; where there is none, `reference.made_labels` makes one. A folder of
+scenes may hold folders of scenes: a scene's name is its path from there, as in "001" or "empa/Garden". A pair of a
+scene is two of its exposures; its own, as in the paper, is the darkest and the brightest by mean. Patches are 256 by
+256 with stride 256, and one more row and column of them end at the far border, so that every pixel is in some patch.
+All pictures stay uint8 in memory; ``full_range`` maps bytes to [-1, 1]. Left out: downloading data sets, and the
+authors' per-image min-max scaling.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+from npfuse.scoring.scenes import LABELS
 from reference.arrays import Array
 from reference.errors import InputError
 from reference.made_labels import made_label
@@ -23,7 +25,7 @@ from reference.recipes import VALIDATION
 
 PATCH = 256
 SUFFIXES = (".jpg", ".jpeg", ".png")
-LAYOUT = "DIR/<scene>/exposure_NN.jpg, or DIR/<set>/<scene>/exposure_NN.jpg"
+LAYOUT = "DIR/<scene>/<exposures>, or DIR/<set>/<scene>/<exposures>, and label.jpg where there is one"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,12 +131,12 @@ def read_scene(folder: str | Path, name: str | None = None) -> Scene:
     """
     folder = Path(folder)
     pictures = [path for path in sorted(folder.iterdir()) if _is_picture(path)]
-    exposures = [path for path in pictures if path.stem.startswith("exposure_")]
-    labels = [path for path in pictures if path.stem == "label"]
+    labels = [path for path in pictures if path.stem.lower() in LABELS]
+    exposures = [path for path in pictures if path not in labels]
     if len(labels) > 1:
         raise InputError(f"{folder}: the scene has {len(labels)} label pictures, expected one at most")
     if len(exposures) < 2:
-        raise InputError(f"{folder}: the scene has {len(exposures)} exposures, expected 2 or more exposure_NN.jpg")
+        raise InputError(f"{folder}: the scene has {len(exposures)} exposures, expected 2 or more")
     read: list[Array] = []
     for path in exposures + labels:
         rgb = _read_rgb(path)

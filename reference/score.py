@@ -194,7 +194,7 @@ def check_folds(scenes: Sequence[Scene], folds: Sequence[Sequence[str]], count: 
 def main(argv: Sequence[str]) -> int:
     """Read the options of ``score``, print the table, and write the sheet."""
     parser = argparse.ArgumentParser(
-        prog="python -m reference score", description="Score weights on scenes: DIR/<scene>/exposure_NN.jpg, label.jpg."
+        prog="python -m reference score", description="Score weights on scenes: DIR/<scene>/<exposures>, label.jpg."
     )
     add = parser.add_argument
     add("--data", type=Path, nargs="+", required=True, metavar="DIR")

@@ -194,7 +194,7 @@ def noise_ratio(over: Array, noisy_over: Array, fused: Array, noisy_fused: Array
 
 
 def table(scores: Mapping[str, Sequence[PairScores]]) -> str:
-    """Write the table, a line a fusion.
+    """Write the table, one line per fusion.
 
     Parameters
     ----------
@@ -238,7 +238,7 @@ def main(argv: Sequence[str]) -> int:
         description="Compare weights on all pairs of scenes that none was trained on.",
     )
     add = parser.add_argument
-    add("--data", type=Path, nargs="+", required=True, metavar="DIR", help="scenes: DIR/<set>/<scene>/exposure_NN.jpg")
+    add("--data", type=Path, nargs="+", required=True, metavar="DIR", help="scenes: DIR/<set>/<scene>/<exposures>")
     add("--weights", nargs="+", default=["tonefuse"], metavar="W", help="bundled names, files, or mertens")
     add("--scenes", metavar="NAME,NAME", help="other scenes than reference.recipes.VALIDATION")
     options = parser.parse_args(argv)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -231,6 +232,8 @@ def test_demo_fuses_the_examples_and_makes_a_sheet(folder, capsys):
         assert fused.shape == under.shape
         expected = npfuse.fuse(under, over, random_weights())
         assert np.median(np.abs(fused.astype(int) - expected)) <= 3  # JPEG
+        for path in example_pair(scene):
+            assert Path("demo", path.name).read_bytes() == path.read_bytes()
     assert main(["demo", "--weights", "small.npz", "-o", "demo"]) == 2
     assert "exists already" in one_error(capsys)
     assert main(["demo", "--weights", "small.npz", "-o", "demo", "--force"]) == 0
@@ -304,10 +307,11 @@ def test_the_module_is_the_command():
     assert "Traceback" not in done.stderr
 
 
-def test_no_command_prints_the_usage():
-    with pytest.raises(SystemExit) as stopped:
-        main([])
-    assert stopped.value.code == 2
+def test_no_command_prints_the_help(capsys):
+    assert main([]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "lay every method's result" in told.err
 
 
 def test_fuse_takes_a_method_and_further_exposures(folder, capsys):

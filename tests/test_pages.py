@@ -221,7 +221,9 @@ def test_large_pictures_are_shown_as_copies_and_the_page_says_so():
     wide = np.zeros((20, 60, 3), np.uint8)
     scene = viewed_scene("", [Layer(title="a", kind="exposure", pixels=wide)], long_side=30)
     assert (scene["height"], scene["width"]) == (10, 30)
-    assert scene["notes"][0].startswith("Pictures of 60x20, shown as copies of 30x10, averaged over areas")
+    assert scene["notes"][0].startswith(
+        "Reduced copies: the pictures have 20x60 pixels (height x width), and are shown with 10x30"
+    )
     assert long_side_for(10_000) == 320
 
 

@@ -43,7 +43,6 @@ from npfuse.ops import (
     AddChannels,
     Concatenate,
     Conv2D,
-    Conv2DTranspose,
     DepthwiseConv2D,
     DepthwiseConv2DTranspose,
     LeakyReLU,
@@ -123,70 +122,34 @@ def draw(case: Case) -> tuple[list[np.ndarray], dict[str, np.ndarray]]:
     return xs, {name: np.ascontiguousarray(a, np.float32) for name, a in constants.items()} | weights
 
 
+TORCH_RESIZE: dict[str, dict[str, object]] = {
+    "area": {"mode": "area"},
+    "nearest": {"mode": "nearest-exact"},
+    "bilinear": {"mode": "bilinear", "align_corners": False},
+}
+
+
 def torch_function(
     case: Case, xs: list[np.ndarray], weights: dict[str, np.ndarray], layout: str
 ) -> Callable[[], object]:
     """Return a function without arguments that runs PyTorch's operator; arrays are laid out here, untimed."""
     memory = torch.channels_last if layout == "channels_last" else torch.contiguous_format
-    op = case.op
-
-    def picture(x: np.ndarray) -> "torch.Tensor":
-        return torch.from_numpy(x).permute(0, 3, 1, 2).contiguous(memory_format=memory)
-
-    def kernel(*axes: int) -> "torch.Tensor":
-        return torch.from_numpy(np.transpose(weights["kernel"], axes).copy()).contiguous(memory_format=memory)
-
-    ts = [picture(x) for x in xs]
-    bias = torch.from_numpy(weights["bias"]) if "bias" in weights else None
-    channels = case.inputs[0][2]
-    match op:
-        case Conv2D() | DepthwiseConv2D():
-            pads = [padding.conv_pads(case.inputs[0][axis], *op.axis_arguments(axis)) for axis in (0, 1)]
-            even = all(before == after for before, after in pads)
-            if not even:
-                ts[0] = functional.pad(ts[0], (*pads[1], *pads[0])).contiguous(memory_format=memory)
-            depthwise = isinstance(op, DepthwiseConv2D)
-            if depthwise:
-                weights = {**weights, "kernel": weights["kernel"][..., np.newaxis]}
-            return partial(
-                functional.conv2d,
-                ts[0],
-                kernel(2, 3, 0, 1) if depthwise else kernel(3, 2, 0, 1),
-                bias,
-                stride=op.stride,
-                dilation=op.dilation,
-                padding=(pads[0][0], pads[1][0]) if even else 0,
-                groups=channels if depthwise else 1,
-            )
-        case Conv2DTranspose() | DepthwiseConv2DTranspose():
-            crop = tuple(padding.transposed_crop(case.inputs[0][axis], *op.axis_arguments(axis)) for axis in (0, 1))
-            depthwise = isinstance(op, DepthwiseConv2DTranspose)
-            if depthwise:
-                weights = {**weights, "kernel": weights["kernel"][..., np.newaxis]}
-            return partial(
-                functional.conv_transpose2d,
-                ts[0],
-                kernel(2, 3, 0, 1) if depthwise else kernel(3, 2, 0, 1),
-                bias,
-                stride=op.stride,
-                dilation=op.dilation,
-                padding=crop,
-                groups=channels if depthwise else 1,
-            )
+    ts = [torch.from_numpy(x).permute(0, 3, 1, 2).contiguous(memory_format=memory) for x in xs]
+    match case.op:
+        case Window():
+            return torch_convolution(case, ts[0], weights, memory)
         case PointwiseConv2D():
-            return partial(
-                functional.conv2d, ts[0], torch.from_numpy(weights["kernel"].T[..., None, None].copy()), bias
-            )
-        case AdaptiveNorm():
+            kernel = torch.from_numpy(weights["kernel"].T[..., None, None].copy())
+            return partial(functional.conv2d, ts[0], kernel, torch_bias(weights))
+        case AdaptiveNorm(epsilon=epsilon):
             w0, w1, gamma, beta = (torch.from_numpy(weights[name]) for name in ("w0", "w1", "gamma", "beta"))
 
             def norm() -> "torch.Tensor":
-                normal = functional.instance_norm(ts[0], weight=gamma, bias=beta, eps=op.epsilon)
-                return w0 * ts[0] + w1 * normal
+                return w0 * ts[0] + w1 * functional.instance_norm(ts[0], weight=gamma, bias=beta, eps=epsilon)
 
             return norm
-        case LeakyReLU():
-            return partial(functional.leaky_relu, ts[0], op.slope)
+        case LeakyReLU(slope=slope):
+            return partial(functional.leaky_relu, ts[0], slope)
         case ReLU():
             return partial(torch.relu, ts[0])
         case Tanh():
@@ -195,14 +158,43 @@ def torch_function(
             return partial(torch.add, *ts)
         case Concatenate():
             return partial(torch.cat, ts, dim=1)
-        case Resize():
-            size = (op.height, op.width)
-            if op.method == "area":
-                return partial(functional.interpolate, ts[0], size, mode="area")
-            if op.method == "nearest":
-                return partial(functional.interpolate, ts[0], size, mode="nearest-exact")
-            return partial(functional.interpolate, ts[0], size, mode="bilinear", align_corners=False)
-    raise SystemExit(f"{op.kind} has no counterpart in bench/fast/bench_operators.py, expected one")
+        case Resize(height=height, width=width, method=method):
+            return partial(functional.interpolate, ts[0], (height, width), **TORCH_RESIZE[method])
+    raise SystemExit(f"{case.op.kind} has no counterpart in bench/fast/bench_operators.py, expected one")
+
+
+def torch_convolution(
+    case: Case, x: "torch.Tensor", weights: dict[str, np.ndarray], memory: "torch.memory_format"
+) -> Callable[[], object]:
+    """Return a function without arguments that runs PyTorch's counterpart of an operator with a sliding kernel."""
+    op = case.op
+    assert isinstance(op, Window)
+    depthwise = isinstance(op, DepthwiseConv2D | DepthwiseConv2DTranspose)
+    # (kH, kW, C) becomes (C, 1, kH, kW); the others' last two axes come first, in turn.
+    kernel = weights["kernel"]
+    kernel = kernel[..., np.newaxis].transpose(2, 3, 0, 1) if depthwise else kernel.transpose(3, 2, 0, 1)
+    kernel = torch.from_numpy(kernel.copy()).contiguous(memory_format=memory)
+    if op.transposed:
+        function = functional.conv_transpose2d
+        pads = tuple(padding.transposed_crop(case.inputs[0][axis], *op.axis_arguments(axis)) for axis in (0, 1))
+    else:
+        function = functional.conv2d
+        (top, bottom), (left, right) = (
+            padding.conv_pads(case.inputs[0][axis], *op.axis_arguments(axis)) for axis in (0, 1)
+        )
+        pads = (top, left)
+        if (top, left) != (bottom, right):
+            pads = (0, 0)
+            x = functional.pad(x, (left, right, top, bottom)).contiguous(memory_format=memory)
+    groups = case.inputs[0][2] if depthwise else 1
+    return partial(
+        function, x, kernel, torch_bias(weights), stride=op.stride, dilation=op.dilation, padding=pads, groups=groups
+    )
+
+
+def torch_bias(weights: dict[str, np.ndarray]) -> "torch.Tensor | None":
+    """Return the bias as PyTorch's, or None where there is none."""
+    return torch.from_numpy(weights["bias"]) if "bias" in weights else None
 
 
 def peers_of(case: Case, xs: list[np.ndarray], weights: dict[str, np.ndarray]) -> dict[str, Callable[[], np.ndarray]]:

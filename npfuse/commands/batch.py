@@ -23,34 +23,44 @@ def add(commands: Commands) -> None:
     command = commands.add_parser(
         "batch",
         help="fuse all brackets of a folder",
-        description="Fuse all brackets of a folder and the folders in it, as a camera's card has them: files whose "
-        "names tell their exposure (a_under.jpg and a_over.jpg, a_-2ev.jpg), else what the camera wrote (time, "
-        "exposure, bracketing), else each folder. Pictures of other sizes are kept apart; files in no set are listed. "
-        "What is fused already is left alone, so a run that was cut off goes on. "
-        "Exit status: 0 all is fused, 1 some sets failed and are listed, 2 nothing could be begun.",
+        description="Fuse all brackets of a folder, and of the folders in it, such as a camera's card. Files make a "
+        "set by their names (a_under.jpg and a_over.jpg, a_-2ev.jpg), else by what the camera wrote (time, exposure, "
+        "bracketing), else all in a folder. Pictures of different sizes are never in one set. Files in no set are "
+        "listed. Sets that are fused already are left alone, so a run that was cut off can be started again. "
+        "Exit status: 0 all is fused; 1 some sets failed, and are listed; 2 nothing could be begun.",
     )
-    command.add_argument("folder", type=Path, metavar="DIR")
-    command.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="a folder, made where missing")
+    command.add_argument("folder", type=Path, metavar="DIR", help="folder of photographs")
+    command.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="OUT", help="folder for the results, made where missing"
+    )
     how = command.add_mutually_exclusive_group()
     how.add_argument(
         "--pattern",
         nargs="+",
         metavar="P",
-        help="patterns of the names of a set's files, as '{name}_1.*' '{name}_2.*'",
+        help="patterns of the names of a set's files, such as '{name}_1.*' '{name}_2.*'",
     )
-    how.add_argument("--count", type=int, metavar="N", help="number of files that follow each other and make a set")
-    command.add_argument("--raw", action="store_true", help="of a frame as camera raw and as JPEG, take the raw")
+    how.add_argument(
+        "--count", type=int, metavar="N", help="number of files in a set, taken in the order of their names"
+    )
+    command.add_argument(
+        "--raw", action="store_true", help="where a frame is there as camera raw and as JPEG, take the raw"
+    )
     command.add_argument("--dry-run", action="store_true", help="print the sets as a table, and fuse nothing")
     command.add_argument(
         "--format",
         choices=sorted(suffix[1:] for suffix in suffixes(WRITTEN_PICTURES)),
-        help="of the outputs (the first picture's)",
+        help="format of the results (default: the first picture's)",
     )
     command.add_argument(
-        "--jobs", type=int, default=1, metavar="N", help="number of sets fused at once, each in a process (1)"
+        "--jobs",
+        type=int,
+        default=1,
+        metavar="N",
+        help="number of sets fused at once, each in a process of its own (default: 1)",
     )
     command.add_argument(
-        "--scheduler", metavar="ADDRESS", help="of a dask.distributed cluster whose workers see the same files"
+        "--scheduler", metavar="ADDRESS", help="address of a dask.distributed cluster whose workers see the same files"
     )
     add_fusion_options(command)
     add_file_options(command)
@@ -122,7 +132,7 @@ def table(found: Sorted) -> list[str]:
 
 
 def _tell(bar: Bar, quiet: bool, done: int, total: int, outcome: Outcome) -> None:
-    """Print a line a set, above the bar."""
+    """Print a line for each set, above the bar."""
     if not quiet:
         bar.say(f"[{done}/{total}] {_shown(outcome.name)}: {outcome.status}", sys.stdout)
     for warning in outcome.warnings:

@@ -29,11 +29,12 @@ def add(commands: Commands) -> None:
     command = commands.add_parser(
         "check",
         help="list the faults of two photographs before they are fused",
-        description="List the faults of a pair. Exit status: 0 no fault, 1 faults that make the result worse, "
-        "2 the pair cannot be fused.",
+        description="Say how far apart two exposures are, what is black or white in both, whether the second is "
+        "shifted, turned or zoomed, and what moved, each fault with its remedy. Exit status: 0 no fault; 1 faults "
+        "that make the result worse; 2 the pair cannot be fused.",
     )
-    command.add_argument("under", type=Path, metavar="A")
-    command.add_argument("over", type=Path, metavar="B")
+    command.add_argument("under", type=Path, metavar="A", help="one exposure")
+    command.add_argument("over", type=Path, metavar="B", help="another exposure of the same scene")
     command.set_defaults(run=_check)
 
 

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfuse.commands.console import Commands, add_quiet, check_folder, check_free, working
-from npfuse.exposure_shares import share_colours
 from npfuse.methods import METHODS
 from npfuse.pages.comparison_page import NamedPicture, comparison_page
 from npfuse.pages.viewed_scene import COPY_SIDE
+from npfuse.picture_shares import share_colours
 from npfuse.pictures.atomic import write_text
 from npfuse.pictures.contact_sheet import contact_sheet
 from npfuse.pictures.reading import Picture, check_writable, read_picture, write_picture
@@ -27,28 +27,44 @@ def add(commands: Commands) -> None:
     command = commands.add_parser(
         "compare",
         help="lay every method's result of one scene out side by side, on a sheet or a page",
-        description="Lay every method's result of one scene out side by side; or, of a folder of scenes, "
-        "DIR/<scene>/<exposures>, a sheet a scene, into the folder SHEET. With --blind, letters stand for the methods, "
-        "in another order on every sheet; `npfuse rank` scores the rankings. --html writes a page for the "
-        "browser, with a slider between any two pictures, in place of a sheet or beside it.",
+        description="Fuse one scene by every method, and lay the results out side by side: on a sheet (-o), or on a "
+        "page for the browser with a slider between any two pictures (--html), or both. Of a folder of scenes, "
+        "DIR/<scene>/<exposures>, a sheet for each scene goes into the folder SHEET. With --blind, letters stand for "
+        "the methods, in another order on every sheet; `npfuse rank` scores the judges' rankings.",
     )
     command.add_argument(
-        "exposures", type=Path, nargs="+", metavar="PICTURE", help="two exposures or more, or a folder"
+        "exposures",
+        type=Path,
+        nargs="+",
+        metavar="PICTURE",
+        help="two exposures or more of one scene, or a folder of scenes",
     )
     _add_sheet_options(command, required=False)
-    command.add_argument("--html", type=Path, metavar="PAGE", help="write a page for the browser")
-    command.add_argument("--label", type=Path, metavar="PICTURE", help="what a good result looks like; the page scores")
+    command.add_argument("--html", type=Path, metavar="PAGE", help="page for the browser to write")
     command.add_argument(
-        "--long-side", type=int, default=COPY_SIDE, metavar="N", help=f"of the copies in the page ({COPY_SIDE})"
+        "--label",
+        type=Path,
+        metavar="PICTURE",
+        help="picture that a good result looks like; the page then has PSNR and SSIM",
+    )
+    command.add_argument(
+        "--long-side",
+        type=int,
+        default=COPY_SIDE,
+        metavar="N",
+        help=f"pixels of the longer side of the pictures in the page, at most (default: {COPY_SIDE})",
     )
     command.add_argument(
         "--weights-map",
         type=Path,
         metavar="FILE",
-        help="write a sheet of maps, too: which exposure each place of a result comes from",
+        help="sheet of maps to write: which exposure each place of a result comes from",
     )
     command.add_argument(
-        "--blind", type=Path, metavar="KEY", help="letters instead of names; what they stand for goes into this .json"
+        "--blind",
+        type=Path,
+        metavar="KEY",
+        help="show letters instead of names; .json file to write, which says what they stand for",
     )
     command.add_argument("--pair", action="store_true", help="fuse the darkest and the brightest exposure alone")
     command.add_argument(
@@ -57,24 +73,39 @@ def add(commands: Commands) -> None:
         action="append",
         default=[],
         metavar="NAME=PATH",
-        help="another program's result, or a folder of results named as the scenes; may be given again",
+        help="result of another program to show as well, or a folder of results named as the scenes; may be repeated",
     )
-    command.add_argument("--weights", nargs="+", default=[], metavar="W", help="weights files to show as well")
-    command.add_argument("--methods", nargs="+", choices=tuple(METHODS), metavar="M", help=f"of {', '.join(METHODS)}")
+    command.add_argument(
+        "--weights", nargs="+", default=[], metavar="W", help="weights files whose results are shown as well"
+    )
+    command.add_argument(
+        "--methods",
+        nargs="+",
+        choices=tuple(METHODS),
+        metavar="M",
+        help=f"methods to show, of {', '.join(METHODS)} (default: all)",
+    )
     command.add_argument(
         "--zoom",
         type=_zoom,
         action="append",
         default=[],
         metavar="R,C,H,W",
-        help="a row of the part at row R and column C, H pixels high and W wide; may be given again",
+        help="part to enlarge in a row of its own: at row R and column C, H pixels high and W wide; may be repeated",
     )
-    command.add_argument("--threads", type=int, metavar="N", help="(as many as cores)")
+    command.add_argument("--threads", type=int, metavar="N", help="number of threads (default: one per core)")
     command.set_defaults(run=_compare)
 
-    command = commands.add_parser("figure", help="draw one of the paper's figures from the example pictures")
+    command = commands.add_parser(
+        "figure",
+        help="draw one of the paper's figures from the example pictures",
+        description="Draw a figure of LightFuse's paper (arXiv 2107.02299) from the example pictures.",
+    )
     command.add_argument(
-        "number", type=int, choices=tuple(FIGURES), help="3: T_CNN; 5: DetailNet and GlobalNet apart; 6: the methods"
+        "number",
+        type=int,
+        choices=tuple(FIGURES),
+        help="number of the figure: 3 has T_CNN beside LightFuse, 5 DetailNet and GlobalNet apart, 6 all methods",
     )
     _add_sheet_options(command)
     command.set_defaults(run=_figure)
@@ -83,20 +114,26 @@ def add(commands: Commands) -> None:
         "rank",
         help="score rankings of blind sheets",
         description="Score rankings of the sheets of `npfuse compare --blind`: mean rank, 1 is best, and how often "
-        "each method was first and last. A ranking is a text file: a line a sheet, best first, 'lake: B D A C'; "
-        "B=D is a tie.",
+        "each method was first and last. A ranking is a text file with a line for each sheet, best first, such as "
+        "'lake: B D A C'; B=D is a tie.",
     )
-    command.add_argument("key", type=Path, metavar="KEY", help="the .json that compare --blind wrote")
-    command.add_argument("rankings", type=Path, nargs="+", metavar="RANKING", help="text files, one a judge")
+    command.add_argument("key", type=Path, metavar="KEY", help=".json file that compare --blind wrote")
+    command.add_argument("rankings", type=Path, nargs="+", metavar="RANKING", help="text files, one per judge")
     command.set_defaults(run=_rank)
 
 
 def _add_sheet_options(command: argparse.ArgumentParser, *, required: bool = True) -> None:
-    command.add_argument("-o", "--output", type=Path, required=required, metavar="SHEET", help="the picture to write")
     command.add_argument(
-        "--cell-height", type=int, default=CELL_HEIGHT, metavar="N", help=f"of each picture ({CELL_HEIGHT})"
+        "-o", "--output", type=Path, required=required, metavar="SHEET", help="sheet to write, a picture"
     )
-    command.add_argument("--force", action="store_true", help="replace existing output")
+    command.add_argument(
+        "--cell-height",
+        type=int,
+        default=CELL_HEIGHT,
+        metavar="N",
+        help=f"pixels of the height of each picture in the sheet (default: {CELL_HEIGHT})",
+    )
+    command.add_argument("--force", action="store_true", help="replace output that exists")
     add_quiet(command)
 
 

@@ -15,36 +15,40 @@ from npfuse.pairs.file_options import Teller
 from npfuse.pictures.atomic import TAKEN
 from npfuse.pictures.stored import is_array
 from npfuse.progress import Bar, progress_bar
-from npfuse.weights.loading import bundled_names
+from npfuse.weights.loading import DEFAULT, bundled_names
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def add_fusion_options(command: argparse.ArgumentParser) -> None:
     """Add the options of every command that fuses."""
-    command.add_argument(
-        "--weights", metavar="W", help=f"a bundled name ({', '.join(bundled_names())}) or a weights file"
-    )
-    command.add_argument(
+    group = command.add_argument_group("method")
+    group.add_argument(
         "--method",
         choices=tuple(METHODS),
         metavar="M",
-        help=f"{', '.join(METHODS)} (default: the method of the weights)",
+        help=f"one of {', '.join(METHODS)} (default: {DEFAULT}, or the method of --weights)",
     )
-    command.add_argument(
+    group.add_argument(
+        "--weights",
+        metavar="W",
+        help=f"weights of the network: a bundled name ({', '.join(bundled_names())}) or a file (default: those that "
+        "ship for the method)",
+    )
+    group.add_argument(
         "--engine",
         choices=get_args(FusionEngine),
         default="fast",
-        help="fast (default), NumPy definitions, cuda: an NVIDIA card, or the result of hardware without floats, for "
-        "8-bit pictures",
+        help="what computes: compiled code (fast, the default), the readable definitions in NumPy (definition), an "
+        "NVIDIA card (cuda), or integers as in hardware without floats, for 8-bit pictures (int16, int16-shift, mixed)",
     )
-    command.add_argument("--threads", type=int, metavar="N", help="(as many as cores)")
-    command.add_argument("--force", action="store_true", help="replace existing output")
+    group.add_argument("--threads", type=int, metavar="N", help="number of threads (default: one per core)")
+    command.add_argument("--force", action="store_true", help="replace output that exists")
 
 
 def add_quiet(command: argparse.ArgumentParser) -> None:
     """Add the option of every command that works for long."""
-    command.add_argument("-q", "--quiet", action="store_true", help="no progress; warnings and errors remain")
+    command.add_argument("-q", "--quiet", action="store_true", help="show no progress, only warnings and errors")
 
 
 def check_free(path: Path, force: bool) -> None:

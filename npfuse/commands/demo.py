@@ -1,4 +1,4 @@
-"""The command `npfuse demo`: fuses the example pictures and makes a contact sheet."""
+"""The command `npfuse demo`: fuses the example pictures, and writes them, the results and a contact sheet."""
 
 import argparse
 from pathlib import Path
@@ -6,14 +6,27 @@ from pathlib import Path
 from npfuse.commands.console import Commands, add_fusion_options, add_quiet, check_free, working
 from npfuse.examples import SCENES, example_pair
 from npfuse.fusion import fuse, method_and_weights
+from npfuse.pictures.atomic import written_in_place
 from npfuse.pictures.contact_sheet import contact_sheet
 from npfuse.pictures.reading import Picture, read_picture, write_picture
 
 
 def add(commands: Commands) -> None:
     """Add the command's parser."""
-    command = commands.add_parser("demo", help="fuse the example pictures and make a contact sheet")
-    command.add_argument("-o", "--output", type=Path, default=Path("npfuse-demo"), metavar="DIR", help="(npfuse-demo)")
+    command = commands.add_parser(
+        "demo",
+        help="fuse the example pictures and make a contact sheet",
+        description="Fuse the example pictures, and write a folder with each pair (interior_under.jpg, "
+        "interior_over.jpg, ...), each result (interior_fused.jpg, ...) and a contact sheet.",
+    )
+    command.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("npfuse-demo"),
+        metavar="DIR",
+        help="folder to write, made where missing (default: npfuse-demo)",
+    )
     add_fusion_options(command)
     add_quiet(command)
     command.set_defaults(run=_demo)
@@ -24,7 +37,8 @@ def _demo(arguments: argparse.Namespace) -> None:
     folder: Path = arguments.output
     sheet = folder / "contact-sheet.png"
     outputs = {scene: folder / f"{scene}_fused.jpg" for scene in SCENES}
-    for path in (sheet, *outputs.values()):
+    copies = {path: folder / path.name for scene in SCENES for path in example_pair(scene)}
+    for path in (sheet, *outputs.values(), *copies.values()):
         check_free(path, arguments.force)
     rows = []
     with working("fusing the examples", quiet=arguments.quiet) as progress:
@@ -34,6 +48,9 @@ def _demo(arguments: argparse.Namespace) -> None:
             fused = fuse(under, over, weights, method=method.name, **options)
             folder.mkdir(parents=True, exist_ok=True)  # not before something is there to put into it
             write_picture(outputs[scene], Picture(pixels=fused), overwrite=arguments.force)
+            for path in example_pair(scene):
+                with written_in_place(copies[path], overwrite=arguments.force) as file:
+                    file.write(path.read_bytes())
             rows.append([under, over, fused])
             progress(i, len(SCENES))
     pixels = contact_sheet(

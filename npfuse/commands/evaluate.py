@@ -23,40 +23,63 @@ def add(commands: Commands) -> None:
     command = commands.add_parser(
         "evaluate",
         help="score every method on a folder of scenes",
-        description="Score every method on scenes, DIR/<scene>/<exposures> label.jpg. Results are kept in OUT and "
-        "not computed again; the table is written there, too (table.md, .csv and .json), and every single result "
-        "(scenes.csv). Exit status: 1 if a scene failed.",
+        description="Score every method on the scenes of a folder: DIR/<scene>/ holds exposures under any names, and "
+        "label.jpg if there is one. Results are kept in OUT and not computed again. The table is printed, and written "
+        "there, too (table.md, .csv and .json), and so is every single score (scenes.csv). "
+        "Exit status: 1 if a scene failed.",
     )
-    command.add_argument("folder", type=Path, metavar="DIR", help="the folder of scenes")
+    command.add_argument("folder", type=Path, metavar="DIR", help="folder of scenes")
     command.add_argument(
-        "-o", "--output", type=Path, default=Path("npfuse-evaluation"), metavar="OUT", help="(npfuse-evaluation)"
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("npfuse-evaluation"),
+        metavar="OUT",
+        help="folder for the results, made where missing (default: npfuse-evaluation)",
     )
-    command.add_argument("--weights", nargs="+", default=[], metavar="W", help="weights files to score as well")
+    command.add_argument("--weights", nargs="+", default=[], metavar="W", help="weights files that are scored as well")
     command.add_argument(
         "--folds",
         nargs="+",
         action="append",
         default=[],
         metavar="W",
-        help="weights files of one method, each trained without some of the scenes: a scene is scored by the one that "
-        "was not trained on it; may be given again",
+        help="weights files of one method, each trained without some of the scenes; a scene is scored by the one that "
+        "was not trained on it; may be repeated",
     )
-    command.add_argument("--scenes", nargs="+", metavar="NAME", help="only these (all)")
-    command.add_argument("--methods", nargs="+", choices=tuple(METHODS), metavar="M", help=f"of {', '.join(METHODS)}")
-    command.add_argument("--format", choices=FORMATS, default="text")
-    command.add_argument("--long-side", type=int, metavar="N", help="shrink larger pictures to it")
-    command.add_argument("--all-exposures", action="store_true", help="give methods for stacks all exposures")
-    command.add_argument("--pictures", action="store_true", help="keep the fused pictures in OUT, too, as PNG")
+    command.add_argument("--scenes", nargs="+", metavar="NAME", help="names of the scenes to score (default: all)")
+    command.add_argument(
+        "--methods",
+        nargs="+",
+        choices=tuple(METHODS),
+        metavar="M",
+        help=f"methods to score, of {', '.join(METHODS)} (default: all)",
+    )
+    command.add_argument(
+        "--format", choices=FORMATS, default="text", help="format of the printed table (default: text)"
+    )
+    command.add_argument(
+        "--long-side",
+        type=int,
+        metavar="N",
+        help="pixels of the longer side that larger pictures are shrunk to (default: none is)",
+    )
+    command.add_argument(
+        "--all-exposures",
+        action="store_true",
+        help="give methods that take any number of exposures all of a scene, not the pair",
+    )
+    command.add_argument("--pictures", action="store_true", help="keep the fused pictures in OUT, as PNG")
     command.add_argument(
         "--html",
         type=Path,
         metavar="FILE",
-        help="write a page for the browser, too: the table, and every scene under a slider; implies --pictures",
+        help="page for the browser to write, with the table, and every scene under a slider; implies --pictures",
     )
-    command.add_argument("--force", action="store_true", help="replace the page of --html")
+    command.add_argument("--force", action="store_true", help="replace a page of --html that exists")
     add_quiet(command)
-    command.add_argument("--threads", type=int, metavar="N", help="(as many as cores)")
-    command.add_argument("--again", action="store_true", help="compute everything again")
+    command.add_argument("--threads", type=int, metavar="N", help="number of threads (default: one per core)")
+    command.add_argument("--again", action="store_true", help="compute kept results again")
     command.set_defaults(run=_evaluate)
 
 

@@ -16,28 +16,45 @@ from npfuse.pictures.pages import pages_of
 
 def add(commands: Commands) -> None:
     """Add the command's parser."""
-    command = commands.add_parser("fuse", help="fuse two photographs, or more")
+    command = commands.add_parser(
+        "fuse",
+        help="fuse two photographs, or more",
+        description="Fuse photographs of one scene, one too dark and one too bright, into one good picture; further "
+        "exposures take noise out of it. Example: npfuse fuse dark.jpg bright.jpg -o fused.jpg",
+    )
     command.add_argument(
         "under",
         type=Path,
         metavar="UNDER",
         help="the under-exposed photograph, or a TIFF whose pages are the exposures",
     )
-    command.add_argument("over", type=Path, nargs="?", metavar="OVER", help="the over-exposed one, of the same size")
     command.add_argument(
-        "more", type=Path, nargs="*", metavar="MORE", help="further exposures; without --order given, in any order"
+        "over", type=Path, nargs="?", metavar="OVER", help="the over-exposed photograph, of the same size"
     )
-    command.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help=", ".join(suffixes(WRITTEN)))
+    command.add_argument(
+        "more", type=Path, nargs="*", metavar="MORE", help="further exposures; all may be named in any order"
+    )
+    command.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="OUT",
+        help=f"file to write, whose ending names the format: {', '.join(suffixes(WRITTEN))}",
+    )
     add_fusion_options(command)
     add_file_options(command)
     command.add_argument(
-        "--ghost-mask", type=Path, metavar="FILE", help="with --deghost: write which pixels were replaced, in grey"
+        "--ghost-mask",
+        type=Path,
+        metavar="FILE",
+        help="with --deghost, write a grey picture of the pixels that were replaced",
     )
     command.add_argument(
         "--weights-map",
         type=Path,
         metavar="FILE",
-        help="write a map, too: which exposure each place comes from, in colours, or as .npy the shares themselves",
+        help="write a map of which exposure each place comes from: a picture in colours, or an .npy of the shares",
     )
     add_quiet(command)
     command.add_argument("-v", "--verbose", action="store_true", help="print each step and its time")
@@ -46,65 +63,83 @@ def add(commands: Commands) -> None:
 
 def add_file_options(command: argparse.ArgumentParser) -> None:
     """Add the options of every command that fuses the user's files."""
-    command.add_argument(
-        "--order", choices=get_args(Order), default="auto", help="auto (default): the darker is the under-exposed"
+    group = command.add_argument_group("exposures")
+    group.add_argument(
+        "--order",
+        choices=get_args(Order),
+        default="auto",
+        help="auto (default): the darker picture is the under-exposed one; given: as named, darkest first",
     )
-    command.add_argument(
+    group.add_argument(
+        "--pair", action="store_true", help="of more than two exposures, fuse the darkest and the brightest alone"
+    )
+    group.add_argument(
         "--align",
         nargs="?",
         choices=get_args(Extent),
         const="crop",
-        help="move the pictures onto the first if that is certain: shift, turn, zoom, perspective; crop all to what "
-        "they share (default), or keep the first one's area",
+        help="move the pictures onto the first (shift, turn, zoom, perspective) if that is certain; then crop all to "
+        "the area that they share (crop, the default), or keep the first one's area (keep)",
     )
-    command.add_argument(
-        "--deghost", action="store_true", help="take regions in which something moved from one of the pictures"
+    group.add_argument(
+        "--deghost", action="store_true", help="where something moved, take the best exposed picture alone"
     )
-    command.add_argument(
-        "--convert-profiles",
-        action="store_true",
-        help="convert the second picture to the ICC profile of the first",
-    )
-    command.add_argument(
-        "--orientation",
-        choices=("own", "first", "ignore"),
-        help="EXIF orientation that turns each picture: its own, that of the first, or none (its own, if all agree)",
-    )
-    command.add_argument(
+    group.add_argument(
         "--crop", action="store_true", help="crop pictures whose sizes differ a little to their common size"
     )
-    command.add_argument(
+    group.add_argument(
+        "--orientation",
+        choices=("own", "first", "ignore"),
+        help="turn pictures by their own EXIF orientation, by that of the first, or not at all (default: own, if all "
+        "agree)",
+    )
+    group.add_argument(
+        "--convert-profiles",
+        action="store_true",
+        help="convert the other pictures' colours to the ICC profile of the first",
+    )
+    group.add_argument(
         "--white-level",
         type=int,
         metavar="N",
-        help="value of white of 16-bit samples, as 4095 for 12 bits (default: found by tags or values)",
+        help="value of white in files of 16 bits, such as 4095 for 12 bits (default: found by tags or values)",
     )
-    command.add_argument("--clip", action="store_true", help="float pictures: take values beyond 0 and 1 as 0 and 1")
-    command.add_argument(
-        "--pair", action="store_true", help="of more than two exposures, fuse the darkest and the brightest alone"
+    group.add_argument(
+        "--clip", action="store_true", help="in pictures of floats, take values beyond 0 and 1 as 0 and 1"
     )
-    command.add_argument(
-        "--brightness", type=float, default=0.0, metavar="STOPS", help="brighten dark tones by so many stops (0)"
+    group.add_argument("--no-check", action="store_true", help="do not look for faults of the exposures")
+    group = command.add_argument_group("tone")
+    group.add_argument(
+        "--brightness",
+        type=float,
+        default=0.0,
+        metavar="STOPS",
+        help="stops that dark tones are brightened by, -4 to 4 (default: 0)",
     )
-    command.add_argument("--contrast", type=float, default=1.0, metavar="X", help="factor at middle tones (1)")
-    command.add_argument("--saturation", type=float, default=1.0, metavar="X", help="factor; 0 makes grey (1)")
-    command.add_argument(
+    group.add_argument(
+        "--contrast", type=float, default=1.0, metavar="X", help="factor at middle tones, 0.25 to 4 (default: 1)"
+    )
+    group.add_argument("--saturation", type=float, default=1.0, metavar="X", help="factor, 0 (grey) to 4 (default: 1)")
+    group.add_argument(
         "--tone-from",
         nargs=2,
         metavar="FILE",
-        help="pair that sets the tone, the same for all frames of a panorama or a time-lapse (tonefuse)",
+        help="pair that sets the tone of all frames of a panorama or a time-lapse (for tonefuse)",
     )
-    command.add_argument("--no-check", action="store_true", help="do not search for faults of the pair")
-    command.add_argument(
-        "--max-memory",
-        metavar="SIZE",
-        help=f"memory limit of the process, as 1.5G; {', '.join(suffixes(WRITTEN_BY_PARTS))} then go part by part",
-    )
-    command.add_argument(
+    group = command.add_argument_group("files")
+    group.add_argument(
         "--quality",
         type=int,
         default=95,
-        help=f"of {listed((f.name for f in WRITTEN_PICTURES if not f.lossless), 'and')}, 1 to 100 (default 95)",
+        metavar="N",
+        help=f"quality of {listed((f.name for f in WRITTEN_PICTURES if not f.lossless), 'and')}, 1 to 100 "
+        "(default: 95)",
+    )
+    group.add_argument(
+        "--max-memory",
+        metavar="SIZE",
+        help="memory that the process may take, such as 1.5G; large files of "
+        f"{', '.join(suffixes(WRITTEN_BY_PARTS))} are read and written part by part",
     )
 
 

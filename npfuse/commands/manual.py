@@ -15,7 +15,9 @@ Parser = argparse.ArgumentParser
 
 def add(commands: Commands, parser: Callable[[], Parser]) -> None:
     """Add the commands' parsers; `parser` makes that of the whole command line."""
-    command = commands.add_parser("manual", help="print the man page; read it with: npfuse manual | man -l -")
+    command = commands.add_parser(
+        "manual", help="print the man page; read it with: npfuse manual > npfuse.1 && man ./npfuse.1"
+    )
     command.set_defaults(run=lambda arguments: print(man_page(parser())))
     command = commands.add_parser(
         "completion",
@@ -53,31 +55,43 @@ def man_page(parser: Parser) -> str:
     a number
     """
     name = parser.prog
-    lines = [f'.TH {name.upper()} 1 "" "{name} {version("npfuse")}"', ".SH NAME"]
+    lines = [f'.TH {name.upper()} 1 "" "{name} {version("npfuse")}"', ".ad l", ".nh", ".SH NAME"]
     lines += [f"{name} \\- {_roff((parser.description or '').rstrip('.'))}", ".SH SYNOPSIS"]
-    lines += [_roff(" ".join(parser.format_usage().split()).removeprefix("usage: ")), ".SH OPTIONS", *_options(parser)]
+    lines += [_roff(" ".join(parser.format_usage().split()).removeprefix("usage: "))]
+    if parser.epilog:
+        lines += [".SH DESCRIPTION", _roff(parser.epilog)]
+    lines += [".SH OPTIONS", *_options(parser)]
     commands = list(every_command(parser))
     if commands:
         lines.append(".SH COMMANDS")
     for title, told, command in commands:
         lines += [f".SS {_roff(title)}", _roff(command.description or told), ".PP"]
         lines += [f"\\fB{_roff(' '.join(command.format_usage().split()).removeprefix('usage: '))}\\fR"]
-        lines += _options(command)
+        lines += _options(command, help_option=False)
     return "\n".join(lines)
 
 
-def _options(parser: Parser) -> Iterator[str]:
+def _options(parser: Parser, *, help_option: bool = True) -> Iterator[str]:
+    """Yield the lines on a parser's arguments, by the groups in which `--help` lists them."""
     formatter = parser._get_formatter()
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction) or action.help == argparse.SUPPRESS:
-            continue
-        names = ", ".join(f"\\fB{_roff(name)}\\fR" for name in action.option_strings)
-        kind = "optional" if names else "positional"
-        metavar = getattr(formatter, f"_get_default_metavar_for_{kind}")(action)
-        value = "" if action.nargs == 0 else formatter._format_args(action, metavar)
-        yield ".TP"
-        yield " ".join(filter(None, [names, f"\\fI{_roff(value)}\\fR" if value else ""]))
-        yield _roff(formatter._expand_help(action)) if action.help else "\\&"
+    for place, group in enumerate(parser._action_groups):
+        actions = [
+            action
+            for action in group._group_actions
+            if not isinstance(action, argparse._SubParsersAction)
+            and action.help != argparse.SUPPRESS
+            and (help_option or not isinstance(action, argparse._HelpAction))
+        ]
+        if place > 1 and actions:  # the first two are those of every parser
+            yield from (".PP", f"\\fB{_roff(group.title or '')}\\fR")
+        for action in actions:
+            names = ", ".join(f"\\fB{_roff(name)}\\fR" for name in action.option_strings)
+            kind = "optional" if names else "positional"
+            metavar = getattr(formatter, f"_get_default_metavar_for_{kind}")(action)
+            value = "" if action.nargs == 0 else formatter._format_args(action, metavar)
+            yield ".TP"
+            yield " ".join(filter(None, [names, f"\\fI{_roff(value)}\\fR" if value else ""]))
+            yield _roff(formatter._expand_help(action)) if action.help else "\\&"
 
 
 def _roff(text: str) -> str:

@@ -20,27 +20,54 @@ CROP = (37, 45)  # rows and columns, both odd, and more than a few cells of 8
 
 def add(commands: Commands) -> None:
     """Add the command's parser."""
-    command = commands.add_parser("vectors", help="write every layer's values and weights, for a port to compare with")
-    command.add_argument("under", type=Path, metavar="UNDER", help="the under-exposed photograph, of 8 bits")
-    command.add_argument("over", type=Path, metavar="OVER", help="the over-exposed one, of the same size")
-    command.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder, made where missing")
+    command = commands.add_parser(
+        "vectors",
+        help="write every layer's values and weights, for a port to compare with",
+        description="Fuse a part of two photographs, and write the values of every layer and the weights to files, "
+        "described by manifest.json, that a port of the network is compared with.",
+    )
+    command.add_argument("under", type=Path, metavar="UNDER", help="under-exposed photograph, of 8 bits")
+    command.add_argument("over", type=Path, metavar="OVER", help="over-exposed photograph, of the same size")
     command.add_argument(
-        "--weights", metavar="W", help=f"a bundled name ({', '.join(bundled_names())}) or a weights file"
+        "-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the files, made where missing"
     )
     command.add_argument(
-        "--arithmetic", choices=("float32", *ARITHMETICS), help="float32 (default; int16 with --c), or integers"
+        "--weights", metavar="W", help=f"weights: a bundled name ({', '.join(bundled_names())}) or a file"
     )
-    command.add_argument("--rounding", choices=get_args(Rounding), default="single", help="of integers")
+    command.add_argument(
+        "--arithmetic",
+        choices=("float32", *ARITHMETICS),
+        help="numbers to compute with: float32 (default), or one of the integers (default with --c: int16)",
+    )
+    command.add_argument(
+        "--rounding",
+        choices=get_args(Rounding),
+        default="single",
+        help="rounding when integers are requantised (default: single)",
+    )
     command.add_argument(
         "--crop",
         metavar="TOP,LEFT,HEIGHT,WIDTH",
-        help=f"a part of the pictures, or all (default: {CROP[0]} rows and {CROP[1]} columns of the middle)",
+        help=f"part of the pictures, or all (default: {CROP[0]} rows and {CROP[1]} columns of the middle)",
     )
-    command.add_argument("--values", metavar="NAMES", help="names of values with commas between (all)")
-    command.add_argument("--format", default="npy", metavar="F", help=f"some of {', '.join(FORMATS)} (default npy)")
-    command.add_argument("--layout", choices=LAYOUTS, default="npfuse", help="of kernels and shifts")
-    command.add_argument("--accumulators", action="store_true", help="integers: the sums before requantisation too")
-    command.add_argument("--c", action="store_true", help="also a C99 program that computes them, and checks itself")
+    command.add_argument(
+        "--values", metavar="NAMES", help="names of the values to write, with commas between (default: all)"
+    )
+    command.add_argument(
+        "--format",
+        default="npy",
+        metavar="F",
+        help=f"formats of the files, with commas between, of {', '.join(FORMATS)} (default: npy)",
+    )
+    command.add_argument(
+        "--layout", choices=LAYOUTS, default="npfuse", help="layout of kernels and shifts (default: npfuse)"
+    )
+    command.add_argument(
+        "--accumulators", action="store_true", help="write the sums of integers before requantisation, too"
+    )
+    command.add_argument(
+        "--c", action="store_true", help="write a C99 program that computes the values and checks itself, too"
+    )
     command.add_argument("--force", action="store_true", help="replace files that exist")
     command.set_defaults(run=_vectors)
 

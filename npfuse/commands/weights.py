@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import textwrap
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -27,33 +28,42 @@ def add(commands: Commands) -> None:
     """Add the commands' parsers."""
     weights = commands.add_parser("weights", help="list, show, convert or export weights files")
     actions = weights.add_subparsers(required=True, metavar="ACTION")
-    command = actions.add_parser("list", help="the weights that ship with npfuse")
+    command = actions.add_parser("list", help="list the weights that ship with npfuse")
     command.set_defaults(run=_list)
-    command = actions.add_parser("show", help="what a weights file holds")
+    command = actions.add_parser("show", help="print what a weights file holds")
     command.add_argument("file", metavar="FILE", help=f"a bundled name, or {FILES}")
     command.set_defaults(run=_show)
     command = actions.add_parser("convert", help="turn another file into npfuse's .npz")
     command.add_argument("file", metavar="IN", help=f"a bundled name, or {FILES}")
-    command.add_argument("output", type=Path, metavar="OUT.npz")
+    command.add_argument("output", type=Path, metavar="OUT.npz", help="file to write")
     command.add_argument(
-        "--decoder", choices=get_args(Decoder)[:2], help="which a .weights.h5 or .h5 does not say (nearest)"
+        "--decoder",
+        choices=get_args(Decoder)[:2],
+        help="decoder of the network, which a .weights.h5 or .h5 does not say (default: nearest)",
     )
     command.add_argument(
-        "--normalization", choices=get_args(Normalization), help="what it was trained with (legacy .h5: min_max)"
+        "--normalization",
+        choices=get_args(Normalization),
+        help="normalization that it was trained with (default for a legacy .h5: min_max)",
     )
-    command.add_argument("--source", help="where the weights come from, in words")
-    command.add_argument("--force", action="store_true", help="replace an existing output")
+    command.add_argument("--source", help="origin of the weights, in words")
+    command.add_argument("--force", action="store_true", help="replace a file that exists")
     command.set_defaults(run=_convert)
     command = actions.add_parser("export", help="write a network for another program: ONNX, Keras, TensorFlow Lite, C")
     command.add_argument("file", metavar="NAME", help=f"a bundled name, or {FILES}")
-    command.add_argument("output", type=Path, metavar="OUT", help=f"a file named {', '.join(EXPORTS)}")
     command.add_argument(
-        "--arithmetic", choices=(FLOATS, *ARITHMETICS), default=FLOATS, help="of .onnx; float32 unless given"
+        "output", type=Path, metavar="OUT", help=f"file to write, whose ending names the format: {', '.join(EXPORTS)}"
     )
     command.add_argument(
-        "--size", metavar="HEIGHTxWIDTH", help="of the pictures, for .onnx and .tflite (default: any size)"
+        "--arithmetic",
+        choices=(FLOATS, *ARITHMETICS),
+        default=FLOATS,
+        help="numbers that an .onnx computes with (default: float32)",
     )
-    command.add_argument("--force", action="store_true", help="replace an existing output")
+    command.add_argument(
+        "--size", metavar="HEIGHTxWIDTH", help="size of the pictures, for .onnx and .tflite (default: any size)"
+    )
+    command.add_argument("--force", action="store_true", help="replace a file that exists")
     command.set_defaults(run=_export)
 
 
@@ -72,7 +82,8 @@ def _show(arguments: argparse.Namespace) -> None:
     print(f"built with     {', '.join(f'{key}={value}' for key, value in weights.build.items()) or 'defaults'}")
     print(f"normalization  {weights.normalization}")
     print(f"margin         {weights.margin} pixels")
-    print(f"source         {printable(weights.source)}\n")
+    source = textwrap.wrap(printable(weights.source), 100) or [""]
+    print(f"source         {f'{chr(10)}{15 * chr(32)}'.join(source)}\n")
     for name, array in weights.arrays.items():
         shape = "x".join(map(str, array.shape))
         print(f"{name:<28} {shape:<12} {np.min(array):+.4f} to {np.max(array):+.4f}")

@@ -106,14 +106,25 @@ def pointwise_conv2d(x: CardArray, kernel: CardArray, bias: CardArray | None = N
     return out
 
 
+@cuda.jit(device=True, inline=True)
+def _place(i: Any, shape: Any) -> Any:
+    """Return picture, row, column and channel of the i-th number of an array (N, H, W, C)."""
+    _, height, width, channels = shape
+    return i // (channels * width * height), i // (channels * width) % height, i // channels % width, i % channels
+
+
+@cuda.jit(device=True, inline=True)
+def _stamped_by(position: Any, step: Any, size: Any) -> Any:
+    """Return the input position, of so many, that stands `position / step` from the first, or -1 if none does."""
+    return position // step if position % step == 0 and 0 <= position // step < size else -1
+
+
 @cuda.jit
 def _depthwise_conv2d(
     x: Any, kernel: Any, bias: Any, biased: bool, strides: Pair, dilations: Pair, pads: Pair, out: Any
 ) -> None:
-    _, height, width, channels = out.shape
     for i in range(cuda.grid(1), out.size, cuda.gridsize(1)):
-        c, w = i % channels, i // channels % width
-        h, n = i // (channels * width) % height, i // (channels * width * height)
+        n, h, w, c = _place(i, out.shape)
         total = bias[c] if biased else float32(0)
         for a in range(kernel.shape[0]):
             row = h * strides[0] + a * dilations[0] - pads[0]
@@ -145,18 +156,16 @@ def _depthwise_conv2d_transpose(
     x: Any, kernel: Any, bias: Any, biased: bool, strides: Pair, dilations: Pair, crops: Pair, out: Any
 ) -> None:
     """Sum, for each number of the result, the taps that meet it: those whose input position is whole."""
-    _, height, width, channels = out.shape
     for i in range(cuda.grid(1), out.size, cuda.gridsize(1)):
-        c, w = i % channels, i // channels % width
-        h, n = i // (channels * width) % height, i // (channels * width * height)
+        n, h, w, c = _place(i, out.shape)
         total = bias[c] if biased else float32(0)
         for a in range(kernel.shape[0]):
-            row = h + crops[0] - a * dilations[0]
-            if row % strides[0] == 0 and 0 <= row // strides[0] < x.shape[1]:
+            row = _stamped_by(h + crops[0] - a * dilations[0], strides[0], x.shape[1])
+            if row >= 0:
                 for b in range(kernel.shape[1]):
-                    column = w + crops[1] - b * dilations[1]
-                    if column % strides[1] == 0 and 0 <= column // strides[1] < x.shape[2]:
-                        total += x[n, row // strides[0], column // strides[1], c] * kernel[a, b, c]
+                    column = _stamped_by(w + crops[1] - b * dilations[1], strides[1], x.shape[2])
+                    if column >= 0:
+                        total += x[n, row, column, c] * kernel[a, b, c]
         out[n, h, w, c] = total
 
 
@@ -178,19 +187,17 @@ def depthwise_conv2d_transpose(
 def _conv2d_transpose(
     x: Any, kernel: Any, bias: Any, biased: bool, strides: Pair, dilations: Pair, crops: Pair, out: Any
 ) -> None:
-    _, height, width, features = out.shape
     for i in range(cuda.grid(1), out.size, cuda.gridsize(1)):
-        o, w = i % features, i // features % width
-        h, n = i // (features * width) % height, i // (features * width * height)
+        n, h, w, o = _place(i, out.shape)
         total = bias[o] if biased else float32(0)
         for a in range(kernel.shape[0]):
-            row = h + crops[0] - a * dilations[0]
-            if row % strides[0] == 0 and 0 <= row // strides[0] < x.shape[1]:
+            row = _stamped_by(h + crops[0] - a * dilations[0], strides[0], x.shape[1])
+            if row >= 0:
                 for b in range(kernel.shape[1]):
-                    column = w + crops[1] - b * dilations[1]
-                    if column % strides[1] == 0 and 0 <= column // strides[1] < x.shape[2]:
+                    column = _stamped_by(w + crops[1] - b * dilations[1], strides[1], x.shape[2])
+                    if column >= 0:
                         for c in range(x.shape[3]):
-                            total += x[n, row // strides[0], column // strides[1], c] * kernel[a, b, o, c]
+                            total += x[n, row, column, c] * kernel[a, b, o, c]
         out[n, h, w, o] = total
 
 
@@ -212,10 +219,8 @@ def conv2d_transpose(
 
 @cuda.jit
 def _resize(x: Any, rows: Any, row_weights: Any, columns: Any, column_weights: Any, out: Any) -> None:
-    _, height, width, channels = out.shape
     for i in range(cuda.grid(1), out.size, cuda.gridsize(1)):
-        c, w = i % channels, i // channels % width
-        h, n = i // (channels * width) % height, i // (channels * width * height)
+        n, h, w, c = _place(i, out.shape)
         total = float32(0)
         for a in range(rows.shape[1]):
             along = float32(0)

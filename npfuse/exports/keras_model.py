@@ -1,4 +1,4 @@
-"""Any graph of npfuse as a Keras model, a layer a node: the network alone, from floats to floats.
+"""Any graph of npfuse as a Keras model, one layer per node: the network alone, from floats to floats.
 
 Keras's files hold layers and no programs, so mapping, margin, thumbnail and rounding stay outside (docs/porting.md says
 what they are). Layers have the nodes' names; a separable convolution is two layers, as tools that read Keras's files

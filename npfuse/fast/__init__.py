@@ -1,4 +1,4 @@
-"""The operators compiled with Numba, one a file: same file names, arguments and results as in `npfuse.ops`.
+"""The operators compiled with Numba, one per file: same file names, arguments and results as in `npfuse.ops`.
 
 `FAST` maps every operator to its function.
 """

@@ -10,7 +10,7 @@ from npfuse.ops.operator import check_arrays
 
 
 def add_channels(x: NDArray[Any], v: NDArray[Any]) -> NDArray[Any]:
-    """Add one number a channel to every pixel; see `npfuse.ops.add_channels`. Both float32 or both float64."""
+    """Add one number per channel to every pixel; see `npfuse.ops.add_channels`. Both float32 or both float64."""
     check_arrays(AddChannels(), x, v)
     x, v = contiguous("add_channels", x, v)
     out = aligned_empty(x.shape, x.dtype)

@@ -95,40 +95,28 @@ def pair_moments(graph: BuildGraph) -> Callable[[int, int, int], Iterator[Moment
     return moments
 
 
-TONEFUSE = NetworkMethod(
-    name="tonefuse",
-    title="ToneFuse",
-    graph=tonefuse,
+def _pair_network(name: str, title: str, graph: BuildGraph, **rest: Any) -> NetworkMethod:
+    """Return the record of a network that sees a pair of RGB exposures."""
+    return NetworkMethod(
+        name=name,
+        title=title,
+        graph=graph,
+        most_exposures=None,
+        moments=pair_moments(graph),
+        jobs=pair_phases,
+        inputs={"exposures": 6},
+        parts=True,
+        **rest,
+    )
+
+
+RANGES = "minimum and maximum of each picture, and rounding"
+TONEFUSE = _pair_network(
+    "tonefuse",
+    "ToneFuse",
+    tonefuse,
     grid=on_grid,
     around="the thumbnail of both pictures (one addition a value), and rounding",
-    most_exposures=None,
-    moments=pair_moments(tonefuse),
-    jobs=pair_phases,
-    inputs={"exposures": 6},
-    parts=True,
 )
-
-LIGHTFUSE = NetworkMethod(
-    name="lightfuse",
-    title="LightFuse",
-    graph=lightfuse,
-    grid=on_grid,
-    around="minimum and maximum of each picture, and rounding",
-    most_exposures=None,
-    moments=pair_moments(lightfuse),
-    jobs=pair_phases,
-    inputs={"exposures": 6},
-    parts=True,
-)
-
-T_CNN = NetworkMethod(
-    name="t_cnn",
-    title="T_CNN",
-    graph=t_cnn,
-    around="minimum and maximum of each picture, and rounding",
-    most_exposures=None,
-    moments=pair_moments(t_cnn),
-    jobs=pair_phases,
-    inputs={"exposures": 6},
-    parts=True,
-)
+LIGHTFUSE = _pair_network("lightfuse", "LightFuse", lightfuse, grid=on_grid, around=RANGES)
+T_CNN = _pair_network("t_cnn", "T_CNN", t_cnn, around=RANGES)

@@ -1,12 +1,15 @@
 """How each method tells which exposure a place of its result comes from.
 
 A method that blends has weights, and a share is a weight: Mertens' before their pyramids, MEF-Net's of luma. A network
-that computes colours has none. There, an exposure's part in a place is the derivative of the result's brightness in the
-direction in which that exposure gets brighter, less its sign, times the exposure's own contrast around the place: to
-first order, how much of the result's detail comes from there. (The derivative alone would give half of a window to an
-exposure in which the window is plain white.) A share is one exposure's part over the sum of all parts. The derivative
-is a central difference of half a level each way. The network's knowledge of the whole pictures (thumbnail, range) is
-held, so that a share is about the place. Of DeepFuse, the luma of the network is taken, before it is stretched.
+that computes colours has none. There, an exposure's part in a place is a product of two factors: the absolute
+derivative of the result's brightness as the exposure gets brighter, and the exposure's own contrast around the place.
+To first order, this is how much of the result's detail comes from that exposure. (The derivative alone would give half
+of a window to an exposure in which the window is plain white.) A share is one exposure's part over the sum of all
+parts.
+
+The derivative is a central difference of half a level each way. What the network knows of the whole pictures (their
+thumbnail and range) is kept as it is, so that a share is about the place. DeepFuse's is that of its network's luma,
+before it is stretched.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -153,9 +156,12 @@ def _contrast(picture: Pixels) -> NDArray[Any]:
     return contrast
 
 
-DERIVATIVE = "derivative of the result's brightness to each exposure's, times that exposure's contrast around the place"
+DERIVATIVE = (
+    "how much of the result's detail comes from each exposure, to first order: how far the result's brightness follows "
+    "the exposure's, times the exposure's contrast around the place"
+)
 PAIR = Measure(
-    words=f"{DERIVATIVE}; of more than two exposures, those between only reduce the noise of the darkest and the "
+    words=f"{DERIVATIVE}. Of more than two exposures, those between only take noise out of the darkest and the "
     "brightest, and have no share",
     shares=pair_shares,
     extremes=True,
@@ -165,8 +171,13 @@ SHARES: Mapping[str, Measure] = MappingProxyType(
         "tonefuse": PAIR,
         "lightfuse": PAIR,
         "t_cnn": PAIR,
-        "deepfuse": Measure(words=f"{DERIVATIVE}, luma before it is stretched", shares=deepfuse_shares, extremes=True),
-        "mertens": Measure(words="the method's weights, before their pyramids", shares=mertens_shares),
-        "mefnet": Measure(words="the method's weights of luma", shares=mefnet_shares),
+        "deepfuse": Measure(
+            words=f"{DERIVATIVE}. Measured on luma, before it is stretched", shares=deepfuse_shares, extremes=True
+        ),
+        "mertens": Measure(
+            words="the weights that the method blends by, before they are smoothed in its pyramids",
+            shares=mertens_shares,
+        ),
+        "mefnet": Measure(words="the weights that the method blends luma by", shares=mefnet_shares),
     }
 )

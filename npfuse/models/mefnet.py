@@ -1,6 +1,6 @@
 """MEF-Net (Ma et al., TIP 2020): a dilated network predicts a weight map for one exposure at low resolution.
 
-It runs once an exposure, on a copy whose short side is 128; a guided filter brings the maps to full size, and their
+It runs once per exposure, on a copy whose short side is 128; a guided filter brings the maps to full size, and their
 normalised weighted sum is the result. Resize, guided filter and sum are not part of this graph.
 """
 

@@ -1,11 +1,13 @@
-"""ToneFuse: a small LightFuse whose DetailNet also hears what the two whole pictures are like.
+"""ToneFuse: a small LightFuse whose DetailNet is also told about the two whole pictures.
 
-LightFuse (arXiv 2107.02299) decides from one pixel and its surroundings of 15; it cannot know how bright the scene is.
-Here a thumbnail of both whole pictures makes one number a feature, which is added to DetailNet's first layer like a
-bias: 500 parameters, and no arithmetic per pixel. DetailNet's last layer has no ReLU, and the coarse picture comes back
-bilinearly, so that no 8x8 blocks show. GlobalNet has a hidden layer, which LightFuse's has not: what is added around a
-place need not be linear in how bright it is there. And it looks further around, some 60 pixels each way: separable
-convolutions of growing dilation, each added to what it reads. At a 64th of the pixels that costs next to nothing.
+LightFuse (arXiv 2107.02299) decides from a pixel and its surroundings of 15x15; it cannot know how bright the scene is.
+Here a thumbnail of both whole pictures makes one number per feature, which is added to DetailNet's first layer like a
+bias. That takes 500 parameters, and no arithmetic per pixel. DetailNet's last layer has no ReLU. The coarse picture is
+enlarged bilinearly, so that no 8x8 blocks show.
+
+GlobalNet has a hidden layer, which LightFuse's has not: what it adds at a place need not be linear in the brightness
+around it. And it sees further, some 60 pixels each way, by separable convolutions of growing dilation, each added to
+what it reads. At a 64th of the pixels that costs next to nothing.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The operators, one a file: attributes, shapes, and a NumPy definition written to be read.
+"""The operators, one per file: attributes, shapes, and a NumPy definition written to be read.
 
 An operator is listed once, by its line of import here: a class, and a function of the file's name, its definition.
 `DEFINITIONS` maps the classes to the definitions, and `npfuse.fast.FAST` to the compiled functions.

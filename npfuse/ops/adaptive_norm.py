@@ -16,7 +16,7 @@ from npfuse.ops.operator import Operator, Pair, Shape, check_arrays
 
 @dataclass(frozen=True, kw_only=True)
 class AdaptiveNorm(Operator):
-    """w0 * x + w1 * InstanceNorm(x), with one w0 and one w1, and a gamma and a beta a channel.
+    """w0 * x + w1 * InstanceNorm(x), with one w0 and one w1 for all, and a gamma and a beta for each channel.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""AddChannels: one number a channel added to a whole picture (ToneFuse's thumbnail sets DetailNet's first bias)."""
+"""AddChannels: one number per channel added to a whole picture (ToneFuse's thumbnail sets DetailNet's first bias)."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -19,7 +19,7 @@ class AddChannels(Operator):
         self.require_count(*inputs)
         x, v = inputs
         if v != (1, 1, x[2]):
-            raise self.error("second input shape", v, f"{(1, 1, x[2])}, a number a channel of the first", *inputs)
+            raise self.error("second input shape", v, f"{(1, 1, x[2])}, one number per channel of the first", *inputs)
         return x
 
     def input_span(self, axis: int, start: int, stop: int, n: int) -> Pair:
@@ -28,7 +28,7 @@ class AddChannels(Operator):
 
 
 def add_channels(x: NDArray[Any], v: NDArray[Any]) -> NDArray[Any]:
-    """Add one number a channel to every pixel.
+    """Add one number per channel to every pixel.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ class Window(Operator):
     kernel_size : (kH, kW)
     stride, dilation : (rows, columns), each at least 1; dilation 1 means none
     padding : "same" (TensorFlow's) or "valid"
-    use_bias : whether a bias a channel is added
+    use_bias : whether each channel has a bias
     """
 
     kernel_size: Pair

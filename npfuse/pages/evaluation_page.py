@@ -1,4 +1,4 @@
-"""The page of `npfuse evaluate --html`: the table, sortable, and a thumbnail a scene that opens the viewer."""
+"""The page of `npfuse evaluate --html`: the table, sortable, and for each scene a thumbnail that opens the viewer."""
 
 from collections.abc import Callable, Sequence
 from math import isqrt

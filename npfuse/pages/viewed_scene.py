@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from npfuse.exposure_shares import share_colours, share_palette
+from npfuse.picture_shares import share_colours, share_palette
 
 QUALITY = 94  # of the copies, JPEG without chroma subsampling
 COPY_SIDE = 2400  # pixels of a copy: 24 megapixels become 3.8, some 1.5 MB a picture
@@ -86,6 +86,8 @@ def viewed_scene(name: str, layers: Sequence[Layer], *, long_side: int = COPY_SI
         "name": name,
         "height": height,
         "width": width,
+        "full_height": full_height,
+        "full_width": full_width,
         "layers": [*made, *maps],
         "legend": _legend(exposures),
         "notes": notes,
@@ -153,8 +155,8 @@ def _legend(exposures: int) -> list[dict[str, str]]:
 
 def _size_note(full_height: int, full_width: int, height: int, width: int) -> str:
     if (height, width) == (full_height, full_width):
-        return f"Pictures of {width}x{height}, shown pixel for pixel, as JPEG of quality {QUALITY}."
+        return f"Pictures of {height}x{width} pixels (height x width), all of them shown, as JPEG of quality {QUALITY}."
     return (
-        f"Pictures of {full_width}x{full_height}, shown as copies of {width}x{height}, averaged over areas, as JPEG of "
-        f"quality {QUALITY}. Histograms are those of the pictures."
+        f"Reduced copies: the pictures have {full_height}x{full_width} pixels (height x width), and are shown with "
+        f"{height}x{width}, averaged over areas, as JPEG of quality {QUALITY}. Histograms are those of the pictures."
     )

@@ -67,11 +67,13 @@ class Viewer {
       this.handle,
     );
     this.stage.style.aspectRatio = `${width} / ${height}`;
-    this.stage.style.width = `min(100%, calc(78vh * ${width / height}))`;
+    const wide = `min(100%, calc(78vh * ${width / height}))`;
+    this.stage.style.width = wide;
     this.slider = element("input", {
       type: "range", min: "0", max: "100", step: "0.5", value: "50", "aria-label": "divider between left and right",
       oninput: () => this.move(Number(this.slider.value)),
     });
+    this.slider.style.width = wide; // the knob stands below the divider
     for (const side of ["left", "right"]) {
       this.selects[side] = element("select", {
         "aria-label": `picture on the ${side}`,
@@ -99,7 +101,9 @@ class Viewer {
       button("+", "zoom in (+)", () => this.zoom(1.5)),
       button("fit", "the whole picture (0)", () => this.fit()),
     );
-    this.readout = element("p", { class: "readout" }, "\u00a0");
+    const { full_height: rows, full_width: columns } = this.scene;
+    this.reduced = rows > height ? `reduced copies: ${height}x${width} of ${rows}x${columns} pixels (height x width)` : "\u00a0";
+    this.readout = element("p", { class: "readout" }, this.reduced);
     this.legend = element("p", { class: "legend" });
     for (const { title, colour } of this.scene.legend ?? []) {
       const swatch = element("span", { class: "swatch" });
@@ -132,7 +136,9 @@ class Viewer {
     this.handle.addEventListener("pointermove", (event) => {
       if (this.handle.hasPointerCapture(event.pointerId)) this.move((100 * place(event).x) / this.stage.clientWidth);
     });
+    this.stage.addEventListener("pointerleave", () => { this.readout.textContent = this.reduced; });
     this.stage.addEventListener("wheel", (event) => {
+      if (event.deltaY > 0 && this.view.scale === 1) return; // the whole picture is shown: the page scrolls
       event.preventDefault();
       this.zoom(Math.exp(-event.deltaY / 400), place(event));
     }, { passive: false });
@@ -265,11 +271,12 @@ class Viewer {
     const column = Math.floor(((at.x - this.view.x) / this.view.scale / this.stage.clientWidth) * this.scene.width);
     const row = Math.floor(((at.y - this.view.y) / this.view.scale / this.stage.clientHeight) * this.scene.height);
     if (column < 0 || row < 0 || column >= this.scene.width || row >= this.scene.height) return;
+    const place = [row * this.scene.full_height / this.scene.height, column * this.scene.full_width / this.scene.width].map(Math.floor);
     const values = ["left", "right"].map((side) => {
       this.pixels[side] ??= this.canvas(this.images[side]);
       return this.pixels[side] ? `${side} ${[...this.pixels[side].getImageData(column, row, 1, 1).data].slice(0, 3).join(" ")}` : "";
     });
-    this.readout.textContent = `row ${row}, column ${column}: ${values.join(", ")}`;
+    this.readout.textContent = `row ${place[0]}, column ${place[1]}: ${values.join(", ")}`;
   }
 
   canvas(image) {

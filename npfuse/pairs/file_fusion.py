@@ -25,7 +25,6 @@ from npfuse.padding import GRID
 from npfuse.pairs.checking import checked
 from npfuse.pairs.cropping import cropped_alike
 from npfuse.pairs.file_options import CLIP_HINT, FileOptions, Teller
-from npfuse.pairs.shares_map import check_map, write_shares_map
 from npfuse.pairs.stored_fusion import by_parts, fuse_by_parts, threads_within, tone_pair
 from npfuse.pairs.transparency import filled
 from npfuse.pairs.white_level import with_full_white
@@ -66,6 +65,8 @@ def fuse_files(
     tell = tell or Teller()
     check_output(output, overwrite=options.overwrite)
     if options.weights_map is not None:
+        from npfuse.pairs.shares_map import check_map
+
         check_map(Path(options.weights_map), overwrite=options.overwrite)
     method, weights = method_and_weights(options.method, options.weights)
     require_engine(options.engine, method)
@@ -166,6 +167,8 @@ def _fuse_whole(
             tone=tone,
         )
     if options.weights_map is not None:
+        from npfuse.pairs.shares_map import write_shares_map
+
         with tell.timed("found which exposure each place comes from"):
             told = write_shares_map(
                 Path(options.weights_map),

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from npfuse.exposure_shares import exposure_shares, share_colours
 from npfuse.fusion import Order
 from npfuse.methods.shares import SHARES
+from npfuse.picture_shares import exposure_shares, share_colours
 from npfuse.pictures.atomic import written_in_place
 from npfuse.pictures.picture import Picture
 from npfuse.pictures.writing import check_writable, write_picture

@@ -1,6 +1,6 @@
 """Contact sheets: pictures side by side in one picture, in labelled rows under captioned columns.
 
-`npfuse demo` shows under, over and fused with it, one scene a row; comparisons of methods show one method a column.
+`npfuse demo` shows under, over and fused with it, one row per scene; comparisons of methods have one column per method.
 Pictures are only ever scaled down, in their encoded (sRGB) values: a sheet is for looking, not for measuring.
 """
 
@@ -107,7 +107,7 @@ def _check(
     if cell_height < 1 or margin < 0:
         raise ValueError(f"contact_sheet: cell_height is {cell_height} and margin {margin}, expected >= 1 and >= 0")
     if labels is not None and len(labels) != len(rows):
-        raise ValueError(f"contact_sheet: got {len(labels)} labels, expected {len(rows)}, one a row")
+        raise ValueError(f"contact_sheet: got {len(labels)} labels, expected {len(rows)}, one for each row")
     for index, row in enumerate(rows):
         if len(row) != len(captions):
             raise ValueError(

@@ -1,7 +1,7 @@
 """Blind comparison: methods' results under letters, in another order on every sheet, and the score of rankings.
 
 A sheet names nothing; the key, a file of its own, says which method each letter was. A judge looks at the sheets and
-writes a ranking, a line a sheet, best first: `lake: B D A C`, or `lake: B D=A C` for a tie.
+writes a ranking, a line per sheet, best first: `lake: B D A C`, or `lake: B D=A C` for a tie.
 """
 
 import json
@@ -27,7 +27,7 @@ Ranks = dict[str, dict[str, float]]  # rank of each title by sheet, 1 is best
 def shuffled(results: Sequence[Some], random: Random) -> list[Some]:
     """Return results in another order; ValueError for more than there are letters, or fewer than two."""
     if not 2 <= len(results) <= len(LETTERS):
-        raise ValueError(f"number of results is {len(results)}, expected 2 to {len(LETTERS)}, one a letter")
+        raise ValueError(f"number of results is {len(results)}, expected 2 to {len(LETTERS)}, one per letter")
     order = list(results)
     random.shuffle(order)
     return order
@@ -62,7 +62,7 @@ def read_key(path: Path) -> Key:
 
 
 def read_ranking(path: Path, key: Key) -> Ranks:
-    """Read a judge's ranking: a line a sheet, `NAME: B D=A C`, best first; empty lines and those with # are skipped.
+    """Read a judge's ranking: a line per sheet, `NAME: B D=A C`, best first; empty lines and those with # are skipped.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def standings(judges: Sequence[Ranks]) -> list[Standing]:
 
     Parameters
     ----------
-    judges : rankings, one a judge
+    judges : rankings, one per judge
 
     Examples
     --------

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfuse.examples import SCENES, example_pair
-from npfuse.exposure_shares import LONG_SIDE, exposure_shares
 from npfuse.fusion import Progress, fuse_stack
 from npfuse.methods.shares import SHARES
+from npfuse.picture_shares import LONG_SIDE, exposure_shares
 from npfuse.pictures.contact_sheet import contact_sheet
 from npfuse.pictures.reading import read_picture
 from npfuse.run import run
@@ -271,7 +271,7 @@ def _levels(x: NDArray[Any]) -> Picture:
 
 
 def _examples(scored: Sequence[Candidate], cell_height: int, progress: Progress | None) -> Picture:
-    """Fuse every example pair by every method, a scene a row."""
+    """Fuse every example pair by every method, one row per scene."""
     rows = []
     for i, scene in enumerate(SCENES):
         pair = [read_picture(path).pixels for path in example_pair(scene)]

@@ -176,7 +176,7 @@ def patch_mixture(exposures: Sequence[Plane]) -> list[Plane]:
 
     Returns
     -------
-    list of ndarray (H - 10, W - 10), one an exposure: factors of the 11x11 patches
+    list of ndarray (H - 10, W - 10), one per exposure: factors of the 11x11 patches
     """
     count = len(exposures)
     taps = (2 * RADIUS + 1) ** 2
@@ -212,7 +212,7 @@ def luma_mixture(exposures: Sequence[Plane]) -> list[Plane]:
 
     Returns
     -------
-    list of ndarray (H - 10, W - 10), one an exposure
+    list of ndarray (H - 10, W - 10), one per exposure
 
     Notes
     -----

@@ -1,8 +1,7 @@
 """Scenes in a folder: for each, exposures of one place and perhaps the picture that a good fusion looks like.
 
-The layout is DIR/<scene>/<pictures>, as `reference.sice` reads it (exposure_NN.jpg, label.jpg), but names are free:
-the label is called label, reference or gt, and every other picture is an exposure. A pair is a scene's darkest and
-brightest exposure by mean, as in LightFuse's paper.
+The layout is DIR/<scene>/<pictures>. The label is called label, reference or gt, and every other picture, whatever its
+name, is an exposure. A pair is a scene's darkest and brightest exposure by mean, as in LightFuse's paper.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""The table of an evaluation, like the paper's Table II: a row a method, in text, Markdown, CSV or JSON.
+"""The table of an evaluation, like the paper's Table II: a row per method, in text, Markdown, CSV or JSON.
 
 Scores of weights on scenes that they were trained on are marked and counted, and the scenes that they were not trained
 on have a row of their own; a question mark stands for weights that do not say.
@@ -102,7 +102,7 @@ def cells_of_rows(evaluation: Evaluation) -> list[tuple[str, ...]]:
 
 
 def scene_table(evaluation: Evaluation) -> str:
-    """Write every single result as CSV, a line a method and scene."""
+    """Write every single result as CSV, a line for each method and scene."""
     lines: list[tuple[object, ...]] = [SCENE_HEADER]
     for index, candidate in enumerate(evaluation.scored):
         seen = trained_on(candidate, evaluation.folder, evaluation.scenes)
@@ -188,8 +188,8 @@ def notes(evaluation: Evaluation) -> list[str]:
             alike.setdefault(told, []).append(candidate.title)
     lines += [f"* no test score: {', '.join(titles)}, {told}" for told, titles in alike.items()]
     if unknown:
-        told = f"does not say whether they were trained on scenes of {evaluation.folder}"
-        lines.append(f"? the weights' source {told}: {', '.join(unknown)}")
+        told = f"their source does not say whether scenes of the folder {evaluation.folder} were among them"
+        lines.append(f"? what the weights were trained on is not known here, {told}: {', '.join(unknown)}")
     lines += [
         f"{candidate.title}: each scene by the weights that were not trained on it: "
         + "; ".join(f"{', '.join(names)} by {printable(label)}" for label, names in _by_weights(candidate).items())

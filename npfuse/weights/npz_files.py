@@ -1,6 +1,6 @@
 """Weights files of this package: a versioned `.npz` that says which model it is for and where it came from.
 
-The file holds one array a weight, under the graph's own names, and `metadata`, the UTF-8 bytes of a JSON object.
+The file holds one array per weight, under the graph's own names, and `metadata`, the UTF-8 bytes of a JSON object.
 Nothing in it is executed (no pickle), and sizes are checked before anything is read.
 """
 

@@ -17,6 +17,9 @@ def test_the_man_page_has_every_command_and_every_option():
         assert f".SS {name}\n" in page
         for action in command._actions:
             assert all(option.replace("-", r"\-") in page for option in action.option_strings)
+    fuse = page.partition(".SS npfuse fuse")[2].partition(".SS ")[0]
+    assert "\\fBtone\\fR\n.TP\n\\fB\\-\\-brightness\\fR" in fuse  # by the groups of --help
+    assert fuse.count(r"\-\-help") == 0
 
 
 @pytest.mark.skipif(shutil.which("groff") is None, reason="needs groff")

@@ -31,7 +31,7 @@ def calls(draw, *, least_pictures: int = 0) -> Call:
 
 
 def rounding(call: Call) -> np.ndarray:
-    """Return how far two results of one call may be apart, one number a channel of a picture.
+    """Return how far two results of one call may be apart, one number for each channel of a picture.
 
     Let n pixels hold values of at most m, u = eps / 2, and s = |gamma| / sqrt(variance + epsilon). A mean of n values,
     added in any order, is off by at most n u m to first order (Higham, 3.1), and a deviation from it, at most 2 m, by

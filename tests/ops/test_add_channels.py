@@ -20,7 +20,7 @@ from tests.checks import (
 
 @st.composite
 def calls(draw):
-    """Draw a picture and a number a channel for it."""
+    """Draw a picture and one number per channel for it."""
     batch, channels = draw(st.integers(0, 3)), draw(lengths(9))
     arrays, exact = draw(numbers((batch, *draw(unlike(9)), channels), (batch, 1, 1, channels)))
     return Call(op=AddChannels, arrays=arrays, attributes={}, exact=exact)
@@ -80,7 +80,7 @@ def test_add_channels_rejects_what_does_not_fit():
         check_rejects(function, message, x, v[:1])
         for shape in ((1, 1, 1), (5, 6, 3), (1, 6, 3)):
             message = (
-                f"AddChannels: second input shape is {shape}, expected (1, 1, 3), a number a channel of the first; "
+                f"AddChannels: second input shape is {shape}, expected (1, 1, 3), one number per channel of the first; "
                 f"input shapes (5, 6, 3), {shape}"
             )
             check_rejects(function, message, x, np.zeros((2, *shape)))

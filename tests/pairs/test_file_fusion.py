@@ -7,8 +7,8 @@ import pytest
 
 import npfuse
 from npfuse.examples import example_pair
-from npfuse.exposure_shares import exposure_shares, share_colours
 from npfuse.pairs.file_fusion import FileOptions, Teller, fuse_files
+from npfuse.picture_shares import exposure_shares, share_colours
 from npfuse.pictures.reading import Picture, read_picture, write_picture
 from npfuse.weights.npz_files import save_weights
 from tests.arrays import assert_close

@@ -30,6 +30,15 @@ def test_the_label_is_read_as_it_is(tmp_path):
     np.testing.assert_array_equal(read_scene(tmp_path / "s").label, label)
 
 
+def test_exposures_have_any_name_and_the_label_one_of_three_in_any_case(tmp_path):
+    label = write_scene(tmp_path / "s")
+    for old, new in (("exposure_01.png", "A dark.PNG"), ("exposure_02.png", "bright.png"), ("label.png", "GT.PNG")):
+        (tmp_path / "s" / old).rename(tmp_path / "s" / new)
+    scene = read_scene(tmp_path / "s")
+    assert len(scene.exposures) == 3
+    np.testing.assert_array_equal(scene.given_label, label)
+
+
 def test_jpeg_scenes_are_read(tmp_path):
     folder = tmp_path / "s"
     write_scene(folder)
@@ -50,7 +59,7 @@ def test_other_files_and_hidden_folders_are_left_alone(tmp_path):
 
 
 def test_a_missing_folder_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"nowhere: no such folder, expected DIR/<scene>/exposure_NN.jpg"):
+    with pytest.raises(InputError, match=r"nowhere: no such folder, expected DIR/<scene>/<exposures>"):
         read_scenes(tmp_path / "nowhere")
 
 

@@ -1,8 +1,9 @@
-"""Which exposure each place of a fused picture comes from: a share an exposure, measured or taken from the method.
+"""Which exposure each place of a fused picture comes from: each exposure's share, measured or taken from the method.
 
-Mertens 2009 and MEF-Net blend by weights, which are the shares. The networks of a pair and DeepFuse have none; there a
-share is the derivative of the result's brightness to the brightness of an exposure, less its sign, over the sum of both
-(`npfuse.methods.shares`). Shares are found on copies with a long side of 1024 pixels at most.
+Mertens 2009 and MEF-Net blend by weights, which are the shares. The other networks have none. There an exposure's share
+is measured: how much the result's brightness changes with that exposure's, times that exposure's contrast around the
+place, over the sum for all exposures (`npfuse.methods.shares`). Shares are found on copies whose longer side has at
+most 1024 pixels.
 """
 
 from collections.abc import Sequence

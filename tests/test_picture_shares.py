@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 import npfuse
-from npfuse.exposure_shares import exposure_shares, share_colours, share_palette
 from npfuse.methods import METHODS
 from npfuse.methods.shares import SHARES
 from npfuse.models.mertens import mertens
 from npfuse.ops import DEFINITIONS, ExposureQuality
+from npfuse.picture_shares import exposure_shares, share_colours, share_palette
 from tests.arrays import assert_close
 from tests.networks import random_pair, random_weights
 
