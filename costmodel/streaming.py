@@ -26,7 +26,7 @@ from npfuse.ops import Tanh
 
 PICTURE_BITS = 8
 KERNEL_BYTES, BIAS_BYTES, REQUANTISE_BYTES = 1, 4, 5  # REQUANTISE: a multiplier of 32 bits and a shift of 8
-TANH_TABLE_BYTES = 4096
+TANH_BYTES = 2 * 255  # the least number of each level
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,7 +166,7 @@ def streaming(graph: Graph) -> Streaming:
         once=tuple(node.name for node in graph.nodes if node.name not in arrival),
         delay=int(np.max(done - np.arange(len(done)) * height // len(done))),
         widest=max(value.channels for value in values),
-        table_bytes=TANH_TABLE_BYTES * any(isinstance(node.op, Tanh) for node in graph.nodes),
+        table_bytes=TANH_BYTES * any(isinstance(node.op, Tanh) for node in graph.nodes),
     )
 
 

@@ -72,7 +72,7 @@ def streaming_table(found: Streaming, title: str) -> Table:
         f"pixel at work, at most {found.widest} a layer, come on top.",
     ]
     if found.table_bytes:
-        notes.append(f"Tables: {found.table_bytes:,} bytes for tanh, of bytes by the upper 12 bits of the sum.")
+        notes.append(f"Tables: {found.table_bytes:,} bytes for tanh, the least sum of each level.")
     if found.once:
         notes.append(f"Once for a picture, from what is known before its first row: {', '.join(found.once)}.")
     return Table(name="streaming", title=title, columns=columns, rows=tuple(rows), total=total, notes=tuple(notes))

@@ -5,14 +5,15 @@ pictures are exact unless their weights want them stretched ("min_max"). The thu
 256m - 32640. Everything is rounded once, to the nearest, ties upwards, in whole numbers.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from npfuse.examples import SCENES, example_pair
-from npfuse.integer import Arithmetic, IntegerGraph, Rounding, hidden_values, quantized, run_integers
+from npfuse.integer import Arithmetic, IntegerGraph, Ranges, Rounding, hidden_values, quantized, run_integers
 from npfuse.integer.format import INPUT, THUMBNAIL
 from npfuse.padding import GRID, on_grid
 from npfuse.pictures.reading import read_picture
@@ -22,6 +23,7 @@ from npfuse.weights.weights import Weights
 
 CALIBRATION_STEP = 4  # every fourth pixel of every fourth row of the example pictures
 WHITE = 255
+CHART = (64, 96)  # rows and columns
 
 Levels = tuple[int, int]  # the levels that become -1 and 1
 
@@ -31,7 +33,7 @@ def integer_network(
     arithmetic: Arithmetic = "int16",
     *,
     rounding: Rounding = "single",
-    ranges: Mapping[str, float] | None = None,
+    ranges: Ranges | None = None,
 ) -> IntegerGraph:
     """Return the network of a pair in integers, for pictures of one grid cell; `IntegerGraph.at` makes it larger.
 
@@ -53,7 +55,30 @@ def integer_network(
     """
     if arithmetic == "mixed" and ranges is None:
         ranges = measured_ranges(weights, example_pictures())
-    return quantized(weights.graph(GRID, GRID), weights.arrays, arithmetic, rounding=rounding, ranges=ranges)
+    samples = integer_inputs(*chart_pair(), replace(weights, margin=0))  # what is repeated at the border says nothing
+    graph = weights.graph(*CHART)
+    network = quantized(graph, weights.arrays, arithmetic, rounding=rounding, ranges=ranges, samples=samples)
+    return network.at(weights.graph(GRID, GRID))
+
+
+def chart_pair() -> tuple[Pixels, Pixels]:
+    """Return a made-up pair whose sums the integer kernels are rounded for: from dark to bright, in tints of all hues.
+
+    Returns
+    -------
+    under, over : ndarray (64, 96, 3), uint8; no picture of anything, and the same on every machine
+
+    Examples
+    --------
+    >>> under, over = chart_pair()
+    >>> under[0, 0].tolist(), over[0, 0].tolist(), under[-1, -1].tolist(), over[-1, -1].tolist()
+    ([0, 10, 21], [64, 90, 116], [127, 105, 116], [255, 255, 255])
+    """
+    height, width = CHART
+    row, column, channel = np.ogrid[:height, :width, :3]
+    tint = 64 * ((column + channel * width // 3) % width) // width
+    colour = 191 * row // (height - 1) + tint
+    return (colour // 2).astype(np.uint8), np.minimum(64 + 5 * colour // 4, WHITE).astype(np.uint8)
 
 
 def example_pictures() -> Iterator[tuple[Pixels, Pixels]]:
@@ -64,8 +89,11 @@ def example_pictures() -> Iterator[tuple[Pixels, Pixels]]:
         yield under, over
 
 
-def measured_ranges(weights: Weights, pairs: Iterable[tuple[Pixels, Pixels]]) -> dict[str, float]:
-    """Return the greatest real number of each hidden value over pairs of pictures, as "int16" computes them.
+def measured_ranges(weights: Weights, pairs: Iterable[tuple[Pixels, Pixels]]) -> dict[str, tuple[float, ...]]:
+    """Return the range of each channel of each hidden value over pairs of pictures, as "int16" computes them.
+
+    A range is the geometric mean of the channel's greatest number and that of all channels, which leaves a channel room
+    for what the pictures do not show.
 
     Parameters
     ----------
@@ -74,16 +102,18 @@ def measured_ranges(weights: Weights, pairs: Iterable[tuple[Pixels, Pixels]]) ->
 
     Returns
     -------
-    dict of float by name, of the values that "mixed" keeps in 8 bits; as integers, they do not depend on the machine
+    dict of real numbers by name, of the values that "mixed" keeps in 8 bits; as they come of integers, they do not
+    depend on the machine
     """
     network = integer_network(weights)
-    names = hidden_values(network.graph)
-    most = dict.fromkeys(names, 0)
+    most = {name: np.ones(network.shape(name)[2], np.int64) for name in hidden_values(network.graph)}
     for under, over in pairs:
         sized = network.at(weights.graph(*weights.padded_size(*under.shape[:2])))
-        found = run_integers(sized, integer_inputs(under, over, weights), keep=names)
-        most = {name: max(most[name], int(found[name].max())) for name in names}
-    return {name: most[name] * network.formats[name].scale for name in names}
+        found = run_integers(sized, integer_inputs(under, over, weights), keep=list(most))
+        most = {name: np.maximum(seen, found[name].max(axis=(0, 1, 2))) for name, seen in most.items()}
+    return {
+        name: tuple((np.sqrt(seen * seen.max()) * network.formats[name].scale).tolist()) for name, seen in most.items()
+    }
 
 
 def picture_levels(under: Pixels, over: Pixels, weights: Weights) -> list[Levels]:

@@ -89,8 +89,8 @@ def weight_header(stream: Stream) -> str:
                 lines += _rescale_arrays(f"{name}_in{i}", by, 1)
         if layer.added is not None:
             lines += _rescale_arrays(f"{name}_added", layer.added, stream.network.shape(layer.name)[2])
-        if layer.table is not None:
-            lines.append(c_array(layer.table, f"{name}_table"))
+        if layer.levels is not None:
+            lines.append(c_array(layer.levels, f"{name}_levels"))
     return "\n".join([*lines, "#endif\n"])
 
 
@@ -146,7 +146,9 @@ class _Program:
         shifts = all(_shifts_in_32_bits(layer) for layer in self.network.layers)
         margin = self.weights.margin
         means = any(isinstance(node.op, Resize) and node.op.method == "area" for node in self.graph.nodes)
-        own = (_SHIFTS if shifts else rounding) + _COMMON + (_QUOTIENT if means else "")
+        bilinear = any(isinstance(node.op, Resize) and node.op.method == "bilinear" for node in self.graph.nodes)
+        short = bilinear or shifts or self.network.rounding == "double"
+        own = _FLOOR_SHIFT * short + (_SHIFTS if shifts else rounding) + _COMMON + _QUOTIENT * means
         return _HEAD.replace("@margin", str(margin)) + own
 
     def _type(self, name: str) -> str:
@@ -205,8 +207,13 @@ class _Program:
         elif isinstance(op, Tanh):
             body = [
                 *self._pixel(layer.inputs[0], "row", "column", "x"),
-                f"for (int c = 0; c < {channels}; c++)",
-                f"    y[c] = {own}_table[floor_shift(x[c], 4) + 2048];",
+                f"for (int c = 0; c < {channels}; c++) {{",
+                "    int level = 0; /* how many of the 255 numbers are at most x[c] */",
+                "    for (int step = 128; step > 0; step /= 2)",
+                f"        if ({own}_levels[level + step - 1] <= x[c])",
+                "            level += step;",
+                "    y[c] = (uint8_t)level;",
+                "}",
             ]
         elif isinstance(op, Resize) and op.method == "area":
             body = self._mean(layer)
@@ -502,6 +509,9 @@ static int64_t floor_shift64(int64_t x, int bits)
     return x >= 0 ? x >> bits : -((-x - 1) >> bits) - 1;
 }
 
+"""
+
+_FLOOR_SHIFT = """\
 static int32_t floor_shift(int32_t x, int bits)
 {
     return (int32_t)floor_shift64(x, bits);

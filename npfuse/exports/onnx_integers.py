@@ -4,6 +4,9 @@ Kernels are int8 with a scale a channel, biases int32, values int16 or uint8, al
 of QuantizeLinear and DequantizeLinear stand ordinary operators: what runs the model may fuse them into integer ones, or
 compute in floats, as ONNX Runtime does with 16 bits. So the model is within a level of `npfuse.integer`, and no golden
 one: its bytes depend on the runtime and the processor.
+
+Values with a scale a channel (`npfuse.integer.Format`) go on as whole numbers: a kernel that reads them has the scales
+of its inputs inside, and its own are those of its sums.
 """
 
 from dataclasses import dataclass
@@ -17,7 +20,7 @@ from npfuse.exports.onnx_pair import onnx_pair_model
 from npfuse.exports.onnx_writer import Writer
 from npfuse.graph import Graph
 from npfuse.integer import Format, IntegerGraph, Layer
-from npfuse.ops import Tanh
+from npfuse.ops import Add, Tanh
 from npfuse.weights.weights import Weights
 
 OPSET = 21  # the first whose QuantizeLinear has 16 bits
@@ -39,7 +42,10 @@ def onnx_integer_model(weights: Weights, network: IntegerGraph, size: tuple[int,
 
     def write(writer: Writer, graph: Graph, values: dict[str, str]) -> dict[str, str]:
         sized = network.at(graph)
-        values = {name: _rounded(writer, name, value, sized.formats[name]) for name, value in values.items()}
+        values = {
+            name: _rounded(writer, name, value, sized.formats[name], sized.formats[name].scale)
+            for name, value in values.items()
+        }
         for layer in sized.layers:
             _write_layer(writer, sized, layer, values)
         return values
@@ -54,18 +60,34 @@ def _write_layer(writer: Writer, network: IntegerGraph, layer: Layer, values: di
         node = nodes[name]
         integers = {"kernel": layer.kernel, "bias": layer.bias} if name == layer.nodes[0] else {}
         own = {key: array for key, array in integers.items() if array is not None}
-        place = _IntegerPlace(writer, network.graph, node, own, layer)
-        values[name] = RULES[type(node.op)](place, node.op, *(values[key] for key in node.inputs))
+        step = _step(network.formats[layer.inputs[0]])
+        place = _IntegerPlace(writer, network.graph, node, own, layer, step)
+        inputs = [values[key] for key in node.inputs]
+        if isinstance(node.op, Add) and not layer.saturates:  # each term is rounded before they are added
+            inputs = [
+                _rounded(writer, f"{name}, term {i}", value, layer.output, layer.output.scale)
+                for i, value in enumerate(inputs)
+            ]
+        values[name] = RULES[type(node.op)](place, node.op, *inputs)
     if not isinstance(nodes[layer.nodes[0]].op, Tanh):  # bytes are rounded at the model's end
-        values[layer.name] = _rounded(writer, layer.name, values[layer.name], layer.output)
+        scale = layer.output.scale if layer.rescales else _step(layer.output)  # a copy is in steps already
+        values[layer.name] = _rounded(writer, layer.name, values[layer.name], layer.output, scale)
 
 
-def _rounded(writer: Writer, name: str, value: str, form: Format) -> str:
-    """Append the rounding of a value to a format."""
-    scale = writer.constant(f"{name}/scale", form.scale)
-    zero = writer.constant(f"{name}/zero", 0, form.dtype)
-    whole = writer.add("QuantizeLinear", f"{name}, whole", value, scale, zero)
-    return writer.add("DequantizeLinear", f"{name}, real", whole, scale, zero)
+def _step(form: Format) -> float:
+    """Return what a step of a dequantised value is: its scale, or 1 where it has one a channel."""
+    return form.scale if isinstance(form.scale, float) else 1.0
+
+
+def _rounded(writer: Writer, name: str, value: str, form: Format, scale: float | tuple[float, ...]) -> str:
+    """Append the rounding of a value to a format, by a scale or one a channel."""
+    by = writer.constant(f"{name}/scale", scale)
+    zero = writer.constant(f"{name}/zero", np.zeros_like(scale), form.dtype)
+    whole = writer.add("QuantizeLinear", f"{name}, whole", value, by, zero, axis=1)
+    if isinstance(scale, float):
+        return writer.add("DequantizeLinear", f"{name}, real", whole, by, zero)
+    step, middle = writer.constant(f"{name}/step", 1), writer.constant(f"{name}/middle", 0, form.dtype)
+    return writer.add("DequantizeLinear", f"{name}, in steps", whole, step, middle)
 
 
 @dataclass(frozen=True)
@@ -73,17 +95,23 @@ class _IntegerPlace(Place):
     """Where a rule writes a layer whose kernel and bias are integers."""
 
     layer: Layer
+    input_step: float
 
     def kernel(self, kernel: NDArray[Any], channels: int) -> str:
         """Store a kernel of 8 bits with a scale a channel."""
-        return self._real("kernel", kernel, np.int8, self.layer.kernel_scale, channels)
+        return self._real("kernel", kernel, np.int8, self._sum_scale / self.input_step, channels)
 
     def bias(self) -> tuple[str, ...]:
         """Store the bias, where there is one, at the scale of the sums."""
         if "bias" not in self.weights:
             return ()
-        return (self._real("bias", self.weights["bias"], np.int32, self.layer.sum_scale, 0),)
+        return (self._real("bias", self.weights["bias"], np.int32, self._sum_scale, 0),)
 
-    def _real(self, name: str, whole: NDArray[Any], dtype: Any, scale: NDArray[np.float64] | None, axis: int) -> str:
+    @property
+    def _sum_scale(self) -> NDArray[np.float64]:
+        assert self.layer.sum_scale is not None
+        return self.layer.sum_scale
+
+    def _real(self, name: str, whole: NDArray[Any], dtype: Any, scale: NDArray[np.float64], axis: int) -> str:
         stored, by = self.constant(f"{name}, whole", whole, dtype), self.constant(f"{name}, scale", scale)
         return self.add("DequantizeLinear", stored, by, step=name, axis=axis)

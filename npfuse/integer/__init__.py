@@ -5,7 +5,8 @@ every machine; what rounds, how, and to how many bits is plain data in the layer
 """
 
 from npfuse.integer.format import Format
-from npfuse.integer.quantize import ARITHMETICS, Arithmetic, IntegerGraph, Layer, hidden_values, quantized
+from npfuse.integer.layers import ARITHMETICS, Arithmetic, IntegerGraph, Layer, Ranges, hidden_values
+from npfuse.integer.quantize import quantized
 from npfuse.integer.requantize import Rescale, Rounding, requantize
 from npfuse.integer.run import run_integers
 
@@ -15,6 +16,7 @@ __all__ = [
     "Format",
     "IntegerGraph",
     "Layer",
+    "Ranges",
     "Rescale",
     "Rounding",
     "hidden_values",

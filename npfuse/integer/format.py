@@ -14,7 +14,7 @@ class Format:
     ----------
     bits : width of the stored number
     signed : whether it is two's complement
-    scale : real number that a step of 1 stands for
+    scale : real number that a step of 1 stands for: one of all channels, or one a channel
     zero : number that stands for 0; other than 0 only for the levels of the result, where 127.5 lies in the middle
     low, high : range that a value is saturated to
 
@@ -27,7 +27,7 @@ class Format:
 
     bits: int
     signed: bool
-    scale: float
+    scale: float | tuple[float, ...]
     low: int
     high: int
     zero: float = 0.0
@@ -37,9 +37,15 @@ class Format:
         """The narrowest dtype that holds the values."""
         return np.dtype(f"{'i' if self.signed else 'u'}{self.bits // 8}")
 
+    @property
+    def common_scale(self) -> float:
+        """The scale of all channels, which numbers that are added to others have."""
+        assert isinstance(self.scale, float), f"scale is {self.scale}, expected one of all channels"
+        return self.scale
+
     def real(self, values: Any) -> Any:
         """Return the real numbers, float64, that whole ones stand for."""
-        return (np.asarray(values, np.float64) - self.zero) * self.scale
+        return (np.asarray(values, np.float64) - self.zero) * np.asarray(self.scale)
 
     def saturated(self, values: Any) -> Any:
         """Return whole numbers with those beyond [low, high] replaced by the nearer end."""
@@ -59,11 +65,11 @@ LEVELS = Format(bits=8, signed=False, scale=1 / 127.5, zero=127.5, low=0, high=2
 """The result, a byte."""
 
 
-def symmetric(scale: float, *, positive: bool) -> Format:
+def symmetric(scale: float | tuple[float, ...], *, positive: bool) -> Format:
     """Return int16 without its least number, or from 0 on for what is never negative."""
     return Format(bits=16, signed=True, scale=scale, low=0 if positive else -32767, high=32767)
 
 
-def byte(scale: float) -> Format:
+def byte(scale: float | tuple[float, ...]) -> Format:
     """Return uint8 with zero at 0, for hidden values that are never negative."""
     return Format(bits=8, signed=False, scale=scale, low=0, high=255)

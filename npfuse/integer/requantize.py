@@ -79,6 +79,18 @@ def power_of_two(factor: float) -> tuple[int, int]:
     return (1 << power, 0) if power > 0 else (1, -power)
 
 
+def power_above(number: float) -> float:
+    """Return the least power of two that is not below a positive number.
+
+    Examples
+    --------
+    >>> power_above(0.3), power_above(0.5)
+    (0.5, 0.5)
+    """
+    mantissa, exponent = math.frexp(number)
+    return math.ldexp(1.0, exponent - 1 if mantissa == 0.5 else exponent)
+
+
 def rescale(factors: Sequence[float], *, only_shifts: bool) -> Rescale:
     """Return multipliers and shifts for real factors."""
     pairs = [power_of_two(factor) if only_shifts else multiplier(factor) for factor in factors]

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from npfuse.integer.layers import IntegerGraph, Layer
 from npfuse.integer.ops import INTEGER
-from npfuse.integer.quantize import IntegerGraph, Layer
-from npfuse.integer.requantize import requantize
+from npfuse.integer.requantize import Rounding, requantize
 from npfuse.ops import Add, AddChannels, Operator, PointwiseConv2D, Tanh
 
 CACHED_SUMS = 1 << 15
@@ -60,9 +60,12 @@ def run_integers(
     wanted = tuple(dict.fromkeys((*network.graph.outputs, *keep)))
     last_use = {name: i for i, layer in enumerate(network.layers) for name in layer.inputs}
     values: dict[str, NDArray[Any]] = dict(inputs)
+    operators = {node.name: node.op for node in network.graph.nodes}
     for i, layer in enumerate(network.layers):
-        value, total = _layer(network, layer, [values[name] for name in layer.inputs], sums is not None)
-        values[layer.name] = _narrow(value, layer.output.dtype)
+        xs = [values[name] for name in layer.inputs]
+        values[layer.name], total = layer_value(
+            operators[layer.nodes[0]], layer, xs, network.rounding, keep_sums=sums is not None
+        )
         if sums is not None and total is not None:
             sums[layer.name] = _narrow(total, np.dtype(np.int32))
         for name in layer.inputs:
@@ -94,48 +97,56 @@ def _narrow(x: NDArray[Any], dtype: "np.dtype[Any]") -> NDArray[Any]:
     return x if x.dtype == object else x.astype(dtype)
 
 
-def _layer(
-    network: IntegerGraph, layer: Layer, xs: list[NDArray[Any]], keep_sums: bool
+def layer_value(
+    op: Operator, layer: Layer, xs: list[NDArray[Any]], rounding: Rounding, *, keep_sums: bool = False
 ) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """Return a layer's value, and its sums where it has some and they are wanted.
+    """Return a layer's value in the dtype of its format, and its sums where it has some and they are wanted.
 
     A pointwise layer works on a few rows at a time, whose sums stay in the processor's cache.
+
+    Parameters
+    ----------
+    op : Operator of the layer's first node
+    layer : Layer
+    xs : ndarray (N, H, W, C) of each input, integers or object
+    rounding : rule
+    keep_sums : whether sums are wanted
     """
-    op = next(node.op for node in network.graph.nodes if node.name == layer.nodes[0])
-    if layer.table is not None:
-        return INTEGER[Tanh](_wide(xs[0]), layer.table), None
-    if not layer.rescales:  # a copy, or a mean
+    total: NDArray[Any] | None = None
+    if layer.levels is not None:
+        value = INTEGER[Tanh](_wide(xs[0]), layer.levels)
+    elif not layer.rescales:  # a copy, or a mean
         x = _wide(xs[0])
-        _, height, width, channels = x.shape
-        constants = op.constants((height, width, channels))
+        constants = op.constants((x.shape[1], x.shape[2], x.shape[3]))
         whole = {name: array.astype(np.int64).astype(x.dtype) for name, array in constants.items()}
-        return INTEGER[type(op)](x, **whole, **op.arguments()), None
-    if isinstance(op, Add):
-        terms = [requantize(_wide(x), by, network.rounding) for x, by in zip(xs, layer.rescales, strict=True)]
-        total = INTEGER[Add](*terms)
-        return layer.output.saturated(total), total
-    x, *added = xs
-    if isinstance(op, PointwiseConv2D) and x.size:
-        rows = max(CACHED_SUMS // (x.shape[2] * op.features), 1)
+        value = INTEGER[type(op)](x, **whole, **op.arguments())
+    elif isinstance(op, Add):
+        total = INTEGER[Add](*(requantize(_wide(x), by, rounding) for x, by in zip(xs, layer.rescales, strict=True)))
+        value = layer.output.saturated(total)
+    else:
+        x, *added = xs
+        height, width = x.shape[1:3]
+        rows = max(CACHED_SUMS // (width * op.features), 1) if isinstance(op, PointwiseConv2D) else height
         parts = [
-            _convolved(network, layer, op, x[:, start : start + rows], added, keep_sums)
-            for start in range(0, x.shape[1], rows)
+            _convolved(layer, op, x[:, start : start + rows], added, rounding, keep_sums)
+            for start in range(0, height, rows)
         ]
         values, totals = zip(*parts, strict=True)
-        return np.concatenate(values, axis=1), np.concatenate(totals, axis=1) if keep_sums else None
-    return _convolved(network, layer, op, _wide(x), added, keep_sums)
+        value, total = np.concatenate(values, axis=1), np.concatenate(totals, axis=1) if keep_sums else None
+    return _narrow(value, layer.output.dtype), total
 
 
 def _convolved(
-    network: IntegerGraph, layer: Layer, op: Operator, x: NDArray[Any], added: list[NDArray[Any]], keep_sums: bool
+    layer: Layer, op: Operator, x: NDArray[Any], added: list[NDArray[Any]], rounding: Rounding, keep_sums: bool
 ) -> tuple[NDArray[Any], NDArray[Any] | None]:
     """Return a convolution's value, in its dtype, and its sums."""
+    x = x if isinstance(op, PointwiseConv2D) else _wide(x)  # which makes floats of any whole numbers
     dtype = object if x.dtype == object else np.int64
     kernel, bias = (a if a is None else a.astype(dtype) for a in (layer.kernel, layer.bias))
     total = INTEGER[type(op)](x, kernel, bias, **op.arguments())
     if layer.added is not None:
-        total = INTEGER[AddChannels](total, requantize(_wide(added[0]), layer.added, network.rounding))
-    value = layer.output.saturated(requantize(total, layer.rescales[0], network.rounding))
+        total = INTEGER[AddChannels](total, requantize(_wide(added[0]), layer.added, rounding))
+    value = layer.output.saturated(requantize(total, layer.rescales[0], rounding))
     return _narrow(value, layer.output.dtype), total if keep_sums else None
 
 

@@ -284,7 +284,6 @@ def _integer_layer_entry(network: IntegerGraph, layer: Layer, out: _Collector, l
     entry = _layer_entry(network.graph, nodes[0], nodes) | {"format": _format_entry(layer.output)}
     if layer.kernel is not None:
         entry["kernel"] = _add_weight(out, nodes[0], "kernel", layer.kernel, layout)
-        entry["kernel"]["scale"] = _numbers(layer.kernel_scale)
     if layer.bias is not None:
         entry["bias"] = _add_weight(out, nodes[0], "bias", layer.bias, layout)
     if layer.rescales:
@@ -297,8 +296,8 @@ def _integer_layer_entry(network: IntegerGraph, layer: Layer, out: _Collector, l
         ]
     if layer.added is not None:
         entry["added"] = _add_rescale(out, f"{layer.name}.added", layer.added, layout)
-    if layer.table is not None:
-        entry["table"] = out.add(f"weights/{layer.name}.table", layer.table, ("cell",))
+    if layer.levels is not None:
+        entry["levels"] = out.add(f"weights/{layer.name}.levels", layer.levels, ("level",))
     return entry
 
 

@@ -291,11 +291,12 @@ int main(int count, char **arguments)
                 y->numbers[k] = within(y->numbers[k], low, high);
         } else if (!strcmp(kind, "Tanh")) {
             char path[256];
-            snprintf(path, sizeof path, "weights/%s.table", name);
-            int64_t *table = numbers_of(path, 4096, 1, 0);
+            snprintf(path, sizeof path, "weights/%s.levels", name);
+            int64_t *levels = numbers_of(path, 255, 2, 1);
             for (long k = 0; k < (long)h * w * c; k++)
-                y->numbers[k] = table[(x->numbers[k] + 32768) / 16];
-            free(table);
+                for (int i = 0; i < 255; i++)
+                    y->numbers[k] += x->numbers[k] >= levels[i];
+            free(levels);
         } else if (!strcmp(kind, "repeat")) {
             for (int r = 0; r < h; r++)
                 for (int k = 0; k < w; k++)

@@ -70,7 +70,7 @@ def test_the_manifest_is_enough_to_read_the_files(tmp_path):
     assert manifest["zeros_read"] == ["global1", "global2", "global3_depthwise"]  # these weights have no margin
     entries = [*manifest["values"], *manifest["sums"], *manifest["pictures"]]
     for layer in manifest["layers"]:
-        entries += [layer[key] for key in ("kernel", "bias", "table") if key in layer]
+        entries += [layer[key] for key in ("kernel", "bias", "levels") if key in layer]
         entries += [by[key] for by in layer.get("rescales", []) for key in ("mult", "shift")]
     assert len(entries) == len(vectors.arrays)
     for entry in entries:

@@ -1,6 +1,7 @@
-"""Tanh in integers: a table of 4,096 bytes, which also maps [-1, 1] to levels and rounds.
+"""Tanh in integers: the least number of each level, found by halving; it also maps [-1, 1] to levels and rounds.
 
-The table is data: whoever ports the network copies it and evaluates no tanh.
+The numbers are data: whoever ports the network copies them and evaluates no tanh. The result is that of the exact tanh
+of every number of 16 bits, rounded to the nearest level.
 """
 
 from typing import Any
@@ -8,38 +9,37 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from npfuse.integer.format import BEFORE_TANH
-
-CELL_BITS = 4  # 16 neighbouring numbers share an entry
-ENTRIES = 1 << (16 - CELL_BITS)
+from npfuse.integer.format import BEFORE_TANH, LEVELS
 
 
-def tanh_table() -> NDArray[np.uint8]:
-    """Return the level of each cell of 16 numbers: rint((tanh(c / 4096) + 1) * 127.5), c the middle of the cell.
+def tanh_levels() -> NDArray[np.int16]:
+    """Return the least number x of each level k from 1 on: (tanh(x / 4096) + 1) * 127.5 is at least k - 1/2 from there.
 
     Returns
     -------
-    ndarray (4096,), uint8; entry i is for the numbers 16 * (i - 2048) to 16 * (i - 2048) + 15
+    ndarray (255,), int16, rising
+
+    Notes
+    -----
+    By the logarithm that is the inverse of tanh: x / 4096 is at least log((2k - 1) / (511 - 2k)) / 2.
 
     Examples
     --------
-    >>> table = tanh_table()
-    >>> table[0], table[2047], table[2048], table[4095]
-    (np.uint8(0), np.uint8(127), np.uint8(128), np.uint8(255))
+    >>> levels = tanh_levels()
+    >>> levels[0], levels[127], levels[128], levels[254]
+    (np.int16(-12764), np.int16(0), np.int16(33), np.int16(12765))
     """
-    first = (np.arange(ENTRIES) - ENTRIES // 2) << CELL_BITS
-    middle = first + ((1 << CELL_BITS) - 1) / 2
-    table: NDArray[np.uint8] = np.rint((np.tanh(middle * BEFORE_TANH.scale) + 1) * 127.5).astype(np.uint8)
-    return table
+    odd = 2 * np.arange(1, LEVELS.high + 1) - 1
+    return np.ceil(np.log(odd / (2 * LEVELS.high - odd)) / (2 * BEFORE_TANH.common_scale)).astype(np.int16)
 
 
-def tanh(x: NDArray[Any], table: NDArray[np.uint8]) -> NDArray[Any]:
-    """Look up the levels of sums.
+def tanh(x: NDArray[Any], levels: NDArray[np.int16]) -> NDArray[Any]:
+    """Return how many levels begin at or below each number.
 
     Parameters
     ----------
     x : ndarray (N, H, W, C), int64 or object, within 16 bits
-    table : ndarray (4096,), of `tanh_table`
+    levels : ndarray (255,), of `tanh_levels`
 
     Returns
     -------
@@ -47,9 +47,9 @@ def tanh(x: NDArray[Any], table: NDArray[np.uint8]) -> NDArray[Any]:
 
     Examples
     --------
-    >>> tanh(np.array([-32768, 0, 32767]), tanh_table())
-    array([  0, 128, 255])
+    >>> tanh(np.array([-32768, -1, 0, 32767]), tanh_levels())
+    array([  0, 127, 128, 255])
     """
-    cells = (x >> CELL_BITS) + ENTRIES // 2
-    levels: NDArray[Any] = table[cells.astype(np.intp)].astype(x.dtype)
-    return levels
+    every = np.searchsorted(levels, np.arange(-(1 << 15), 1 << 15), side="right")  # one of 16 bits each
+    found: NDArray[Any] = every[x.astype(np.intp) + (1 << 15)].astype(x.dtype)
+    return found
