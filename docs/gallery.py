@@ -52,7 +52,8 @@ def make(folder: Path) -> None:
             Image.fromarray(small).save(static / name, quality=88)
             caption = f"{scene}, {escape(title)}"
             picture = f'<img src="../_static/gallery/{name}" alt="{caption}">'
-            lines.append(f"<figure>{picture}<figcaption>{escape(title)}</figcaption></figure>")
+            linked = f'<a href="../_static/gallery/{scene}.html">{picture}</a>'
+            lines.append(f"<figure>{linked}<figcaption>{escape(title)}</figcaption></figure>")
         lines.append("</div>\n")
     page.write_text("\n".join(lines), encoding="utf-8")
     stamp.write_text(made_of)

@@ -246,7 +246,8 @@ def _write_page(
         maps = maps_of_each([picture.pixels for picture in mapped], scored, progress=progress)
     if arguments.weights_map is not None:
         titles, look = [title for title, _ in fused], {"cell_height": arguments.cell_height}
-        sheet = contact_sheet([[share_colours(shares) for shares, _ in maps]], titles[: len(maps)], **look)
+        legend = ["blue: darkest, yellow: brightest"]
+        sheet = contact_sheet([[share_colours(shares) for shares, _ in maps]], titles[: len(maps)], legend, **look)
         write_picture(arguments.weights_map, Picture(pixels=sheet), overwrite=arguments.force)
     if arguments.html is not None:
         html = comparison_page(

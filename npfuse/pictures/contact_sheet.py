@@ -111,7 +111,7 @@ def _check(
     for index, row in enumerate(rows):
         if len(row) != len(captions):
             raise ValueError(
-                f"contact_sheet: row {index} has {len(row)} pictures, expected {len(captions)}, one a caption"
+                f"contact_sheet: row {index} has {len(row)} pictures, expected {len(captions)}, one per caption"
             )
         for column, picture in enumerate(row):
             shape = picture.shape
