@@ -108,7 +108,7 @@ def test_contact_sheet_leaves_its_pictures_unchanged():
         ([[]], [], None, {}, ValueError, "got 1 rows and 0 captions"),
         ([[flat(2, 2, RED)] * 2, [flat(2, 2, RED)]], ["a", "b"], None, {}, ValueError,
          "row 1 has 1 pictures, expected 2, one per caption"),
-        ([[flat(2, 2, RED)]], ["a"], ["x", "y"], {}, ValueError, "got 2 labels, expected 1, one a row"),
+        ([[flat(2, 2, RED)]], ["a"], ["x", "y"], {}, ValueError, "got 2 labels, expected 1, one for each row"),
         ([[np.zeros((2, 2, 4), np.uint8)]], ["a"], None, {}, ValueError,
          r"picture \[0\]\[0\] has shape \(2, 2, 4\), expected \(H, W, 3\) or \(H, W\)"),
         ([[np.zeros((0, 2, 3), np.uint8)]], ["a"], None, {}, ValueError, r"has shape \(0, 2, 3\), .*not empty"),
