@@ -1,8 +1,8 @@
-"""LightFuse and T_CNN as plain Keras layers: training, export and the cross-check against npfuse.
+"""The networks in plain Keras layers: training, export and the cross-check against npfuse.
 
 Nothing in npfuse imports this package, and only this package imports Keras. The models are written by hand from the
 paper and never read npfuse's graphs: two descriptions made apart are what makes the cross-check mean something.
-Run it as ``python -m reference train …`` or ``python -m reference crosscheck …``.
+Run it as ``python -m reference train …`` or ``python -m reference crosscheck …``; ``--help`` lists the commands.
 """
 
 import os

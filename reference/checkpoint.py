@@ -47,7 +47,7 @@ def save_checkpoint(
 
 
 def has_checkpoint(folder: str | Path) -> bool:
-    """Whether the folder holds a checkpoint."""
+    """Tell whether the folder holds a checkpoint."""
     return (Path(folder) / FILE_NAME).is_file()
 
 

@@ -1,7 +1,7 @@
-"""Weights that treat red, green and blue alike: cycle the colours of what goes in, and those of what comes out cycle.
+"""Weights that treat red, green and blue alike: where the input's colours are cycled, the output's are cycled too.
 
-Grey is what cycling does not change, so such a network makes grey of grey, whatever it has learned, and a third as many
-values are free to be learned. Channels are cycled in threes (R, G, B of an exposure, or three hidden units that see
+Cycling does not change grey, so such a network makes grey of grey, whatever it has learned. A third as many values are
+free to be learned. Channels are cycled in threes (R, G, B of an exposure, or three hidden units that see
 each other's colours); one or two that are left over are cycled onto themselves, like a luminance. Nothing of this is
 left in the network that runs: it is ordinary, only its weights repeat.
 """

@@ -39,7 +39,7 @@ class Difference:
 
     @property
     def limit(self) -> float:
-        """What the difference must not exceed."""
+        """Return the limit that the difference must not exceed."""
         return FLOAT32_LIMIT if self.dtype == "float32" else FLOAT64_LIMIT
 
 

@@ -22,7 +22,7 @@ VGG_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
 
 
 def plain_loss(target: tf.Tensor, output: tf.Tensor, shares: tf.Tensor | None = None) -> tf.Tensor:
-    """L1 + MSE + (1 - SSIM), each a mean over all values.
+    """Return L1 + MSE + (1 - SSIM), each a mean over all values.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def plain_loss(target: tf.Tensor, output: tf.Tensor, shares: tf.Tensor | None = 
 
 
 def tone_loss(target: tf.Tensor, output: tf.Tensor, shares: tf.Tensor | None = None, log_mse: float = 0.0) -> tf.Tensor:
-    """Error of pixels + (1 - SSIM) + 0.5 (1 - cosine of the colours of 8x8 means).
+    """Return the error of pixels + (1 - SSIM) + 0.5 (1 - cosine of the colours of 8x8 means).
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def tone_loss(target: tf.Tensor, output: tf.Tensor, shares: tf.Tensor | None = N
 
 
 def ssim(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
-    """Structural similarity of pictures in [0, 1], the mean over pictures, pixels and channels.
+    """Return the structural similarity of pictures in [0, 1], the mean over pictures, pixels and channels.
 
     Parameters
     ----------
@@ -171,7 +171,7 @@ def _vgg19(weights_path: str | Path | None) -> keras.Model:
 
 
 def undecided(sums: tf.Tensor, block: int = 16) -> tf.Tensor:
-    """How far hidden units change sign within blocks of pixels: 0 where each is on, or off, in the whole of each block.
+    """Measure how far hidden units change sign within blocks of pixels; 0 where each is on, or off, in a whole block.
 
     Of each unit and block, the smaller of how far its sum rises above 0 and how far it falls below, in the mean; in
     units of the sum's own standard deviation, which is held constant, so that small weights gain nothing.

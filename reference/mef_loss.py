@@ -84,7 +84,7 @@ def loss(wanted: Sequence[Any], fused: tf.Tensor, weights: Sequence[float]) -> t
 
 
 def quality(fused: tf.Tensor, lumas: tf.Tensor, mixture: tf.Tensor, brightness: tf.Tensor | None = None) -> tf.Tensor:
-    """MEF-SSIM of one scale, times its luminance term where brightness is given; 1 is the most.
+    """Return MEF-SSIM of one scale, times its luminance term where brightness is given; 1 is the most.
 
     Parameters
     ----------

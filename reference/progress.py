@@ -1,4 +1,4 @@
-"""Progress of a training run on stderr: npfuse's bar on a terminal, one line an epoch elsewhere."""
+"""Progress of a training run on stderr: npfuse's bar on a terminal, one line per epoch elsewhere."""
 
 import sys
 import time
@@ -24,13 +24,13 @@ class Progress:
         self.started = self.epoch_started = time.monotonic()
 
     def step(self, epoch: int, step: int, loss: float) -> None:
-        """Step `step` (from 1) of epoch `epoch` (from 1) is done, with the mean loss of the epoch so far."""
+        """Report that a step of an epoch is done, both counted from 1, with the mean loss of the epoch so far."""
         done = (epoch - 1 - self.first_epoch) * self.steps + step
         steps = (self.epochs - self.first_epoch) * self.steps
         self.bar(done, steps, f"epoch {epoch}/{self.epochs}, loss {loss:.4f}")
 
     def epoch(self, epoch: int, loss: float, note: str = "") -> None:
-        """Epoch `epoch` is done."""
+        """Report that epoch `epoch` is done."""
         now = time.monotonic()
         left = (now - self.started) / (epoch - self.first_epoch) * (self.epochs - epoch)
         per_step = (now - self.epoch_started) / self.steps

@@ -42,7 +42,7 @@ def fuse_scene(model: keras.Model, scene: Scene, margin: int = 0) -> Array:
 
 
 def score(model: keras.Model, scenes: Sequence[Scene], margin: int = 0) -> Scores:
-    """PSNR (dB) and SSIM of the fused whole pictures against their labels.
+    """Return PSNR (dB) and SSIM of the fused whole pictures against their labels.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def score(model: keras.Model, scenes: Sequence[Scene], margin: int = 0) -> Score
 
 
 def format_scores(scores: Scores) -> str:
-    """One line: the mean, then every scene.
+    """Return scores in one line: the mean, then every scene.
 
     Examples
     --------
@@ -69,13 +69,13 @@ def format_scores(scores: Scores) -> str:
 
 
 def warn_of_dead_channels(model: keras.Model, scenes: Sequence[Scene], progress: Progress) -> None:
-    """Say so if an output channel of DetailNet is zero everywhere: its last ReLU never wakes up again."""
+    """Print a warning if an output channel of DetailNet is 0 everywhere: its last ReLU has died, and learns no more."""
     for channel in dead_channels(model, scenes):
         progress.line(f"warning: channel {channel} of DetailNet's output is always 0; try another --seed")
 
 
 def dead_channels(model: keras.Model, scenes: Sequence[Scene]) -> list[int]:
-    """Output channels of LightFuse's DetailNet that are 0 on every pixel of a coarse grid over the scenes.
+    """Return the output channels of LightFuse's DetailNet that are 0 on every pixel of a coarse grid over the scenes.
 
     Parameters
     ----------

@@ -166,7 +166,7 @@ def _read_rgb(path: Path) -> Array:
 
 
 def patch_starts(length: int, patch: int = PATCH) -> list[int]:
-    """First rows (or columns) of the patches along one axis: stride `patch`, the last one ending at the border.
+    """Return the first row (or column) of each patch along one axis: stride `patch`, the last ending at the border.
 
     Examples
     --------

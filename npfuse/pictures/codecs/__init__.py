@@ -1,1 +1,1 @@
-"""The kinds of files, one a module (TIFF three): what each can hold, read and written."""
+"""The kinds of files, one per module (TIFF has three): what each can hold, read and written."""

@@ -142,7 +142,7 @@ def _with_those_below(block: bytes | bytearray, endian: str, start: int) -> list
 
 
 def resolution_of(tags: Mapping[int, Any]) -> tuple[float, float] | None:
-    """Return rows and columns of pixels an inch from the tags of a directory, or None."""
+    """Return the resolution, rows and columns of pixels per inch, from the tags of a directory, or None."""
     try:
         columns, rows = float(tags[Base.XResolution]), float(tags[Base.YResolution])
         unit = {2: 1.0, 3: 2.54}[tags.get(Base.ResolutionUnit, 2)]  # an inch, a centimetre
@@ -152,7 +152,7 @@ def resolution_of(tags: Mapping[int, Any]) -> tuple[float, float] | None:
 
 
 def resolution_of_block(block: bytes) -> tuple[float, float] | None:
-    """Return rows and columns of pixels an inch from an EXIF block, or None."""
+    """Return the resolution, rows and columns of pixels per inch, from an EXIF block, or None."""
     try:
         with quiet():
             return resolution_of(read_directory(io.BytesIO(block)))
