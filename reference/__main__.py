@@ -116,7 +116,7 @@ def train_command(argv: Sequence[str]) -> int:
 
 
 def train_parser() -> argparse.ArgumentParser:
-    """Return the parser of ``train``: attributes of `reference.train.Job`, and those of a recipe that may be changed."""
+    """Return the parser of ``train``: attributes of a `reference.train.Job` and of a recipe."""
     parser = _OneLineParser(
         prog="python -m reference train",
         description="Train LightFuse, T_CNN or ToneFuse on folders of scenes and write npfuse's weights file.",
