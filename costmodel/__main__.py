@@ -6,18 +6,20 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from runpy import run_path
 from typing import NoReturn
 
 from costmodel.card_table import card_table
 from costmodel.conventions import CONVENTIONS, Convention, convention_named
-from costmodel.keras_file import read_keras_file
 from costmodel.layer_table import layer_table
 from costmodel.machine import MACHINES, Machine, machine_named
+from costmodel.networks.folding import folded
+from costmodel.networks.reading import read_network
 from costmodel.report import (
     Subject,
     all_subjects,
-    graph_subject,
     model_subject,
+    network_subject,
     resources_table,
     running_table,
     table_3,
@@ -73,7 +75,25 @@ def _parser() -> argparse.ArgumentParser:
     networks = report.add_mutually_exclusive_group()
     models = ", ".join(METHODS)
     networks.add_argument("--model", help=f"one network: {models}")
-    networks.add_argument("--keras", metavar="FILE", type=Path, help="the network in a Keras 3 .keras file")
+    networks.add_argument(
+        "--network", "--keras", metavar="FILE", type=Path, help="the network in a .keras, .h5 or .onnx file"
+    )
+    report.add_argument(
+        "--input-size",
+        metavar="NAME=WxH",
+        action="append",
+        default=[],
+        help="with --network: size of one of its inputs, where it is not --size",
+    )
+    report.add_argument(
+        "--fold", action="store_true", help="with --network: fold normalisation by stored moments into convolutions"
+    )
+    report.add_argument(
+        "--rules",
+        metavar="FILE.py",
+        type=Path,
+        help="with --network: a Python file with rules for own layers, run",
+    )
     report.add_argument("--layers", action="store_true", help=f"one row a layer (of {DEFAULT_MODEL} unless named)")
     report.add_argument("--size", metavar="WxH", default=DEFAULT_SIZE, help="of the pictures (default: %(default)s)")
     report.add_argument("--convention", default="paper", help=f"one of {', '.join(CONVENTIONS)} (default: %(default)s)")
@@ -176,8 +196,14 @@ def _report(arguments: argparse.Namespace) -> str:
 
 def _subject(arguments: argparse.Namespace, height: int, width: int) -> Subject | None:
     """Return the network that the arguments name, if any."""
-    if arguments.keras is not None:
-        return graph_subject(read_keras_file(arguments.keras, height, width))
+    if arguments.network is not None:
+        if arguments.rules is not None:
+            run_path(str(arguments.rules))
+        network = read_network(arguments.network, height, width, _input_sizes(arguments.input_size))
+        return network_subject(folded(network) if arguments.fold else network)
+    for name in ("input_size", "fold", "rules"):
+        if getattr(arguments, name):
+            raise ValueError(f"--{name.replace('_', '-')} is given, expected it with --network only")
     return model_subject(arguments.model, height, width) if arguments.model is not None else None
 
 
@@ -235,6 +261,18 @@ def _measured(subject: Subject | None, height: int, width: int) -> list[Table]:
     tables = [time_table(subjects, one_core(), example_pixels(height, width), progress)]
     known = [subject for subject in subjects if subject.model]
     return [*tables, memory_table(known, progress)] if known else tables
+
+
+def _input_sizes(texts: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Return (height, width) by input of texts like NAME=WxH."""
+    sizes = {}
+    for text in texts:
+        name, equals, size = text.rpartition("=")
+        if not equals or not name:
+            raise ValueError(f"input size is {text!r}, expected NAME=WxH")
+        width, height = _size(size)
+        sizes[name] = height, width
+    return sizes
 
 
 def _size(text: str) -> tuple[int, int]:

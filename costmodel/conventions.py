@@ -18,7 +18,7 @@ class Work:
     convolution_macs : multiply-adds of convolutions with learned kernels; padded and cropped taps count
     resizing_macs : multiply-adds of resizing, by a fixed kernel or by interpolation weights; multiplying by 1 counts
     additions, multiplications, comparisons, divisions : that are no part of a multiply-add: biases, elementwise work
-    functions : square roots and hyperbolic tangents, each as one
+    functions : square roots, exponentials, logarithms, hyperbolic tangents and sigmoids, each as one
 
     Examples
     --------
@@ -48,6 +48,10 @@ class Work:
     def __add__(self, that: Self) -> Self:
         """Add kind by kind."""
         return type(self)(**{f.name: getattr(self, f.name) + getattr(that, f.name) for f in fields(self)})
+
+    def __mul__(self, times: int) -> Self:
+        """Repeat the work so many times."""
+        return type(self)(**{f.name: getattr(self, f.name) * times for f in fields(self)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +100,7 @@ _ALL = (
         name="flops-all",
         unit="FLOPs",
         sentence="2 FLOPs a multiply-add, of the convolutions and of resizing, and 1 each for every other addition, "
-        "multiplication, comparison, division, square root and tanh (biases, activations, normalisation, sums)",
+        "multiplication, comparison, division, root, exponential and tanh (biases, activations, normalisation, sums)",
         weights={
             "convolution_macs": 2,
             "resizing_macs": 2,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from costmodel.conventions import Work
-from costmodel.counts import FLOAT32_BYTES
+from npfuse.graph_memory import FLOAT32_BYTES
 
 SOURCE = "Horowitz, ISSCC 2014, Fig. 1.1.9: 45 nm, 0.9 V; an estimate, without instructions, registers and caches"
 

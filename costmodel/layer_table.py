@@ -26,7 +26,7 @@ def layer_table(cost: GraphCost, convention: Convention, machine: Machine | None
     """
     columns = [
         Column(key="layer", header="layer", meaning="name of the node"),
-        Column(key="operator", header="operator", meaning="class of npfuse.ops"),
+        Column(key="operator", header="operator", meaning="class of npfuse.ops, or of its own framework"),
         Column(key="inputs", header="inputs", meaning="names of the values that it reads"),
         Column(key="output", header="output", meaning="height x width x channels of the output"),
         Column(
@@ -53,7 +53,7 @@ def layer_table(cost: GraphCost, convention: Convention, machine: Machine | None
         Column(
             key="other",
             header="other",
-            meaning="other operations: multiplications, comparisons, divisions, square roots, tanh",
+            meaning="other operations: multiplications, comparisons, divisions, roots, exponentials, tanh",
             kind="integer",
         ),
         Column(key="read_bytes", header="read MiB", meaning="bytes read, inputs and weights", kind="mib", digits=2),

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfuse.graph import Graph
+from npfuse.ops import Operator, Resize
 from npfuse.ops.operator import Pair
 
 PHASES = 16  # positions tried; strides and resizing of up to this factor shift the window between neighbours
@@ -59,8 +60,7 @@ def reaches(graph: Graph, axis: int) -> dict[str, dict[str, Reach]]:
         parts: dict[str, list[Reach]] = {}
         for name in dict.fromkeys(node.inputs):
             n = graph.shapes[name][axis]
-            spans = np.array([node.op.input_span(axis, i, i + 1, n) for i in range(length)])
-            first, stop = spans[:, 0].clip(0, n), spans[:, 1].clip(0, n)
+            first, stop = (end.clip(0, n) for end in spans(node.op, axis, length, n))
             empty = first >= stop  # between the stamps of a transposed convolution
             first = np.where(empty, 0, first)
             stop = np.where(empty, 1, stop)
@@ -74,6 +74,28 @@ def reaches(graph: Graph, axis: int) -> dict[str, dict[str, Reach]]:
             for source, reads in parts.items()
         }
     return found
+
+
+def spans(op: Operator, axis: int, length: int, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the first and one past the last input position that each of the output positions reads.
+
+    Parameters
+    ----------
+    op : Operator
+    axis : 0 for rows, 1 for columns
+    length, n : of its output and of its input along the axis
+
+    Returns
+    -------
+    first, stop : ndarray (length,) of int64, which may reach beyond [0, n)
+    """
+    if isinstance(op, Resize):  # looks positions up
+        found = np.array([op.input_span(axis, i, i + 1, n) for i in range(length)])
+        return found[:, 0], found[:, 1]
+    positions = np.arange(length)
+    # All others work positions out by arithmetic, which arrays do as well.
+    first, stop = op.input_span(axis, positions, positions + 1, n)  # type: ignore[arg-type]
+    return np.broadcast_to(first, length), np.broadcast_to(stop, length)
 
 
 def receptive_fields(graph: Graph) -> dict[str, Mapping[str, Pair]]:

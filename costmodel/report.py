@@ -10,10 +10,11 @@ from costmodel.counts import GraphCost, count
 from costmodel.energy import PRECISIONS, SOURCE, energy
 from costmodel.execution import StepCost, fused_steps, steps
 from costmodel.machine import Machine, predicted_s
+from costmodel.networks.description import Network
 from costmodel.published import FLOPS_CONVENTION, NOT_PUBLISHED, PAPER, RATIOS, TABLE_3, Reading
 from costmodel.tables import Column, Table, Value, decimal, integer
 from npfuse.graph import Graph
-from npfuse.graph_memory import Peak, peak
+from npfuse.graph_memory import FLOAT32_BYTES, Peak, peak
 from npfuse.methods import METHODS, Method
 from npfuse.models import build
 
@@ -24,7 +25,7 @@ KIND_MEANINGS = {
     "multiplications": "other multiplications",
     "comparisons": "comparisons",
     "divisions": "divisions",
-    "functions": "square roots and hyperbolic tangents",
+    "functions": "roots, exponentials, sigmoids and hyperbolic tangents",
 }
 
 
@@ -40,6 +41,7 @@ class Subject:
     height, width : of the result, by whose pixels costs are divided
     model : key of `npfuse.methods.METHODS`, if npfuse fuses with it; None for somebody else's network
     notes : why it differs from the paper's, and what is left out
+    network : that the graph is of, read from a file
     """
 
     name: str
@@ -49,6 +51,7 @@ class Subject:
     width: int
     model: str | None = None
     notes: tuple[str, ...] = ()
+    network: Network | None = None
 
     @property
     def pixels(self) -> int:
@@ -58,7 +61,7 @@ class Subject:
     @cached_property
     def cost(self) -> GraphCost:
         """What the graph costs, once."""
-        return count(self.graph)
+        return count(self.network or self.graph)
 
     @cached_property
     def steps(self) -> tuple[StepCost, ...]:
@@ -73,8 +76,11 @@ class Subject:
     @cached_property
     def peaks(self) -> tuple[Peak, Peak]:
         """The peak memory operator by operator, and fused."""
-        fused = METHODS[self.model].peak(self.height, self.width) if self.model else peak(self.graph, merge=True)
-        return peak(self.graph, merge=False), fused
+        size = max(self.network.value_bytes.values()) if self.network else FLOAT32_BYTES
+        alone = peak(self.graph, merge=False, element_bytes=size)
+        if self.model:
+            return alone, METHODS[self.model].peak(self.height, self.width)
+        return alone, peak(self.graph, merge=True, element_bytes=size)
 
     @property
     def grid(self) -> str:
@@ -113,10 +119,11 @@ def all_subjects(height: int, width: int) -> list[Subject]:
     return [model_subject(name, height, width) for name in names]
 
 
-def graph_subject(graph: Graph) -> Subject:
+def network_subject(network: Network) -> Subject:
     """Return somebody else's network, which runs once."""
+    graph = network.graph
     height, width, _ = graph.shapes[graph.outputs[0]]
-    return Subject(name=graph.name, graph=graph, runs=1, height=height, width=width)
+    return Subject(name=graph.name, graph=graph, runs=1, height=height, width=width, network=network)
 
 
 def table_3(convention: Convention) -> Table:
@@ -282,7 +289,7 @@ def _resources(subject: Subject, machine: Machine | None) -> tuple[Value, ...]:
     times = [1e3 * runs * predicted_s(walk, machine) for walk in walks] if machine else []
     return (
         subject.name,
-        cost.parameters * cost.element_bytes,
+        cost.weight_bytes,
         *(peak.bytes for peak in subject.peaks),
         *moved,
         *(end for ends in energies for end in ends),

@@ -19,8 +19,8 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from costmodel.counts import operator_cost
-from costmodel.receptive_field import reaches
+from costmodel.receptive_field import reaches, spans
+from costmodel.rules import operator_cost
 from npfuse.graph import Graph, Node
 from npfuse.ops import Tanh
 
@@ -180,9 +180,9 @@ def _last_uses(graph: Graph, arrival: Mapping[str, NDArray[np.int64]]) -> dict[s
             if name not in needed:
                 continue
             n = graph.shapes[name][0]
-            for row, time in enumerate(arrival[node.name]):
-                first, stop = node.op.input_span(0, row, row + 1, n)
-                part = slice(max(first, 0), min(stop, n))
+            firsts, stops = spans(node.op, 0, len(arrival[node.name]), n)
+            for first, stop, time in zip(firsts.clip(0), stops.clip(max=n), arrival[node.name], strict=True):
+                part = slice(first, stop)
                 needed[name][part] = np.maximum(needed[name][part], time)
     return needed
 

@@ -31,7 +31,7 @@ from pathlib import Path
 
 import numpy as np
 
-from costmodel.counts import operator_cost
+from costmodel.rules import operator_cost
 from npfuse import padding
 from npfuse.engine.compiled import aligned_empty
 from npfuse.fast import FAST

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from costmodel import CONVENTIONS, Work, count, operator_cost
-from costmodel.counts import RULES
+from costmodel.rules import RULES
 from npfuse.graph import Graph, GraphBuilder
 from npfuse.models import MODELS, deepfuse, lightfuse
 from npfuse.ops import (

@@ -234,7 +234,9 @@ def test_columns_say_what_they_mean(capsys):
         (["--format", "xml"], "format is 'xml', expected one of text, markdown, csv, json, latex"),
         (["--machine", "pi9"], "machine is 'pi9', expected one of here, "),
         (["--keras", "missing.keras"], "missing.keras: No such file or directory"),
-        (["--keras", __file__], f"{__file__}: file is no zip archive"),
+        (["--network", __file__], f"{__file__}: ending is '.py', expected one of .keras, .h5, .hdf5, .onnx"),
+        (["--fold"], "--fold is given, expected it with --network only"),
+        (["--network", "x.onnx", "--input-size", "8x8"], "input size is '8x8', expected NAME=WxH"),
     ],
 )
 def test_wrong_input_is_one_line_on_stderr_and_status_2(capsys, arguments, message):
@@ -252,7 +254,7 @@ def test_wrong_input_is_one_line_on_stderr_and_status_2(capsys, arguments, messa
         (["report", "--bogus"], "costmodel: unrecognized arguments: --bogus\n"),
         (
             ["report", "--model", "t_cnn", "--keras", "x"],
-            "costmodel report: argument --keras: not allowed with argument --model\n",
+            "costmodel report: argument --network/--keras: not allowed with argument --model\n",
         ),
     ],
 )
@@ -313,7 +315,7 @@ from costmodel.__main__ import main
 with contextlib.redirect_stdout(io.StringIO()):
     for arguments in ([], ["--layers"], ["--model", "deepfuse", "--machine", "pi4"]):
         assert main(["report", *arguments]) == 0
-heavy = {"numba", "keras", "tensorflow", "h5py", "matplotlib"} & {name.split(".")[0] for name in sys.modules}
+heavy = {"numba", "keras", "tensorflow", "h5py", "onnx", "matplotlib"} & {name.split(".")[0] for name in sys.modules}
 print(sorted(heavy))
 """
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -1,7 +1,7 @@
 """Every operator has all its pieces; a failure names the ones that are missing.
 
 To add an operator: its definition in npfuse/ops/, a line of import in npfuse/ops/__init__.py, its compiled twin in
-npfuse/fast/, a rule in costmodel/counts.py, and its tests; then either its counterparts in the benchmarks and
+npfuse/fast/, a rule in costmodel/rules.py, and its tests; then either its counterparts in the benchmarks and
 exporters, or its name in LEFT_OUT below.
 """
 
@@ -70,10 +70,10 @@ def missing_pieces(name, op):
         yield "its name in npfuse.ops"
     if not is_there(f"npfuse.fast.{name}"):
         yield f"npfuse/fast/{name}.py"
-    if not is_there("costmodel.counts"):
-        yield "costmodel/counts.py"
-    elif op not in importlib.import_module("costmodel.counts").RULES:
-        yield "a rule in costmodel.counts.RULES"
+    if not is_there("costmodel.rules"):
+        yield "costmodel/rules.py"
+    elif op not in importlib.import_module("costmodel.rules").RULES:
+        yield "a rule in costmodel.rules.RULES"
     if not (TESTS / f"test_{name}.py").is_file():
         yield f"tests/ops/test_{name}.py"
     for file in sorted({EXPORT, BENCHMARK, PEER} - LEFT_OUT.get(op.__name__, set())):
