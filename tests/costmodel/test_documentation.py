@@ -89,5 +89,5 @@ def test_conventions_are_documented_by_their_names():
 
 def test_the_example_runs():
     result = doctest.testfile(str(PAGE), module_relative=False)
-    assert result.attempted == 6
+    assert result.attempted == 8
     assert result.failed == 0
