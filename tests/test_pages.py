@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from npfuse.cli import main
+from npfuse.pages.comparison_page import NamedPicture, comparison_page
 from npfuse.pages.evaluation_page import long_side_for
 from npfuse.pages.page import page
 from npfuse.pages.viewed_scene import Layer, shrunk, viewed_scene
@@ -151,6 +152,36 @@ def test_both_pictures_are_zoomed_and_moved_together_and_stay_on_the_stage(brows
     assert browser.run("viewer.view.x >= viewer.stage.clientWidth * (1 - viewer.view.scale) - 1e-6")
     browser.press("0")
     assert browser.run("viewer.view") == {"scale": 1, "x": 0, "y": 0}
+
+
+@needs_chromium
+def test_reduced_copies_are_told_and_rows_and_columns_are_those_of_the_pictures(browser, tmp_path):
+    dark, bright = (np.kron(x, np.ones((4, 4, 1), np.uint8)) for x in random_pair((24, 36, 3)))
+    path = tmp_path / "page.html"
+    exposures, results = [NamedPicture("a", dark), NamedPicture("b", bright)], [NamedPicture("result", bright)]
+    path.write_text(comparison_page("reduced", exposures, results, long_side=36))
+    browser.open(path)
+    told = "reduced copies: 24x36 of 96x144 pixels (height x width)"
+    assert browser.run("viewer.readout.textContent") == told
+    browser.run("viewer.read({ x: viewer.stage.clientWidth / 2, y: viewer.stage.clientHeight / 4 })")
+    assert browser.run("viewer.readout.textContent").startswith("row 24, column 72: left ")
+    browser.run("viewer.stage.dispatchEvent(new PointerEvent('pointerleave'))")
+    assert browser.run("viewer.readout.textContent") == told
+    assert_clean(browser, path)
+
+
+@needs_chromium
+def test_the_wheel_zooms_in_and_scrolls_the_page_where_there_is_nothing_to_zoom_out(browser, comparison):
+    browser.open(comparison)
+    turned = (
+        "((deltaY) => { const event = new WheelEvent('wheel', { deltaY, cancelable: true });"
+        " viewer.stage.dispatchEvent(event); return event.defaultPrevented; })"
+    )
+    assert not browser.run(f"{turned}(100)")
+    assert browser.run(f"{turned}(-100)")
+    assert browser.run("viewer.view.scale") > 1
+    assert browser.run(f"{turned}(100)")
+    assert browser.run("viewer.view.scale") == 1
 
 
 @needs_chromium
