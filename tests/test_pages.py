@@ -271,6 +271,19 @@ def test_compare_writes_a_sheet_of_maps(tmp_path, monkeypatch):
     assert read_picture("maps.png").pixels.std() > 10
 
 
+def test_compare_rounds_pictures_of_16_bits_and_says_so_once_a_file(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name, pixels in zip("ab", random_pair((40, 50, 3)), strict=True):
+        write_picture(f"{name}.png", Picture(pixels=pixels.astype(np.uint16) * 257))
+        write_picture(f"{name}8.png", Picture(pixels=pixels))
+    options = ["--methods", "mertens", "--result", "other=b.png", "-o"]
+    assert main(["compare", "a.png", "b8.png", *options, "wide.png"]) == 0
+    told = capsys.readouterr().err
+    assert told.count("a.png: uint16 rounded to 8 bits") == told.count("b.png: uint16 rounded to 8 bits") == 1
+    assert main(["compare", "a8.png", "b8.png", *options, "narrow.png"]) == 0
+    assert np.array_equal(read_picture("wide.png").pixels, read_picture("narrow.png").pixels)
+
+
 def test_compare_needs_an_output(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["compare", "a.png", "b.png"]) == 2

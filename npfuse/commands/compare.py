@@ -1,6 +1,7 @@
 """The commands `npfuse compare`, `rank` and `figure`: methods side by side on sheets, blind if asked for."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from random import SystemRandom
@@ -15,7 +16,9 @@ from npfuse.pages.viewed_scene import COPY_SIDE
 from npfuse.picture_shares import share_colours
 from npfuse.pictures.atomic import write_text
 from npfuse.pictures.contact_sheet import contact_sheet
+from npfuse.pictures.picture import shown
 from npfuse.pictures.reading import Picture, check_writable, read_picture, write_picture
+from npfuse.pictures.writing import to_8_bits
 from npfuse.scoring.blind import LETTERS, agreement, read_key, read_ranking, shuffled, standings, write_key
 from npfuse.scoring.comparison import CELL_HEIGHT, FIGURES, Zoom, check_zooms, fuse_by_all, lay_out, maps_of_each
 from npfuse.scoring.evaluation import Candidate, candidates, printable
@@ -213,7 +216,7 @@ def _compare(arguments: argparse.Namespace) -> None:
                 progress=None if folder else progress,
             )
             for title, path in arguments.result:
-                fused.append((title, _read_alike([paths[0], _result_of(path, name)])[1]))
+                fused.append((title, _read_alike([_result_of(path, name)], (paths[0], pictures[0]))[0]))
             if arguments.blind:
                 fused = shuffled(fused, random)
                 key[name] = [title for title, _ in fused]
@@ -238,7 +241,7 @@ def _write_page(
     fused: list[tuple[str, NDArray[np.uint8]]],
 ) -> None:
     """Write the page and the sheet of maps of one scene."""
-    labels = [] if arguments.label is None else _read_alike([arguments.exposures[0], arguments.label])[1:]
+    labels = [] if arguments.label is None else _read_alike([arguments.label], (arguments.exposures[0], pictures[0]))
     named = [NamedPicture(path.name, pixels) for path, pixels in zip(arguments.exposures, pictures, strict=True)]
     exposures = sorted(named, key=lambda picture: float(picture.pixels.mean()))
     mapped = [exposures[0], exposures[-1]] if arguments.pair else exposures
@@ -261,15 +264,20 @@ def _write_page(
         write_text(arguments.html, html, overwrite=arguments.force)
 
 
-def _read_alike(paths: Sequence[Path]) -> list[NDArray[np.uint8]]:
-    """Read pictures of 8 bits and one shape."""
+def _read_alike(
+    paths: Sequence[Path], first: "tuple[Path, NDArray[np.uint8]] | None" = None
+) -> list[NDArray[np.uint8]]:
+    """Read pictures of the shape of the first, or of one that was read before; more than 8 bits are rounded."""
     pictures: list[NDArray[np.uint8]] = []
     for path in paths:
         pixels = read_picture(path).pixels
-        if pictures and pixels.shape != pictures[0].shape:
-            raise ValueError(f"{path}: shape is {pixels.shape}, expected {pictures[0].shape} as {paths[0]}")
+        if first is not None and pixels.shape != first[1].shape:
+            raise ValueError(f"{path}: shape is {pixels.shape}, expected {first[1].shape} as {first[0]}")
         if pixels.dtype != np.uint8:
-            raise ValueError(f"{path}: sample type is {pixels.dtype}, expected uint8: a sheet has 8 bits")
+            told = f"{pixels.dtype} rounded to 8 bits, which sheets and pages have"
+            print(f"npfuse: {shown(path)}: {told}", file=sys.stderr)
+            pixels = to_8_bits(pixels, shown(path))
+        first = first or (path, pixels)
         pictures.append(pixels)
     return pictures
 
