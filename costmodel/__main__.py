@@ -3,8 +3,9 @@
 import argparse
 import os
 import re
+import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from runpy import run_path
 from typing import NoReturn
@@ -15,6 +16,7 @@ from costmodel.layer_table import layer_table
 from costmodel.machine import MACHINES, Machine, machine_named
 from costmodel.networks.folding import folded
 from costmodel.networks.reading import read_network
+from costmodel.paper_table import table_3, times_table
 from costmodel.report import (
     Subject,
     all_subjects,
@@ -22,18 +24,20 @@ from costmodel.report import (
     network_subject,
     resources_table,
     running_table,
-    table_3,
     work_table,
 )
 from costmodel.streaming import streaming
 from costmodel.streaming_table import REUSE, hardware_table, streaming_table
-from costmodel.tables import FORMATS, Table
+from costmodel.tables import FORMATS, WIDTH, Table, Value, csv_text, json_text, text
 from costmodel.this_machine import one_core, this_machine
+from npfuse import __version__
 from npfuse.methods import METHODS
 from npfuse.padding import on_grid
+from npfuse.pictures.atomic import written_in_place
 
 DEFAULT_SIZE = "1344x896"
 DEFAULT_MODEL = "lightfuse"
+LEAST_WIDTH = 40  # columns of text
 PLOT_MACHINE = "i7-8565u"  # where --machine names none: the paper's
 
 
@@ -49,12 +53,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         run: Callable[[argparse.Namespace], str] = arguments.run
-        text = run(arguments)
+        printed = run(arguments)
     except OSError as error:
         return _fail(f"{error.filename}: {error.strerror}" if error.strerror else str(error))
     except ValueError as error:
         return _fail(str(error))
-    print(text, flush=True)
+    print(printed, flush=True)
     return 0
 
 
@@ -74,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     networks = report.add_mutually_exclusive_group()
     models = ", ".join(METHODS)
-    networks.add_argument("--model", help=f"one network: {models}")
+    networks.add_argument("--model", nargs="+", metavar="M", help=f"one network, or several side by side: {models}")
     networks.add_argument(
         "--network", "--keras", metavar="FILE", type=Path, help="the network in a .keras, .h5 or .onnx file"
     )
@@ -97,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--layers", action="store_true", help=f"one row a layer (of {DEFAULT_MODEL} unless named)")
     report.add_argument("--size", metavar="WxH", default=DEFAULT_SIZE, help="of the pictures (default: %(default)s)")
     report.add_argument("--convention", default="paper", help=f"one of {', '.join(CONVENTIONS)} (default: %(default)s)")
-    report.add_argument("--format", default="text", help=f"one of {', '.join(FORMATS)} (default: %(default)s)")
+    _add_form(report)
     report.add_argument(
         "--machine",
         help=f"predict the time on: here (measured once), {', '.join(MACHINES)}, or the machine of a .toml file",
@@ -131,9 +135,44 @@ def _parser() -> argparse.ArgumentParser:
     executed.add_argument("under", metavar="UNDER", type=Path)
     executed.add_argument("over", metavar="OVER", type=Path)
     executed.add_argument("--weights", metavar="W", default=DEFAULT_MODEL, help="bundled name or file (%(default)s)")
-    executed.add_argument("--format", default="text", help=f"one of {', '.join(FORMATS)} (default: %(default)s)")
+    _add_form(executed)
     executed.set_defaults(run=_executed)
     return parser
+
+
+def _add_form(command: argparse.ArgumentParser) -> None:
+    """Add the options of how tables are written."""
+    command.add_argument("--format", default="text", help=f"one of {', '.join(FORMATS)} (default: %(default)s)")
+    command.add_argument(
+        "--width", type=int, metavar="N", help="columns of text (default: the terminal's; a wide table goes on below)"
+    )
+    command.add_argument("--out", type=Path, metavar="FOLDER", help="write csv into a folder, a file a table")
+
+
+def _written(tables: Sequence[Table], arguments: argparse.Namespace, about: Mapping[str, Value]) -> str:
+    """Return tables in the form that was asked for; csv of several goes into files, whose names are returned."""
+    if arguments.out is not None and arguments.format != "csv":
+        raise ValueError(f"--out is given with --format {arguments.format}, expected csv, which is a table a file")
+    if arguments.out is not None:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        paths = [arguments.out / f"{table.name}.csv" for table in tables]
+        for path, table in zip(paths, tables, strict=True):
+            with written_in_place(path, overwrite=True) as file:
+                file.write((csv_text([table]) + "\n").encode())
+        return "\n".join(map(str, paths))
+    if arguments.format == "csv" and len(tables) > 1:
+        names = ", ".join(table.name for table in tables)
+        raise ValueError(f"csv is of {len(tables)} tables ({names}), expected --out FOLDER, for a file each")
+    if arguments.format == "json":
+        return json_text(tables, about)
+    if arguments.format != "text":
+        return FORMATS[arguments.format](tables)
+    width = arguments.width
+    if width is None:
+        width = shutil.get_terminal_size((WIDTH, 24)).columns
+    if width < LEAST_WIDTH:
+        raise ValueError(f"width is {width}, expected at least {LEAST_WIDTH}")
+    return text(tables, width)
 
 
 def _executed(arguments: argparse.Namespace) -> str:
@@ -154,7 +193,8 @@ def _executed(arguments: argparse.Namespace) -> str:
     title = f"{weights.label} on {arguments.under} and {arguments.over}, {a.shape[1]}x{a.shape[0]}: executed and static"
     height, width = on_grid(*a.shape[:2])
     layers = count(weights.graph(height, width)).layers
-    return FORMATS[arguments.format]([executed_table(layers, count_executed(*pair, weights), title)])
+    table = executed_table(layers, count_executed(*pair, weights), title)
+    return _written([table], arguments, {"version": __version__, "size": f"{a.shape[1]}x{a.shape[0]}"})
 
 
 def _check_format(name: str) -> None:
@@ -167,7 +207,8 @@ def _report(arguments: argparse.Namespace) -> str:
     _check_format(arguments.format)
     convention = convention_named(arguments.convention)
     width, height = _size(arguments.size)
-    subject = _subject(arguments, height, width)
+    subjects = _subjects(arguments, height, width)
+    subject = subjects[0] if subjects else None
     machine = _machine(arguments.machine) if arguments.machine is not None else None
     if arguments.measure and (machine or arguments.layers):
         given = "--machine" if machine else "--layers"
@@ -182,29 +223,40 @@ def _report(arguments: argparse.Namespace) -> str:
             arguments.plot,
         )
     if arguments.measure:
-        tables = _measured(subject, height, width)
+        tables = _measured(subjects, height, width)
     elif arguments.streaming:
         tables = _streaming(subject or model_subject(DEFAULT_MODEL, height, width), machine, arguments.reuse)
     elif arguments.layers:
         tables = [_layers(subject or model_subject(DEFAULT_MODEL, height, width), convention, machine)]
+    elif len(subjects) > 1:
+        tables = _several(subjects, convention, machine)
     elif subject:
         tables = _one(subject, convention, machine)
     else:
         tables = _all(height, width, convention, machine)
-    return FORMATS[arguments.format](tables)
+    about: dict[str, Value] = {
+        "version": __version__,
+        "size": arguments.size,
+        "convention": convention.name,
+        "machine": machine.name if machine else None,
+    }
+    return _written(tables, arguments, about)
 
 
-def _subject(arguments: argparse.Namespace, height: int, width: int) -> Subject | None:
-    """Return the network that the arguments name, if any."""
+def _subjects(arguments: argparse.Namespace, height: int, width: int) -> list[Subject]:
+    """Return the networks that the arguments name, if any."""
     if arguments.network is not None:
         if arguments.rules is not None:
             run_path(str(arguments.rules))
         network = read_network(arguments.network, height, width, _input_sizes(arguments.input_size))
-        return network_subject(folded(network) if arguments.fold else network)
+        return [network_subject(folded(network) if arguments.fold else network)]
     for name in ("input_size", "fold", "rules"):
         if getattr(arguments, name):
             raise ValueError(f"--{name.replace('_', '-')} is given, expected it with --network only")
-    return model_subject(arguments.model, height, width) if arguments.model is not None else None
+    names = arguments.model or []
+    if len(names) > 1 and (arguments.layers or arguments.streaming or arguments.plot):
+        raise ValueError(f"number of models is {len(names)}, expected 1 with --layers, --streaming and --plot")
+    return [model_subject(name, height, width) for name in names]
 
 
 def _machine(name: str) -> Machine:
@@ -235,6 +287,14 @@ def _one(subject: Subject, convention: Convention, machine: Machine | None) -> l
     ]
 
 
+def _several(subjects: list[Subject], convention: Convention, machine: Machine | None) -> list[Table]:
+    names = ", ".join(subject.name for subject in subjects)
+    return [
+        running_table(subjects, convention, f"{names}: what runs"),
+        resources_table(subjects, machine, f"{names}: {_kinds(machine)}"),
+    ]
+
+
 def _kinds(machine: Machine | None) -> str:
     return "memory, energy and time" if machine else "memory and energy"
 
@@ -244,43 +304,44 @@ def _all(height: int, width: int, convention: Convention, machine: Machine | Non
     size = f"a pair of {width}x{height} pictures"
     return [
         table_3(convention),
+        times_table(subjects, height, width),
         card_table(height, width),
         running_table(subjects, convention, f"What really runs for {size}"),
         resources_table(subjects, machine, f"{_kinds(machine).capitalize()} for {size}"),
     ]
 
 
-def _measured(subject: Subject | None, height: int, width: int) -> list[Table]:
+def _measured(asked: list[Subject], height: int, width: int) -> list[Table]:
     from costmodel.measure import example_pixels
     from costmodel.measured_tables import memory_table, time_table
 
     def progress(name: str) -> None:
         print(f"running {name}", file=sys.stderr)
 
-    subjects = [subject] if subject else all_subjects(height, width)
+    subjects = asked or all_subjects(height, width)
     tables = [time_table(subjects, one_core(), example_pixels(height, width), progress)]
     known = [subject for subject in subjects if subject.model]
     return [*tables, memory_table(known, progress)] if known else tables
 
 
-def _input_sizes(texts: Sequence[str]) -> dict[str, tuple[int, int]]:
-    """Return (height, width) by input of texts like NAME=WxH."""
+def _input_sizes(entries: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Return (height, width) by input of entries such as NAME=WxH."""
     sizes = {}
-    for text in texts:
-        name, equals, size = text.rpartition("=")
+    for entry in entries:
+        name, equals, size = entry.rpartition("=")
         if not equals or not name:
-            raise ValueError(f"input size is {text!r}, expected NAME=WxH")
+            raise ValueError(f"input size is {entry!r}, expected NAME=WxH")
         width, height = _size(size)
         sizes[name] = height, width
     return sizes
 
 
-def _size(text: str) -> tuple[int, int]:
-    """Return (width, height); ValueError where the text is no size."""
-    match = re.fullmatch(r"([0-9]{1,6})x([0-9]{1,6})", text)
+def _size(size: str) -> tuple[int, int]:
+    """Return (width, height); ValueError where it is no size."""
+    match = re.fullmatch(r"([0-9]{1,6})x([0-9]{1,6})", size)
     width, height = (int(group) for group in match.groups()) if match else (0, 0)
     if width < 1 or height < 1:
-        raise ValueError(f"size is {text!r}, expected WxH, whole numbers from 1 to 999999, such as {DEFAULT_SIZE}")
+        raise ValueError(f"size is {size!r}, expected WxH, whole numbers from 1 to 999999, such as {DEFAULT_SIZE}")
     return width, height
 
 

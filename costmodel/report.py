@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from fractions import Fraction
 from functools import cached_property
 
 from costmodel.conventions import CONVENTIONS, Convention, Work
@@ -11,12 +10,11 @@ from costmodel.energy import PRECISIONS, SOURCE, energy
 from costmodel.execution import StepCost, fused_steps, steps
 from costmodel.machine import Machine, predicted_s
 from costmodel.networks.description import Network
-from costmodel.published import FLOPS_CONVENTION, NOT_PUBLISHED, PAPER, RATIOS, TABLE_3, Reading
-from costmodel.tables import Column, Table, Value, decimal, integer
+from costmodel.published import NOT_PUBLISHED, TABLE_3
+from costmodel.tables import Column, Table, Value, decimal, integer, scaled
 from npfuse.graph import Graph
 from npfuse.graph_memory import FLOAT32_BYTES, Peak, peak
 from npfuse.methods import METHODS, Method
-from npfuse.models import build
 
 KIND_MEANINGS = {
     "convolution_macs": "multiply-adds of convolutions with learned kernels",
@@ -126,81 +124,6 @@ def network_subject(network: Network) -> Subject:
     return Subject(name=graph.name, graph=graph, runs=1, height=height, width=width, network=network)
 
 
-def table_3(convention: Convention) -> Table:
-    """Return the paper's Table III, published beside counted."""
-    rate = f"{convention.unit}/pixel"
-    published, counted_by = "published", f"counted ({convention.name})"
-    whole = convention.name == FLOPS_CONVENTION
-    columns = (
-        Column(key="method", header="method", meaning="name of the method"),
-        integer("flops_published", published, "FLOPs per pixel as printed", rate),
-        decimal(
-            "amount_counted", counted_by, f"{rate} under the convention {convention.name}", 0 if whole else 1, rate
-        ),
-        integer("parameters_published", published, "parameters as printed", "parameters"),
-        integer("parameters_counted", "counted", "parameters of the network that the paper counts", "parameters"),
-        Column(
-            key="ratio_published",
-            header=published,
-            meaning="times LightFuse's, as printed, of FLOPs and of parameters",
-            kind="general",
-            group="x LightFuse",
-        ),
-        decimal("amount_ratio", convention.unit, f"{rate} counted, times LightFuse's", 2, "x LightFuse"),
-        decimal("parameters_ratio", "parameters", "parameters counted, times LightFuse's", 2, "x LightFuse"),
-    )
-    counted = [_paper_counts(p.model, p.flops_per_pixel, p.parameters) for p in TABLE_3]
-    amounts = [cost.per_pixel(convention) for cost, _ in counted]
-    rows: list[tuple[Value, ...]] = []
-    notes = [f"{convention.name}: {convention.sentence}."]
-    if convention.name != FLOPS_CONVENTION:
-        notes.append(f"The published FLOPs follow the convention {FLOPS_CONVENTION}.")
-    for method, amount, (_, parameters) in zip(TABLE_3, amounts, counted, strict=True):
-        flops, size = method.flops_per_pixel, method.parameters
-        rows.append(
-            (
-                method.name,
-                flops.value if flops else None,
-                _number(amount),
-                size.value if size else None,
-                parameters,
-                next((ratio.value for ratio in RATIOS if ratio.method == method.name), None),
-                float(amount / amounts[0]),
-                parameters / counted[0][1],
-            )
-        )
-        if flops and size:
-            notes.append(f"{method.name}, FLOPs: {flops.footnote}. Parameters: {size.footnote}.")
-        else:
-            notes.append(f"{method.name}: {_without_row(method.name)}.")
-    return Table(
-        name="table_3",
-        title=f"Table III of {PAPER}: published and counted",
-        columns=columns,
-        rows=tuple(rows),
-        notes=tuple(notes),
-    )
-
-
-def _without_row(name: str) -> str:
-    """Return why the paper prints nothing about a method."""
-    return next(row.difference for row in TABLE_3 if row.name == name)
-
-
-# Per pixel, costs of networks do not depend on the size as long as it is a multiple of 8; Mertens' pyramids, which have
-# a level more for every doubling, differ in the third digit.
-_TABLE_3_HEIGHT, _TABLE_3_WIDTH = 64, 96
-
-
-def _paper_counts(model: str, flops: Reading | None, parameters: Reading | None) -> tuple[GraphCost, int]:
-    """Return the cost of the network whose FLOPs the paper counts, and the parameters that it counts for those."""
-    graphs = [
-        build(model, _TABLE_3_HEIGHT, _TABLE_3_WIDTH, **(reading.arguments if reading else {}))
-        for reading in (flops, parameters)
-    ]
-    return count(graphs[0]), count(graphs[1]).parameters
-
-
 def running_table(subjects: Sequence[Subject], convention: Convention, title: str) -> Table:
     """Return what really runs for one result."""
     unit = convention.unit
@@ -208,10 +131,8 @@ def running_table(subjects: Sequence[Subject], convention: Convention, title: st
         Column(key="method", header="method", meaning="name of the method"),
         Column(key="grid", header="runs on", meaning="runs of the network, and its width x height"),
         integer("parameters", "parameters", "number of parameters, shared ones once"),
-        decimal("giga_macs", "GMACs", "1e9 multiply-adds for one result, resizing included", 3),
-        decimal(
-            "giga_amount", f"G{unit} ({convention.name})", f"1e9 {unit} for one result, under {convention.name}", 3
-        ),
+        scaled("macs", "MACs", "multiply-adds for one result, resizing included"),
+        scaled("amount", f"{unit} ({convention.name})", f"{unit} for one result, under {convention.name}"),
         decimal("amount_per_pixel", f"{unit}/pixel", f"{unit} per pixel of the result", 1),
     ]
     first = subjects[0].runs * subjects[0].cost.amount(convention)
@@ -226,8 +147,8 @@ def running_table(subjects: Sequence[Subject], convention: Convention, title: st
                 subject.name,
                 subject.grid,
                 subject.cost.parameters,
-                subject.runs * subject.cost.work.macs / 1e9,
-                amount / 1e9,
+                subject.runs * subject.cost.work.macs,
+                amount,
                 amount / subject.pixels,
                 *([amount / first] if compared else []),
             )
@@ -267,7 +188,7 @@ def resources_table(subjects: Sequence[Subject], machine: Machine | None, title:
     notes = [
         "op by op: the graph, each operator reading float32 values from memory and writing its result there.",
         _FUSED if any(subject.model for subject in subjects) else _MERGED,
-        f"Energy: {SOURCE}. Least and most: a DRAM access of 64 bits takes 1.3 to 2.6 nJ.",
+        f"Energy is of fused execution; {SOURCE}. Least and most: a DRAM access of 64 bits takes 1.3 to 2.6 nJ.",
     ]
     if machine:
         for key, header, how in (("time_ms", one_by_one, "operator by operator"), ("time_ms_fused", fused, "fused")):
@@ -331,11 +252,6 @@ def work_table(subject: Subject) -> Table:
         total=total,
         notes=tuple(f"{convention.name}: {convention.sentence}." for convention in CONVENTIONS.values()),
     )
-
-
-def _number(amount: Fraction) -> int | float:
-    """Return a whole number as such."""
-    return int(amount) if amount.denominator == 1 else float(amount)
 
 
 def _mib(key: str, header: str, meaning: str, group: str, digits: int = 1) -> Column:

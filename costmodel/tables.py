@@ -13,15 +13,15 @@ from textwrap import wrap
 from types import MappingProxyType
 from typing import Literal
 
-SCHEMA = 1
+SCHEMA = 2
 
 MIB = 2**20
 
 GAP = "  "  # between columns of text
-WRAP = 120  # width of notes in text
+WIDTH = 80  # columns of text, unless another width is asked for
 
 Value = str | int | float | None
-Kind = Literal["text", "integer", "decimal", "general", "mib", "percent"]
+Kind = Literal["text", "integer", "decimal", "general", "mib", "percent", "scaled"]
 
 JSON_TYPES: Mapping[Kind, str] = MappingProxyType(
     {
@@ -31,6 +31,7 @@ JSON_TYPES: Mapping[Kind, str] = MappingProxyType(
         "general": "number",
         "mib": "integer",
         "percent": "number",
+        "scaled": "integer",
     }
 )
 
@@ -45,7 +46,8 @@ class Column:
     header : as printed
     group : heading over neighbouring columns of the same group, or nothing
     meaning : a sentence, with the unit of the raw value
-    kind : how values are printed; "general" without trailing zeros, "mib" bytes in MiB, "percent" a fraction of 1
+    kind : how values are printed; "general" without trailing zeros, "mib" bytes in MiB, "percent" a fraction of 1,
+        "scaled" with four digits and k, M, G or T for thousands and their powers
     digits : after the decimal point
     """
 
@@ -75,6 +77,8 @@ class Column:
             return value
         if self.kind == "percent":
             return f"{100 * value:.{self.digits}f} %"
+        if self.kind == "scaled":
+            return _scaled(value)
         if self.kind == "general":
             return f"{value:g}"
         if self.kind == "mib":
@@ -82,9 +86,28 @@ class Column:
         return f"{value:,.{self.digits}f}" if self.kind == "decimal" else f"{value:,}"
 
 
+def _scaled(value: float) -> str:
+    """Return a number with the letter of its power of a thousand.
+
+    Examples
+    --------
+    >>> _scaled(21_832_581_120), _scaled(1574), _scaled(12)
+    ('21.83 G', '1.574 k', '12')
+    """
+    power = 0
+    while abs(value) >= 999.95 and power < 4:
+        value, power = value / 1000, power + 1
+    return f"{value:.4g} {'kMGT'[power - 1]}" if power else f"{value:g}"
+
+
 def integer(key: str, header: str, meaning: str, group: str = "") -> Column:
     """Return a column of whole numbers."""
     return Column(key=key, header=header, meaning=meaning, kind="integer", group=group)
+
+
+def scaled(key: str, header: str, meaning: str, group: str = "") -> Column:
+    """Return a column of whole numbers of any size, printed with k, M, G or T."""
+    return Column(key=key, header=header, meaning=meaning, kind="scaled", group=group)
 
 
 def decimal(key: str, header: str, meaning: str, digits: int, group: str = "") -> Column:
@@ -122,8 +145,8 @@ class Table:
         return rows
 
 
-def text(tables: Sequence[Table]) -> str:
-    """Return tables for a terminal.
+def text(tables: Sequence[Table], width: int = WIDTH) -> str:
+    """Return tables for a terminal; one that is wider than that goes on below itself, under its first column again.
 
     Examples
     --------
@@ -135,32 +158,45 @@ def text(tables: Sequence[Table]) -> str:
     x     1,000
     y         —
     """
-    return "\n\n".join(_text(table) for table in tables)
+    return "\n\n".join(_text(table, width) for table in tables)
 
 
-def _text(table: Table) -> str:
+def _text(table: Table, width: int) -> str:
     cells = [[column.header for column in table.columns], *table.cells()]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(table.columns))]
-    groups = [(group, list(columns)) for group, columns in groupby(range(len(widths)), _group_of(table))]
-    for group, columns in groups:
-        missing = len(group) - sum(widths[i] + len(GAP) for i in columns) + len(GAP)
-        widths[columns[-1]] += max(missing, 0)
+    blocks: list[list[str]] = []
+    columns = [0]
+    for i in range(1, len(table.columns)):
+        fits = max(map(len, _block(table, cells, [*columns, i]))) <= width
+        if len(columns) > 1 and not fits:
+            blocks.append(_block(table, cells, columns))
+            columns = [0]
+        columns.append(i)
+    blocks.append(_block(table, cells, columns))
+    notes = [line for note in table.notes for line in wrap(note, width, subsequent_indent="  ")]
+    return "\n".join([*wrap(table.title, width), "\n\n".join("\n".join(block) for block in blocks), *notes])
+
+
+def _block(table: Table, cells: Sequence[Sequence[str]], columns: Sequence[int]) -> list[str]:
+    """Return the lines of some of a table's columns."""
+    widths = {i: max(len(row[i]) for row in cells) for i in columns}
+    groups = [(group, list(members)) for group, members in groupby(columns, _group_of(table))]
+    for group, members in groups:
+        missing = len(group) - sum(widths[i] + len(GAP) for i in members) + len(GAP)
+        widths[members[-1]] += max(missing, 0)
     lines = []
     if any(group for group, _ in groups):
-        spans = [sum(widths[i] + len(GAP) for i in columns) - len(GAP) for _, columns in groups]
+        spans = [sum(widths[i] + len(GAP) for i in members) - len(GAP) for _, members in groups]
         lines.append(GAP.join(group.center(span) for (group, _), span in zip(groups, spans, strict=True)).rstrip())
     for row in cells:
         padded = [
-            cell.ljust(width) if column.kind == "text" else cell.rjust(width)
-            for cell, width, column in zip(row, widths, table.columns, strict=True)
+            row[i].ljust(widths[i]) if table.columns[i].kind == "text" else row[i].rjust(widths[i]) for i in columns
         ]
         lines.append(GAP.join(padded).rstrip())
     rule = "-" * max(map(len, lines))
     lines.insert(len(lines) - len(cells) + 1, rule)
     if table.total:
         lines.insert(-1, rule)
-    notes = [line for note in table.notes for line in wrap(note, WRAP, subsequent_indent="  ")]
-    return "\n".join([table.title, *lines, *notes])
+    return lines
 
 
 def _group_of(table: Table) -> Callable[[int], str]:
@@ -199,9 +235,10 @@ def csv_text(tables: Sequence[Table]) -> str:
     return "\n".join(parts).rstrip("\n")
 
 
-def json_text(tables: Sequence[Table]) -> str:
-    """Return tables as JSON; its schema is in `docs/costmodel.md`."""
-    return json.dumps({"schema": SCHEMA, "tables": [_json(table) for table in tables]}, indent=2, ensure_ascii=False)
+def json_text(tables: Sequence[Table], about: Mapping[str, Value] | None = None) -> str:
+    """Return tables as JSON, with facts about the run; its schema is in `docs/costmodel.md`."""
+    document = {"schema": SCHEMA, **(about or {}), "tables": [_json(table) for table in tables]}
+    return json.dumps(document, indent=2, ensure_ascii=False)
 
 
 def _json(table: Table) -> dict[str, object]:

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from costmodel.__main__ import main
 from costmodel.conventions import CONVENTIONS, Work
 from costmodel.machine import MACHINES
 from costmodel.tables import FORMATS
+from npfuse import __version__
 from npfuse.methods import METHODS
 
 
@@ -30,14 +32,15 @@ def rows(table, key="method"):
 
 # Published beside counted: the whole of Table III, as printed.
 TABLE_3 = """\
-                  FLOPs/pixel              parameters              x LightFuse
-method     published  counted (paper)  published  counted  published  FLOPs  parameters
----------------------------------------------------------------------------------------
-LightFuse     36,260           36,260     18,630   18,630          —   1.00        1.00
-DeepFuse     736,928          736,928    369,921  369,921         20  20.32       19.86
-MEF-Net       52,320           52,320     26,305   26,305        1.4   1.44        1.41
-T_CNN              —           42,092          —   21,369          —   1.16        1.15
-Mertens09          —                0          —        0          —   0.00        0.00
+                       FLOPs/pixel        parameters          x LightFuse
+method               printed  counted  printed  counted  printed  FLOPs  params
+-------------------------------------------------------------------------------
+LightFuse             36,260   36,260   18,630   18,630        —   1.00    1.00
+LightFuse 6-32-32-3        —    2,660        —    1,574        —   0.07    0.08
+DeepFuse             736,928  736,928  369,921  369,921       20  20.32   19.86
+MEF-Net               52,320   52,320   26,305   26,305      1.4   1.44    1.41
+T_CNN                      —   42,092        —   21,369        —   1.16    1.15
+Mertens09                  —        0        —        0        —   0.00    0.00
 """
 
 
@@ -92,7 +95,7 @@ def test_totals_of_the_layers_add_up(capsys, convention):
         assert sum(row["share"] for row in layers["rows"]) == pytest.approx(1 if layers["total"]["amount"] else 0)
         assert sum(row["time_ms"] for row in layers["rows"]) == pytest.approx(layers["total"]["time_ms"])
         running = tables(capsys, *arguments)["running"]["rows"][0]
-        assert method.runs * layers["total"]["amount"] == pytest.approx(running["giga_amount"] * 1e9)
+        assert method.runs * layers["total"]["amount"] == running["amount"]
         assert layers["total"]["parameters"] == running["parameters"]
 
 
@@ -160,7 +163,7 @@ def test_predicted_time_is_at_least_that_of_the_multiply_adds(capsys, machine):
     found = tables(capsys, "--machine", machine)
     running, resources = rows(found["running"]), rows(found["resources"])
     for name, row in resources.items():
-        least_ms = running[name]["giga_macs"] / MACHINES[machine].peak_gmacs * 1e3
+        least_ms = running[name]["macs"] / MACHINES[machine].peak_gmacs / 1e6
         assert least_ms <= row["time_ms_fused"] <= row["time_ms"]
 
 
@@ -173,16 +176,51 @@ def test_machine_here_is_measured(capsys, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("arguments", [[], ["--layers"], ["--model", "mefnet", "--machine", "pi4"]])
 @pytest.mark.parametrize("form", FORMATS)
-def test_every_form_holds_every_row(capsys, form, arguments):
+def test_every_form_holds_every_row(capsys, tmp_path, form, arguments):
     arguments = [*arguments, "--size", "64x48"]
     expected = tables(capsys, *arguments)
-    assert main(["report", "--format", form, *arguments]) == 0
-    out = capsys.readouterr().out
+    if form == "csv":
+        assert main(["report", "--format", "csv", "--out", str(tmp_path), *arguments]) == 0
+        out = "\n".join(Path(path).read_text() for path in capsys.readouterr().out.split())
+    else:
+        assert main(["report", "--format", form, *arguments]) == 0
+        out = capsys.readouterr().out
     for table in expected.values():
         first = table["columns"][0]["key"]
         for row in table["rows"]:
             name = row[first].replace("_", r"\_") if form == "latex" else row[first]
             assert name in out
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_text_is_no_wider_than_asked_for(capsys, width):
+    for arguments in ([], ["--layers", "--machine", "pi4"], ["--model", "t_cnn", "lightfuse", "--machine", "pi4"]):
+        assert main(["report", *arguments, "--size", "64x48", "--width", str(width)]) == 0
+        assert max(map(len, capsys.readouterr().out.splitlines())) <= width
+
+
+def test_models_stand_side_by_side(capsys):
+    found = tables(capsys, "--model", "mefnet", "lightfuse", "--size", "64x48")
+    assert found.keys() == {"running", "resources"}
+    assert [row["method"] for row in found["running"]["rows"]] == ["MEF-Net", "LightFuse"]
+    assert found["running"]["rows"][0]["ratio"] == 1
+
+
+def test_json_says_what_it_is_of(capsys):
+    assert main(["report", "--format", "json", "--size", "64x48", "--machine", "pi4", "--convention", "macs"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    named = {key: document[key] for key in ("schema", "size", "convention", "machine", "version")}
+    expected = {"schema": 2, "size": "64x48", "convention": "macs", "machine": "pi4", "version": __version__}
+    assert named == expected
+
+
+def test_printed_times_of_other_methods_are_their_ratios_times_ours(capsys):
+    times = rows(tables(capsys, "--size", "64x48")["table_3_times"], "row")
+    assert times["Ours (CPU)"]["published_s"] == 0.1425
+    assert times["Ours (GPU)"]["published_s"] == 0.0646
+    assert times["DeepFuse"]["published_s"] == pytest.approx(1418 * 0.1425)
+    assert times["MEF-Net"]["published_s"] == pytest.approx(4.8 * 0.1425)
+    assert times["LightFuse 6-32-32-3"]["laptop_ratio"] < 1
 
 
 def test_csv_of_the_layers_is_read_back(capsys):
@@ -235,6 +273,10 @@ def test_columns_say_what_they_mean(capsys):
         (["--machine", "pi9"], "machine is 'pi9', expected one of here, "),
         (["--keras", "missing.keras"], "missing.keras: No such file or directory"),
         (["--network", __file__], f"{__file__}: ending is '.py', expected one of .keras, .h5, .hdf5, .onnx"),
+        (["--format", "csv"], "csv is of 5 tables (table_3, table_3_times, cards, running, resources), expected --out"),
+        (["--out", "x"], "--out is given with --format text, expected csv"),
+        (["--width", "9"], "width is 9, expected at least 40"),
+        (["--model", "t_cnn", "tonefuse", "--layers"], "number of models is 2, expected 1 with --layers"),
         (["--fold"], "--fold is given, expected it with --network only"),
         (["--network", "x.onnx", "--input-size", "8x8"], "input size is '8x8', expected NAME=WxH"),
     ],

@@ -74,7 +74,7 @@ def test_csv_has_keys_and_raw_values():
 def test_json_follows_its_documented_schema():
     document = json.loads(FORMATS["json"]([TABLE, TABLE]))
     assert document.keys() == {"schema", "tables"}
-    assert document["schema"] == 1
+    assert document["schema"] == 2
     first, second = document["tables"]
     assert (
         first
@@ -121,6 +121,9 @@ def test_latex_of_code_and_options_is_what_was_written():
         ("general", 1.4, "1.4"),
         ("mib", 2**30, "1,024.00"),
         ("percent", 0.5, "50.00 %"),
+        ("scaled", 21_832_581_120, "21.83 G"),
+        ("scaled", 999_960, "1 M"),
+        ("scaled", 12, "12"),
         ("decimal", None, "—"),
     ],
 )
