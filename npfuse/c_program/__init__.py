@@ -1,11 +1,12 @@
 """A network in integers as a self-contained C99 program that works row by row, with a check against its vectors.
 
-`c_files` returns its files: `network.h`, `network.c` and `weights.h` are the program, `check.c`, `npfuse_values.h` and
-`Makefile` compare it with a set of vectors.
+`c_files` returns its files: `network.h`, `network.c` and `weights.h` are the program, `check.c`, `npfuse_values.h`,
+`cortex_m.c` and `Makefile` compare it with a set of vectors.
 """
 
-from npfuse.c_program.check import check_program, makefile, values_header
-from npfuse.c_program.source import header, program, weight_header
+from npfuse.c_program.check import CORTEX_M, check_program, makefile, values_header
+from npfuse.c_program.headers import header, weight_header
+from npfuse.c_program.source import program
 from npfuse.c_program.streams import Stream, streamed
 from npfuse.integer import IntegerGraph
 from npfuse.vectors.vector_set import VectorSet
@@ -34,7 +35,7 @@ def c_files(
     >>> network = integer_network(weights)
     >>> vectors = integer_vectors(*np.zeros((2, 9, 10, 3), np.uint8), weights, network)
     >>> sorted(c_files(network, weights, vectors))
-    ['Makefile', 'check.c', 'network.c', 'network.h', 'npfuse_values.h', 'weights.h']
+    ['Makefile', 'check.c', 'cortex_m.c', 'network.c', 'network.h', 'npfuse_values.h', 'weights.h']
     """
     stream = streamed(network, weights.graph, passes=passes)
     levels = vectors.manifest["levels"] if weights.normalization == "min_max" else None
@@ -45,6 +46,7 @@ def c_files(
         "check.c": check_program(stream, levels),
         "npfuse_values.h": values_header(stream, vectors),
         "Makefile": makefile(vectors),
+        "cortex_m.c": CORTEX_M,
     }
     return {name: text.encode() for name, text in texts.items()}
 

@@ -137,24 +137,16 @@ def streamed(network: IntegerGraph, build: Callable[[int, int], Graph], *, passe
     large = network.at(build(64, 64))
     picture = of_picture(large)
     stored = tuple(name for name in stored_values(large) if name in picture)
-    enlarging = [layer for layer in large.layers if is_enlarging(operator_of(large, layer)) and layer.name in picture]
-    made_larger = {layer.name for layer in enlarging}
-    planes = tuple(
-        dict.fromkeys(name for layer in enlarging for name in layer.inputs if name not in made_larger)
-        if passes == 2
-        else ()
-    )
-    before: set[str] = set(planes)
-    for layer in reversed(large.layers):
-        if layer.name in before:
-            before.update(name for name in layer.inputs if name in picture)
+    planes = _stored_whole(large) if passes == 2 else ()
+    before = _made_from_pictures(large, planes)
     first_pass = tuple(name for name in stored if name in before)
+    second = tuple(name for name in stored if name not in first_pass)
     rows: dict[str, int] = dict.fromkeys((PICTURE, *stored), 1)
     for cells in HEIGHTS:
         sized = network.at(build(8 * cells, 8))
-        for names, end in ((first_pass, False), (tuple(n for n in stored if n not in first_pass), True)):
-            if names or end:
-                _try(sized, names, planes, rows, whole=end)
+        if first_pass:
+            _try(sized, first_pass, planes, rows, whole=False)
+        _try(sized, second, planes, rows, whole=True)
     return Stream(
         network=network,
         passes=passes,
@@ -163,6 +155,25 @@ def streamed(network: IntegerGraph, build: Callable[[int, int], Graph], *, passe
         first_pass=first_pass,
         rows={name: n for name, n in rows.items() if name not in planes},
     )
+
+
+def _stored_whole(network: IntegerGraph) -> tuple[str, ...]:
+    """Return the values of the picture that are enlarged, and were not enlarged themselves."""
+    picture = of_picture(network)
+    enlarging = [
+        layer for layer in network.layers if layer.name in picture and is_enlarging(operator_of(network, layer))
+    ]
+    made = {layer.name for layer in enlarging}
+    return tuple(dict.fromkeys(name for layer in enlarging for name in layer.inputs if name not in made))
+
+
+def _made_from_pictures(network: IntegerGraph, names: tuple[str, ...]) -> set[str]:
+    """Return values, and all those of the picture that they are computed from."""
+    picture, found = of_picture(network), set(names)
+    for layer in reversed(network.layers):
+        if layer.name in found:
+            found.update(name for name in layer.inputs if name in picture)
+    return found
 
 
 def _try(

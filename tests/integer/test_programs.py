@@ -29,6 +29,10 @@ SIZES = ((8, 8), (37, 45), (64, 48))
 
 needs_c = pytest.mark.skipif(not (shutil.which("gcc") and shutil.which("make")), reason="needs gcc and make")
 needs_verilog = pytest.mark.skipif(shutil.which("iverilog") is None, reason="needs iverilog")
+needs_m7 = pytest.mark.skipif(
+    not all(shutil.which(name) for name in ("make", "arm-none-eabi-gcc", "qemu-system-arm")),
+    reason="needs arm-none-eabi-gcc and qemu-system-arm",
+)
 
 # The bundled networks in int16, and small random ones of every kind in every arithmetic.
 PROGRAMS = [("lightfuse", "int16", None), ("tonefuse", "int16", None)]
@@ -143,6 +147,41 @@ def test_make_check_prints_how_many_values_were_compared(tmp_path):
     assert made.returncode == 0, made.stderr
     assert f"{count(vectors)} of {count(vectors)} values compared, 0 wrong; 9 of 9 rows of the result" in made.stdout
     assert "warning" not in made.stderr
+
+
+@needs_m7
+def test_the_check_runs_on_an_emulated_cortex_m7(tmp_path):
+    weights = CASES["tonefuse"]
+    vectors = written(tmp_path, weights, integer_network(weights), (9, 10))
+    command = ["make", "check-m7"]
+    made = subprocess.run(command, cwd=tmp_path / "c", capture_output=True, text=True, check=False, timeout=120)
+    assert made.returncode == 0, made.stderr
+    assert f"{count(vectors)} of {count(vectors)} values compared, 0 wrong; 9 of 9 rows of the result" in made.stdout
+
+
+MUTANTS = [
+    ("(int64_t)1 << (shift - 1)", "(int64_t)1 << (shift - 2)"),  # half of the rounding constant
+    ("least(column, width - 1)", "least(column, width - 2)"),  # another pixel is repeated at the border
+    ("row * 2 + i * 1 - 0;", "row * 2 + i * 1 - 1;"),  # padding (1, 1)
+    ("sum[c] = global1_bias[c]", "sum[c] = 0"),
+    ("fused_levels[level + step - 1] <= x[c]", "fused_levels[level + step - 1] < x[c]"),
+    ("row / 2", "row / 3"),
+]
+
+
+@needs_c
+@pytest.mark.parametrize(("right", "wrong"), MUTANTS)
+def test_a_program_that_is_wrong_in_one_place_is_found(tmp_path, right, wrong):
+    weights = CASES["lightfuse"]
+    written(tmp_path, weights, integer_network(weights), (24, 18))
+    source = (tmp_path / "c" / "network.c").read_text()
+    assert right in source
+    (tmp_path / "c" / "network.c").write_text(source.replace(right, wrong))
+    command = ["gcc", "-std=c99", "-DNPFUSE_CHECK", "-o", "program", "check.c", "network.c"]
+    subprocess.run(command, cwd=tmp_path / "c", check=True)
+    found = subprocess.run(["./program", ".."], cwd=tmp_path / "c", capture_output=True, text=True, check=False)
+    assert found.returncode == 1, found.stdout
+    assert total(found.stdout.splitlines()[-1])[1] > 0
 
 
 @needs_c
