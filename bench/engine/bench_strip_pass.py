@@ -21,28 +21,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from costmodel.executed import count_executed
 from npfuse import fuse, load_weights, strip_run
-from npfuse.engine.compiled import OPTIONS
 from npfuse.engine.layout import BLOCKS, CELL, CHANNELS, GROUP_SIDE, PAIR_PIXELS, ROW_PAIRS, RUN
 from npfuse.engine.picture_runs import load_groups, store_groups
 from npfuse.engine.pixel_groups import empty_counts, evaluate_groups
 from npfuse.engine.scratch import Scratch
-from npfuse.engine.tanh_vectors import tanh_in_place
+from npfuse.engine.tanh_vectors import tanh_numbers
 from npfuse.engine.upsampling import add_upsampled, cell_weights
 from npfuse.examples import example_pair
 from npfuse.pictures.reading import read_picture
 from npfuse.strip_form import match_form
 from npfuse.strips import thumbnail_size
 from npfuse.survey import survey
-
-
-@njit(**OPTIONS)
-def tanh_of(results: Any) -> None:
-    """Call what only compiled functions can."""
-    tanh_in_place(results.reshape(-1))
 
 
 def steps(under: Any, over: Any, weights: Any) -> dict[str, Callable[[], object]]:
@@ -89,7 +81,7 @@ def steps(under: Any, over: Any, weights: Any) -> dict[str, Callable[[], object]
 
     def squash() -> None:
         for out in results:
-            tanh_of(out)
+            tanh_numbers(out.reshape(-1), out.reshape(-1))
 
     def store() -> None:
         for out, row in zip(results, range(0, height, GROUP_SIDE), strict=True):

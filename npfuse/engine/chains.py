@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from npfuse.engine.compiled import bias_or_zeros
 from npfuse.engine.dense_layer import packed
 from npfuse.engine.layout import PAIR_PIXELS, ROW_PAIRS
+from npfuse.engine.processor import VECTOR_NUMBERS
 from npfuse.engine.region_bounds import BOX_ROWS
-from npfuse.engine.vectors import VECTOR_NUMBERS
 
 Layer = tuple[NDArray[Any], NDArray[Any] | None, bool]
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfuse.engine.compiled import compiled
+from npfuse.engine.processor import VECTOR_NUMBERS
 from npfuse.engine.register_tiles import add_scaled_lanes, load_tile, store_tile
-from npfuse.engine.vectors import VECTOR_NUMBERS
 
 PIXELS = 8
 NOWHERE = -(2**40)  # the input position of a tap that meets none
@@ -44,21 +44,23 @@ def sum_channels(
     slack = np.zeros(VECTOR_NUMBERS, x.dtype)
     weights = np.concatenate([kernel.reshape(-1), slack])
     wide_bias = np.concatenate([bias, slack])
+    lists = np.empty((3, kernel.shape[0] * kernel.shape[1]), np.int64)
+    # A single phase is written to its place; several phases are written side by side, then interleaved.
+    phases, along = len(columns), -(-out.shape[2] // len(columns)) * x.shape[3] + VECTOR_NUMBERS
+    dealt = np.empty((phases if phases > 1 else 0) * along, x.dtype)
     for picture, result in zip(x, out, strict=True):
-        _sum_channels(picture, weights, wide_bias, rows, columns, step, result)
+        _sum_channels(
+            picture.reshape(-1), x.shape[1:], weights, wide_bias, rows, columns, step, result.reshape(-1),
+            out.shape[1:3], lists, dealt, along,
+        )  # fmt: skip
 
 
 @compiled
-def _sum_channels(x, kernel, bias, rows, columns, step, out):
-    in_height, in_width, channels = x.shape
-    height, width, _ = out.shape
-    values, results = x.reshape(-1), out.reshape(-1)
+def _sum_channels(values, shape, kernel, bias, rows, columns, step, results, out_shape, lists, dealt, along):
+    in_height, in_width, channels = shape
+    height, width = out_shape
     phases, kernel_columns = columns.shape
-    taps = rows.shape[1] * kernel_columns
-    places, weights, positions = np.empty(taps, np.int64), np.empty(taps, np.int64), np.empty(taps, np.int64)
-    # A single phase is written to its place; several phases are written side by side, then interleaved.
-    along = -(-width // phases) * channels + VECTOR_NUMBERS
-    dealt = np.empty(phases * along if phases > 1 else 1, x.dtype)
+    places, weights, positions = lists[0], lists[1], lists[2]
     for h in range(height):
         for phase in range(phases):
             count = 0

@@ -4,16 +4,21 @@ A layer's pre-activations are linear in a basis (the constant 1, the pixel's fea
 before); their coefficients are a matrix with a row for each member of the basis and a column for each unit.
 """
 
-from numba import types
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from npfuse.engine.compiled import inner
 from npfuse.engine.dense_layer import PANEL
-from npfuse.engine.vectors import Value, Vectors, vector_function
+from npfuse.engine.vectors import counting_function, vector_function
+
+if TYPE_CHECKING:
+    from npfuse.engine.emission import Value, Vectors
 
 ROWS_AT_ONCE = 8
 
 
-@vector_function()
+@vector_function
 def add_products(
     v: Vectors,
     memory: Value,
@@ -58,21 +63,21 @@ def add_products(
                 v.store(total.now, place)
 
 
-@vector_function()
+@vector_function
 def copy(v: Vectors, memory: Value, numbers: Value, count: Value, out: Value) -> None:
     """Copy numbers, a multiple of the vector's width, to another place."""
     with v.loop(count // v.width) as chunk:
         v.store(v.load(memory + (numbers + chunk * v.width)), memory + (out + chunk * v.width))
 
 
-@vector_function()
+@vector_function
 def clear(v: Vectors, memory: Value, count: Value, out: Value) -> None:
     """Write zeros, a multiple of the vector's width."""
     with v.loop(count // v.width) as chunk:
         v.store(v.number(0), memory + (out + chunk * v.width))
 
 
-@vector_function()
+@vector_function
 def copy_rows(
     v: Vectors, memory: Value, rows: Value, lists: Value, units: Value, count: Value, columns: Value, out: Value
 ) -> None:
@@ -83,7 +88,7 @@ def copy_rows(
         v.store(v.load(rows + (v.load_scalar(units + k) * columns + o)), out + (k * columns + o))
 
 
-@vector_function(types.int64)
+@counting_function
 def units_where(
     v: Vectors,
     memory: Value,

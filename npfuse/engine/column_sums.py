@@ -4,13 +4,18 @@ A panel of COLUMNS columns at a time is walked down, its sums and extremes in re
 of up to ROWS numbers of 16 bits is below 2 ** 24.
 """
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from npfuse.engine.compiled import compiled
-from npfuse.engine.vectors import Value, Vectors, vector_function
+from npfuse.engine.vectors import vector_function
+
+if TYPE_CHECKING:
+    from npfuse.engine.emission import Value, Vectors
 
 COLUMNS = 64  # of a panel
 ROWS = 256
@@ -47,7 +52,7 @@ def _walk(x, rows, columns, sums, least, most):
     _walk_panels(sums, least, most, x, rows, columns, 1, columns - COLUMNS)
 
 
-@vector_function()
+@vector_function
 def _walk_panels(
     v: Vectors, sums: Value, least: Value, most: Value, x: Value, rows: Value, columns: Value, panels: Value, at: Value
 ) -> None:

@@ -1,32 +1,32 @@
 """Compilation of the fast functions, and the arrays that they take.
 
-Every compiled function releases the GIL and is cached on disk. Products and sums may be fused into one rounding
-("contract"), never reordered: a result does not depend on how the work is cut up. `error_model="numpy"` drops the
-zero-division checks that keep loops from being vectorised.
+A function is compiled when it is first called with arguments of its kinds, and its machine code is kept in a file:
+later processes load it without Numba (`npfuse.engine.machine_code`). Importing a module of compiled functions does not
+import Numba. Every compiled function releases the GIL. Products and sums may be fused into one rounding ("contract"),
+never reordered: a result does not depend on how the work is cut up. `error_model="numpy"` drops the zero-division
+checks that keep loops from being vectorised.
 
 Rules for compiled code:
 - Integer literals make float64: float32 times 3 is float64, and is rounded again when it is stored, another result than
   the definition's. Hand numbers in as `x.dtype.type(3)`, or convert them in the function: `one = x.dtype.type(1)`.
 - Parameters are not annotated: Numba finds the types at each call. Functions that Python calls have NumPy types.
-- Numba's cache looks at a function's own file only. After a change to a function or constant of another file (all
-  emitted instructions: `npfuse.engine.vectors`), delete `__pycache__/*.nb?`.
+- Functions that Python calls return nothing; they write to arrays that they are given.
+- Memory that is asked for inside (`np.empty`), and `reshape`, need Numba's library, and a process that has to import it
+  starts half a second later. What the default method calls is given arrays to work in.
 - Array arguments cost an atomic reference count a call; numbers and named tuples of numbers cost nothing.
 """
 
-import os
-import stat
-import tempfile
-import warnings
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import update_wrapper
 from math import prod
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numpy as np
-from numba import njit
-from numba.core import config, event
 from numpy.typing import NDArray
+
+from npfuse.engine import machine_code
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -34,75 +34,129 @@ CACHE_LINE = 64  # bytes
 
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
+OPTIONS: dict[str, Any] = {
+    "nogil": True, "error_model": "numpy", "fastmath": {"contract"},
+    "no_cpython_wrapper": True, "no_cfunc_wrapper": True,
+}  # fmt: skip
 
-OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
-NOT_FOR_PYTHON: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+_COMPILING = threading.RLock()  # Numba compiles one function at a time
+_TOLD_OF_COMPILING: list[Callable[[], None]] = []
+
+
+class InnerFunction:
+    """A function that compiled functions call; Python cannot.
+
+    Parameters
+    ----------
+    function : to be compiled
+    options : Numba's, besides OPTIONS
+    """
+
+    def __init__(self, function: Callable[..., Any], **options: Any) -> None:
+        self.function, self.options = function, OPTIONS | options
+        self._for_numba: Any = None
+        update_wrapper(self, function)
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Raise TypeError."""
+        raise TypeError(f"{self.function.__name__}: called from Python, expected a call in a compiled function")
+
+    def for_numba(self) -> Any:
+        """Return what Numba calls; Numba is imported here."""
+        from npfuse.engine.compiling import dispatcher_of
+
+        if self._for_numba is None:
+            self._for_numba = dispatcher_of(self.function, self.options)
+        return self._for_numba
+
+
+class CompiledFunction(InnerFunction):
+    """A function that is compiled at its first call, for the kinds of arguments that it is called with."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        self._loaded: dict[tuple[str, ...], machine_code.Call] = {}
+
+    def __call__(self, *arguments: Any) -> None:
+        """Run the machine code."""
+        kinds: list[str] = []
+        numbers: list[Any] = []
+        for argument in arguments:
+            machine_code.read(argument, kinds, numbers)
+        key = tuple(kinds)
+        call = self._loaded.get(key)
+        if call is None:
+            call = self._load(key, arguments)
+        call(numbers, arguments)
+
+    def _load(self, kinds: tuple[str, ...], arguments: tuple[Any, ...]) -> machine_code.Call:
+        """Load machine code that was kept, or compile and keep it."""
+        name = f"{self.function.__module__.rpartition('.')[2]}.{self.function.__qualname__}"
+        with _COMPILING:
+            if kinds not in self._loaded:
+                code = machine_code.kept(name, kinds)
+                call = self._call_of(code, kinds) if code else self._compile(name, kinds, arguments)
+                self._loaded[kinds] = call
+        return self._loaded[kinds]
+
+    def _compile(self, name: str, kinds: tuple[str, ...], arguments: tuple[Any, ...]) -> machine_code.Call:
+        """Compile and keep machine code; where that is impossible with this version of Numba, leave all to Numba."""
+        from npfuse.engine.compiling import OtherNumbaError, called_by_numba, compile_function
+
+        for note in _TOLD_OF_COMPILING:
+            note()
+        try:
+            code = compile_function(self, arguments, kinds)
+        except OtherNumbaError:
+            return called_by_numba(self)
+        machine_code.keep(name, kinds, code)
+        return machine_code.call_of(code, kinds)
+
+    @staticmethod
+    def _call_of(code: machine_code.Code, kinds: tuple[str, ...]) -> machine_code.Call:
+        """Load machine code."""
+        if code.needs_numba:
+            from npfuse.engine.compiling import load_library
+
+            load_library()
+        return machine_code.call_of(code, kinds)
 
 
 def compiled(function: F) -> F:
-    """Compile a function at its first call, for the types it is called with."""
-    try:
-        return cast(F, njit(cache=True, **OPTIONS)(function))
-    except RuntimeError:  # neither the package's folder nor the user's cache folder can be written
-        vars(config)["CACHE_DIR"] = str(temporary_cache())
-        return cast(F, njit(cache=True, **OPTIONS)(function))
-
-
-def temporary_cache() -> Path:
-    """Return a folder for compiled functions among the temporary ones that only this user can write; warn if it is new.
-
-    Numba trusts what it finds in its cache: a folder that others could have made or changed is not taken.
-    """
-    user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
-    folder = Path(tempfile.gettempdir(), f"npfuse-compiled-{user}")
-    try:
-        folder.mkdir(mode=0o700)
-    except FileExistsError:
-        found = folder.lstat()
-        if stat.S_ISDIR(found.st_mode) and (
-            os.name == "nt" or (found.st_uid == user and not found.st_mode & (stat.S_IRWXG | stat.S_IRWXO))
-        ):
-            return folder
-        folder = Path(tempfile.mkdtemp(prefix="npfuse-compiled-"))
-    warnings.warn(
-        f"no folder for compiled code can be written beside npfuse or in the home directory; it is kept in {folder}, "
-        "and compiled anew when that is gone; set NUMBA_CACHE_DIR to a folder of yours to keep it",
-        stacklevel=2,
-    )
-    return folder
+    """Compile a function at its first call, for the kinds of arguments it is called with."""
+    return cast(F, CompiledFunction(function))
 
 
 def inner(function: F) -> F:
     """Compile a function for calls from compiled functions only; Python cannot call it."""
-    return cast(F, njit(**OPTIONS, **NOT_FOR_PYTHON)(function))
+    return cast(F, InnerFunction(function))
 
 
 def pasted(function: F) -> F:
     """Inline a function into its only caller; saves compiling it separately."""
-    return cast(F, njit(inline="always", **OPTIONS, **NOT_FOR_PYTHON)(function))
+    return cast(F, InnerFunction(function, inline="always"))
 
 
 @contextmanager
 def telling_of_compiling(note: Callable[[], None]) -> Iterator[None]:
-    """Call `note` when Numba begins to compile, once; code from its cache is not compiled."""
+    """Call `note` when something has to be compiled, once; kept machine code is not compiled."""
+    told = False
 
-    class Listener(event.Listener):
-        def on_start(self, compiling: event.Event) -> None:
-            if not self.told:
-                note()
-            self.told = True
+    def once() -> None:
+        nonlocal told
+        if not told:
+            told = True
+            note()
 
-        def on_end(self, compiling: event.Event) -> None:
-            pass
-
-        told = False
-
-    with event.install_listener("numba:compile", Listener()):
+    _TOLD_OF_COMPILING.append(once)
+    try:
         yield
+    finally:
+        _TOLD_OF_COMPILING.remove(once)
 
 
 def contiguous(name: str, *arrays: NDArray[Any]) -> tuple[NDArray[Any], ...]:
-    """Return the arrays in C order and writable, all of one dtype: one compilation then serves every caller.
+    """Return the arrays in C order, all of one dtype: one compilation then serves every caller.
 
     Parameters
     ----------
@@ -111,7 +165,7 @@ def contiguous(name: str, *arrays: NDArray[Any]) -> tuple[NDArray[Any], ...]:
 
     Returns
     -------
-    the same arrays, copied only if their memory is not in C order or is read-only
+    the same arrays, copied only if their memory is not in C order or not aligned
 
     Raises
     ------
@@ -127,7 +181,7 @@ def contiguous(name: str, *arrays: NDArray[Any]) -> tuple[NDArray[Any], ...]:
         dtypes = sorted({str(array.dtype) for array in arrays})
         raise TypeError(f"{name}: dtypes are {', '.join(dtypes)}, expected all float32 or all float64")
     return tuple(
-        array if array.flags.c_contiguous and array.flags.writeable else np.require(array, requirements=["C", "W"])
+        array if array.flags.c_contiguous and array.flags.aligned else np.require(array, requirements=["C", "A"])
         for array in arrays
     )
 

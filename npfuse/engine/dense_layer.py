@@ -6,13 +6,19 @@ the loads. So the weights of PANEL outputs lie together, in a panel of rows: the
 input. The order of a pixel's additions is fixed: bias, then the inputs from first to last.
 """
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from npfuse.engine.layout import PAIR_PIXELS
-from npfuse.engine.vectors import WIDTH_BYTES, Value, Vectors, vector_function
+from npfuse.engine.processor import WIDTH_BYTES
+from npfuse.engine.vectors import vector_function
+
+if TYPE_CHECKING:
+    from npfuse.engine.emission import Value, Vectors
 
 PANEL = 12 if WIDTH_BYTES == 64 else 6  # outputs; of two vectors of pixels: 24 of 32, or 12 of 16 registers hold sums
 
@@ -38,7 +44,7 @@ def packed(kernel: NDArray[Any], bias: NDArray[Any]) -> NDArray[Any]:
     return np.concatenate([panel.reshape(-1) for panel in np.array_split(rows, -(-rows.shape[1] // PANEL), axis=1)])
 
 
-@vector_function()
+@vector_function
 def dense_layer(
     v: Vectors,
     x: Value,

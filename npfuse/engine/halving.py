@@ -5,7 +5,9 @@ row by row, and keeps three rows at a time. "same" pads an even length with a ze
 are even, and behind each row lie zeros.
 """
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +16,10 @@ from npfuse.engine.compiled import compiled, inner
 from npfuse.engine.layout import CHANNELS, RUN, TAPS, plane_width
 from npfuse.engine.picture_runs import load_row
 from npfuse.engine.scratch import Scratch
-from npfuse.engine.vectors import Value, Vectors, vector_function
+from npfuse.engine.vectors import vector_function
+
+if TYPE_CHECKING:
+    from npfuse.engine.emission import Value, Vectors
 
 
 def halve(
@@ -49,7 +54,8 @@ def halve(
     for stage, weight in enumerate(stages[1:], 2):
         height, width = height // 2, width // 2
         halved = scratch.array(f"planes{stage}", (height, CHANNELS, plane_width(width)), dtype)
-        _halve_planes(planes, weight, width, halved)
+        last = scratch.array(f"last{stage}", (TAPS, planes.shape[2]), dtype)
+        _halve_planes(planes, weight, width, halved, last)
         planes = halved
     return np.ascontiguousarray(planes[:, :, :width].transpose(0, 2, 1))
 
@@ -85,9 +91,9 @@ def _halve_pictures(under, over, black, scale, other_black, other_scale, edge, r
 
 
 @compiled
-def _halve_planes(planes, weights, width, out):
+def _halve_planes(planes, weights, width, out, last):
+    """Halve planes; `last` (TAPS, numbers of a row) holds the last rows, and zeros below them."""
     stored = planes.shape[2]
-    nothing = np.zeros(stored, planes.dtype)
     for h in range(out.shape[0]):
         for c in range(CHANNELS):
             row, step = (2 * h * CHANNELS + c) * stored, CHANNELS * stored
@@ -95,10 +101,9 @@ def _halve_planes(planes, weights, width, out):
             if 2 * h + 2 < planes.shape[0]:
                 _halve_row(planes, row, row + step, row + 2 * step, weights, at, width, out, target)
             else:
-                last = np.empty((TAPS, stored), planes.dtype)
                 for i in range(stored):
                     last[0, i], last[1, i] = planes[2 * h, c, i], planes[2 * h + 1, c, i]
-                    last[2, i] = nothing[i]
+                    last[2, i] = 0
                 _halve_row(last, 0, stored, 2 * stored, weights, at, width, out, target)
             _clear(out, h, c, width)
 
@@ -110,7 +115,7 @@ def _clear(out, h, c, width):
         out[h, c, i] = 0
 
 
-@vector_function()
+@vector_function
 def _halve_row(
     v: Vectors,
     x: Value,

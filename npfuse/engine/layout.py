@@ -7,7 +7,7 @@ From large to small:
     block       16x16 pixels, over which units are bounded      array (ROW_PAIRS, channels, PAIR_PIXELS)
     row pair    two rows of a block, beside each other          array (channels, PAIR_PIXELS)
     run         one row of a block: 16 pixels of one channel
-    vector      VECTOR_NUMBERS (`npfuse.engine.vectors`) numbers in one register or two
+    vector      VECTOR_NUMBERS (`npfuse.engine.processor`) numbers in one register or two
 
     a group's blocks        a block's row pairs                    a row pair's channels
     +----+----+----+----+   +-----------------------------------+  +----------+----------+

@@ -4,15 +4,22 @@ In a picture, the three numbers of a pixel lie side by side; in the arrays of gr
 of RUN pixels is loaded at once and parted into channels; the results are interleaved in registers.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from npfuse.engine import layout
 from npfuse.engine.compiled import compiled, inner
 from npfuse.engine.layout import BLOCKS, BLOCKS_PER_SIDE, CHANNELS, GROUP_SIDE, PAIR_PIXELS, ROW_PAIRS, RUN
-from npfuse.engine.vectors import Value, Vectors, vector_function
+from npfuse.engine.vectors import vector_function
+
+if TYPE_CHECKING:
+    from npfuse.engine.emission import Value, Vectors
 
 run_place = inner(layout.run_place)
 
 
-@vector_function()
+@vector_function
 def load_runs(
     v: Vectors,
     memory: Value,
@@ -46,7 +53,7 @@ def load_runs(
                 v.store(mapped, memory + (k * run_step + k // BLOCKS_PER_SIDE * jump + channel_step * c + lane))
 
 
-@vector_function()
+@vector_function
 def store_runs(
     v: Vectors, memory: Value, place: Value, run_step: Value, runs: Value, half: Value, pixels: Value, at: Value
 ) -> None:
@@ -66,7 +73,7 @@ def store_runs(
         v.store(v.shuffle(both, blue, [c * RUN + i for i in range(RUN) for c in range(3)]), pixels + k * (3 * RUN))
 
 
-@vector_function()
+@vector_function
 def store_grey_runs(
     v: Vectors, memory: Value, place: Value, run_step: Value, runs: Value, half: Value, pixels: Value, at: Value
 ) -> None:

@@ -16,11 +16,16 @@ The features of three channels R, G, B are R + G + B, R - G and G - B: pictures 
 Ranges are reduced with minima alone: beside each minimum lies the minimum of the negated values (`range_of`).
 """
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from npfuse.engine.compiled import inner
 from npfuse.engine.layout import PAIR_PIXELS, ROW_PAIRS
-from npfuse.engine.vectors import Value, Variable, Vectors, vector_function
+from npfuse.engine.vectors import vector_function
+
+if TYPE_CHECKING:
+    from npfuse.engine.emission import Value, Variable, Vectors
 
 OFF, ON, UNDECIDED = 0.0, 1.0, 2.0
 
@@ -115,13 +120,13 @@ class _Range:
         self.v.store(self.v.number(0) - self.high.now, negated_high)
 
 
-@vector_function()
+@vector_function
 def range_rows(v: Vectors, memory: Value, vectors: Value, count: Value, reduced: Value) -> None:
     """Write the minimum of each of `count` rows of one vector; the rows have room for a multiple of its width."""
     _reduced_rows(v, memory + vectors, count, memory + reduced, v.minimum)
 
 
-@vector_function()
+@vector_function
 def sum_rows(v: Vectors, memory: Value, vectors: Value, count: Value, reduced: Value) -> None:
     """Write the sum of each row likewise."""
     _reduced_rows(v, memory + vectors, count, memory + reduced, lambda a, b: a + b)
@@ -133,7 +138,7 @@ def _reduced_rows(v: Vectors, vectors: Value, count: Value, reduced: Value, comb
         v.store(v.reduce_rows(rows, combine), reduced + block * v.width)
 
 
-@vector_function()
+@vector_function
 def _load_colour_differences(
     v: Vectors, x: Value, at: Value, features: Value, memory: Value, basis: Value, stride: Value, vectors: Value,
     reduced: Value,
@@ -167,7 +172,7 @@ def _colour_differences(red: Value, green: Value, blue: Value) -> list[Value]:
     return [red + green + blue, red - green, green - blue]
 
 
-@vector_function()
+@vector_function
 def _load_channels(
     v: Vectors, x: Value, at: Value, features: Value, memory: Value, basis: Value, stride: Value, vectors: Value,
     reduced: Value,
@@ -187,7 +192,7 @@ def _load_channels(
     v.store_scalar(v.reduce(invalid.now, lambda a, b: a + b), memory + reduced)
 
 
-@vector_function()
+@vector_function
 def _products(
     v: Vectors,
     memory: Value,
@@ -215,7 +220,7 @@ def _products(
         v.store(total.now, vectors + c * v.width)
 
 
-@vector_function()
+@vector_function
 def _residuals(
     v: Vectors, memory: Value, basis: Value, stride: Value, features: Value, pivot: Value, slopes: Value, vectors: Value
 ) -> None:
@@ -232,7 +237,7 @@ def _residuals(
         seen.store(vectors + c * v.width, vectors + (features + c) * v.width)
 
 
-@vector_function()
+@vector_function
 def unit_states(
     v: Vectors,
     memory: Value,
@@ -282,7 +287,7 @@ def unit_states(
         v.store(v.select(upper <= v.number(0), v.number(OFF), undecided), states + o)
 
 
-@vector_function()
+@vector_function
 def gap_bounds(
     v: Vectors,
     memory: Value,
@@ -336,7 +341,7 @@ def relax(memory, linear, gaps, features, units, o, low, high, row):
     memory[row + features + 2] = slope * memory[gaps + units + o] - slope * low
 
 
-@vector_function()
+@vector_function
 def value_ranges(v: Vectors, memory: Value, values: Value, stride: Value, count: Value, vectors: Value) -> None:
     """Write the ranges over a block of `count` rows of PAIR_PIXELS, at values + t * stride in row pair t, by lanes."""
     values, vectors = memory + values, memory + vectors
@@ -348,7 +353,7 @@ def value_ranges(v: Vectors, memory: Value, values: Value, stride: Value, count:
         seen.store(vectors + i * v.width, vectors + (count + i) * v.width)
 
 
-@vector_function()
+@vector_function
 def rectified_row(v: Vectors, memory: Value, row: Value, stride: Value, out: Value, out_stride: Value) -> None:
     """Apply ReLU to a row of PAIR_PIXELS of every row pair of a block; row pairs are a stride apart."""
     row, out = memory + row, memory + out

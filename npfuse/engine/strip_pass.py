@@ -28,7 +28,7 @@ from npfuse.engine.layout import (
 from npfuse.engine.picture_runs import load_groups, store_groups
 from npfuse.engine.pixel_groups import evaluate_groups
 from npfuse.engine.scratch import Scratch
-from npfuse.engine.tanh_vectors import tanh_in_place
+from npfuse.engine.tanh_vectors import tanh_vectors
 from npfuse.engine.upsampling import add_upsampled, add_whole
 
 
@@ -122,6 +122,6 @@ def fuse_rows(
                 add_upsampled(results, count, height, coarse.pixels, row, column, coarse.weights, line)
             else:
                 add_whole(results, count, height, coarse.pixels, row, column)
-            tanh_in_place(results[:count].reshape(-1))
+            tanh_vectors(results, results, count * BLOCKS * ROW_PAIRS * 3 * PAIR_PIXELS)
             out_row, out_column = target.row + row - window.first_row, target.column + column - window.first_column
             store_groups(results, height, width, target.half, target.pixels, out_row, out_column, edge)

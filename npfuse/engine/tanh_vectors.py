@@ -9,16 +9,19 @@ Division is slow. 1 / d for d = 1 + e, in 1 ... 2, begins with the quadratic who
 squares the error: 1e-4, 1e-8.
 """
 
+from __future__ import annotations
+
 import math
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import types
-from numba.extending import overload
 
-from npfuse.engine.compiled import OPTIONS, compiled
-from npfuse.engine.vectors import VECTOR_NUMBERS, Value, Vectors, vector_function
+from npfuse.engine.compiled import compiled
+from npfuse.engine.processor import VECTOR_NUMBERS
+from npfuse.engine.vectors import vector_function
+
+if TYPE_CHECKING:
+    from npfuse.engine.emission import Value, Vectors
 
 SATURATED = 10.0  # tanh rounds to 1 in float32 from 9.02 on
 SERIES_BELOW = 0.3
@@ -31,39 +34,45 @@ TANH = [-1 / 3, 2 / 15, -17 / 315, 62 / 2835]  # of x^3, x^5, x^7, x^9
 
 
 @compiled
-def tanh_float32(x, out):
-    """Write the hyperbolic tangents of numbers (n,) to `out`, which may be `x`."""
+def tanh_numbers(x, out):
+    """Write the hyperbolic tangents of numbers (n,), float32 or float64, to `out`, which may be `x`."""
     whole = len(x) // VECTOR_NUMBERS * VECTOR_NUMBERS
-    _tanh_vectors(x, out, whole)
+    tanh_vectors(x, out, whole)
     if whole < len(x):
         rest = np.zeros(VECTOR_NUMBERS, x.dtype)
         for i in range(whole, len(x)):
             rest[i - whole] = x[i]
-        _tanh_vectors(rest, rest, VECTOR_NUMBERS)
+        tanh_vectors(rest, rest, VECTOR_NUMBERS)
         for i in range(whole, len(x)):
             out[i] = rest[i - whole]
 
 
-@vector_function()
-def _tanh_vectors(v: Vectors, x: Value, out: Value, count: Value) -> None:
-    """Apply tanh to `count` numbers, a multiple of the vector's width; `out` may be `x`."""
-    one = v.number(1)
+@vector_function
+def tanh_vectors(v: Vectors, x: Value, out: Value, count: Value) -> None:
+    """Apply tanh to `count` numbers, a multiple of VECTOR_NUMBERS; `out` may be `x`."""
     with v.loop(count // v.width) as chunk:
         value = v.load(x + chunk * v.width)
-        a = v.absolute(value)
-        a = v.select(v.number(SATURATED) < a, v.number(SATURATED), a)  # a NaN stays one
-        z = v.number(0) - (a + a)
-        n = v.call("floor", z * v.number(LOG2_E) + v.number(0.5))
-        r = z - n * v.number(LN_2_HIGH) - n * v.number(LN_2_LOW)
-        e = (one + r + r * r * _polynomial(v, r, EXP)) * v.power_of_two(n)
-        d = one + e
-        q = _polynomial(v, d, RECIPROCAL)
-        for _ in range(2):
-            q = q + q * (one - d * q)
-        far = (one - e) * q
-        t = a * a
-        near = a + a * t * _polynomial(v, t, TANH)
-        v.store(v.with_sign(v.select(a < v.number(SERIES_BELOW), near, far), value), out + chunk * v.width)
+        result = _single(v, value) if v.itemsize == 4 else v.call_c("tanh", value)
+        v.store(result, out + chunk * v.width)
+
+
+def _single(v: Vectors, value: Value) -> Value:
+    """Emit the tanh of a vector of float32."""
+    one = v.number(1)
+    a = v.absolute(value)
+    a = v.select(v.number(SATURATED) < a, v.number(SATURATED), a)  # a NaN stays one
+    z = v.number(0) - (a + a)
+    n = v.call("floor", z * v.number(LOG2_E) + v.number(0.5))
+    r = z - n * v.number(LN_2_HIGH) - n * v.number(LN_2_LOW)
+    e = (one + r + r * r * _polynomial(v, r, EXP)) * v.power_of_two(n)
+    d = one + e
+    q = _polynomial(v, d, RECIPROCAL)
+    for _ in range(2):
+        q = q + q * (one - d * q)
+    far = (one - e) * q
+    t = a * a
+    near = a + a * t * _polynomial(v, t, TANH)
+    return v.with_sign(v.select(a < v.number(SERIES_BELOW), near, far), value)
 
 
 def _polynomial(v: Vectors, x: Value, coefficients: list[float]) -> Value:
@@ -71,28 +80,3 @@ def _polynomial(v: Vectors, x: Value, coefficients: list[float]) -> Value:
     for coefficient in reversed(others):
         total = coefficient + x * total
     return total
-
-
-@compiled
-def tanh_float64(x, out):
-    """Write the hyperbolic tangents of numbers (n,) to `out`, which may be `x`."""
-    for i in range(len(x)):
-        out[i] = math.tanh(x[i])
-
-
-def tanh_in_place(x: Any) -> None:
-    """Replace numbers (n,), float32 or float64, by their hyperbolic tangents; for compiled functions only."""
-    raise NotImplementedError("tanh_in_place: expected a call in a compiled function")
-
-
-@overload(tanh_in_place, jit_options=OPTIONS)  # type: ignore[arg-type]
-def _tanh_in_place(x: Any) -> Callable[[Any], None]:
-    """Choose by the dtype, when the caller is compiled."""
-
-    def single(x: Any) -> None:
-        tanh_float32(x, x)
-
-    def double(x: Any) -> None:
-        tanh_float64(x, x)
-
-    return single if x.dtype == types.float32 else double

@@ -5,7 +5,9 @@ its place in the cell; beyond the edges the last cell is repeated. Both "nearest
 are such sums; `cell_weights` takes the weights from there.
 """
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +15,11 @@ from numpy.typing import NDArray
 from npfuse.engine import layout
 from npfuse.engine.compiled import compiled, inner
 from npfuse.engine.layout import BLOCKS_PER_SIDE, CELL, GROUP_SIDE, PAIR_PIXELS, ROW_PAIRS, RUN
-from npfuse.engine.vectors import Value, Vectors, vector_function
+from npfuse.engine.vectors import vector_function
 from npfuse.ops.resize import Resampling, resize_taps
+
+if TYPE_CHECKING:
+    from npfuse.engine.emission import Value, Vectors
 
 NEAR = 3  # the cell before, the cell, the cell behind
 
@@ -78,7 +83,7 @@ def add_upsampled(results, count, rows, coarse, row, column, weights, line):
             )
 
 
-@vector_function()
+@vector_function
 def _add_cells(
     v: Vectors, results: Value, place: Value, run_step: Value, runs: Value, line: Value, at: Value, stride: Value,
     weights: Value,

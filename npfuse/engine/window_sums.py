@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from npfuse.engine.compiled import aligned_empty, compiled
 from npfuse.engine.layout import PADDED_NUMBERS
+from npfuse.engine.processor import VECTOR_NUMBERS, WIDTH_BYTES
 from npfuse.engine.register_tiles import add_scaled, add_scaled_lanes, load_tile, store_lane_sums, store_tile
-from npfuse.engine.vectors import VECTOR_NUMBERS, WIDTH_BYTES
 
 CHUNK = 4096  # weights that are used on a whole row before the next ones: in float32 half of a common L1 cache
 WIDEST = 4  # vectors of a panel
@@ -103,8 +103,14 @@ def panels_of(kernel: NDArray[Any], bias: NDArray[Any], terms: Terms) -> Panels:
     return Panels(weights, wide_bias, np.array(vectors), features)
 
 
+def space_for(panels: Panels, width: int, dtype: Any) -> NDArray[Any]:
+    """Return an array for `sum_windows` to work in: a row of sums, where the last vector is not full."""
+    lanes = len(panels.bias)
+    return np.empty(0 if panels.features == lanes or panels.vectors[0] == 0 else width * lanes, dtype)
+
+
 @compiled
-def sum_windows(x, read, terms, panels, out, write, height, width):
+def sum_windows(x, read, terms, panels, out, write, height, width, space):
     """Write out[write(h, w) + co] = bias[co] + sum over t of x[read(h, w) + distance of t] * kernel[t, co].
 
     Parameters
@@ -114,11 +120,12 @@ def sum_windows(x, read, terms, panels, out, write, height, width):
     terms : of each window, in the order in which they are added
     panels : of the kernel
     height, width : in output pixels
+    space : array of `space_for`, is written
     """
     lanes = len(panels.bias)
     # If the last vector is not full, a row is summed beside the result, and its features are copied.
-    whole = panels.features == lanes or panels.vectors[0] == 0
-    sums = out if whole else np.empty(width * lanes, out.dtype)
+    whole = len(space) == 0
+    sums = out if whole else space
     step = write.column if whole else lanes
     for h in range(height):
         x_at, out_at = read.start + h * read.row, write.start + h * write.row
@@ -159,7 +166,7 @@ def _copy(sums, lanes, out, at, step, features, width):
 
 
 @compiled
-def sum_padded_windows(x, frame, read, terms, panels, out, write, height, width):
+def sum_padded_windows(x, frame, read, terms, panels, out, write, height, width, space):
     """Sum the windows of a picture that is padded here, strip by strip; `read` and `terms` refer to padded rows."""
     along = frame.width * frame.channels
     before, after = frame.left * frame.channels, frame.right * frame.channels
@@ -180,7 +187,7 @@ def sum_padded_windows(x, frame, read, terms, panels, out, write, height, width)
             for q in range(along):
                 strip[at + q] = x[h * along + q] if inside else 0
         target = Grid(write.start + first * write.row, write.row, write.column)
-        sum_windows(strip, read, terms, panels, out, target, count, width)
+        sum_windows(strip, read, terms, panels, out, target, count, width, space)
 
 
 def _row(pixels: int, vectors: int) -> Callable[..., None]:

@@ -8,8 +8,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from npfuse.engine.compiled import aligned_empty, compiled, contiguous
+from npfuse.engine.processor import VECTOR_NUMBERS
 from npfuse.engine.register_tiles import load_tile, store_tile
-from npfuse.engine.vectors import VECTOR_NUMBERS
 from npfuse.ops.concatenate import Concatenate
 from npfuse.ops.operator import check_arrays
 

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from npfuse import padding as pad
 from npfuse.engine.compiled import aligned_empty, bias_or_zeros, contiguous
-from npfuse.engine.window_sums import Frame, Grid, panels_of, sum_padded_windows, sum_windows, terms_of
+from npfuse.engine.window_sums import Frame, Grid, panels_of, space_for, sum_padded_windows, sum_windows, terms_of
 from npfuse.ops.conv2d import Conv2D
 from npfuse.ops.operator import Pair
 
@@ -35,11 +35,12 @@ def conv2d(
     terms = terms_of(((start, length) for start in starts), features)
     panels = panels_of(kernel.reshape(-1, features), bias, terms)
     read, write = Grid(0, stride[0] * along, stride[1] * channels), Grid(0, width * features, features)
+    space = space_for(panels, width, x.dtype)
     for picture, result in zip(x, out, strict=True):
         if top or bottom or left or right:
             sum_padded_windows(
-                picture.reshape(-1), frame, read, terms, panels, result.reshape(-1), write, height, width
+                picture.reshape(-1), frame, read, terms, panels, result.reshape(-1), write, height, width, space
             )
         else:
-            sum_windows(picture.reshape(-1), read, terms, panels, result.reshape(-1), write, height, width)
+            sum_windows(picture.reshape(-1), read, terms, panels, result.reshape(-1), write, height, width, space)
     return out

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from npfuse import padding as pad
 from npfuse.engine.compiled import aligned_empty, bias_or_zeros, contiguous
-from npfuse.engine.window_sums import Grid, panels_of, sum_windows, terms_of
+from npfuse.engine.window_sums import Grid, panels_of, space_for, sum_windows, terms_of
 from npfuse.ops.conv2d_transpose import Conv2DTranspose
 from npfuse.ops.operator import Pair
 from npfuse.ops.window import crop_start
@@ -50,8 +50,9 @@ def conv2d_transpose(
             read = Grid(0, along * channels, channels)
             write = Grid((a * width + b) * features, stride[0] * width * features, stride[1] * features)
             rows, columns = -((a - height) // stride[0]), -((b - width) // stride[1])
+            space = space_for(panels, columns, x.dtype)
             for picture, result in zip(padded, out, strict=True):
-                sum_windows(picture.reshape(-1), read, terms, panels, result.reshape(-1), write, rows, columns)
+                sum_windows(picture.reshape(-1), read, terms, panels, result.reshape(-1), write, rows, columns, space)
     return out
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from npfuse.engine.compiled import aligned_empty, bias_or_zeros, contiguous
-from npfuse.engine.window_sums import Grid, panels_of, sum_windows, terms_of
+from npfuse.engine.window_sums import Grid, panels_of, space_for, sum_windows, terms_of
 from npfuse.ops.pointwise_conv2d import PointwiseConv2D
 
 
@@ -17,5 +17,7 @@ def pointwise_conv2d(x: NDArray[Any], kernel: NDArray[Any], bias: NDArray[Any] |
     out = aligned_empty((n, height, width, op.features), x.dtype)
     terms = terms_of([(0, channels)], op.features)
     read, write = Grid(0, width * channels, channels), Grid(0, width * op.features, op.features)
-    sum_windows(x.reshape(-1), read, terms, panels_of(kernel, bias, terms), out.reshape(-1), write, n * height, width)
+    panels = panels_of(kernel, bias, terms)
+    space = space_for(panels, width, x.dtype)
+    sum_windows(x.reshape(-1), read, terms, panels, out.reshape(-1), write, n * height, width, space)
     return out

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfuse.engine.compiled import aligned_empty, compiled, contiguous
+from npfuse.engine.processor import VECTOR_NUMBERS
 from npfuse.engine.register_tiles import add_scaled, load_tile, store_tile
-from npfuse.engine.vectors import VECTOR_NUMBERS
 from npfuse.ops.operator import check_arrays
 from npfuse.ops.resize import Resampling, Resize, resize_taps
 
@@ -29,8 +29,9 @@ def resize(x: NDArray[Any], *, height: int, width: int, method: Resampling) -> N
         in_width * channels,
         channels,
         positions,
-        weights.astype(x.dtype),
+        weights.astype(x.dtype).reshape(-1),
         wide.reshape(-1),
+        np.zeros(VECTOR_NUMBERS, x.dtype),
     )
     out = aligned_empty((n, height, width, channels), x.dtype)
     positions, weights = resize_taps(in_height, height, method)
@@ -40,10 +41,8 @@ def resize(x: NDArray[Any], *, height: int, width: int, method: Resampling) -> N
 
 
 @compiled
-def _resize_columns(x, rows, x_row, channels, positions, weights, out):
+def _resize_columns(x, rows, x_row, channels, positions, scales, out, zeros):
     width, taps = positions.shape
-    scales = weights.reshape(-1)
-    zeros = np.zeros(VECTOR_NUMBERS, x.dtype)
     for h in range(rows):
         at = h * width * channels
         if (h + 1) * x_row + VECTOR_NUMBERS <= len(x) and at + width * channels + VECTOR_NUMBERS <= len(out):
@@ -58,7 +57,7 @@ def _resize_columns(x, rows, x_row, channels, positions, weights, out):
                 for c in range(channels):
                     total = zeros[0]
                     for t in range(taps):
-                        total += x[h * x_row + positions[w, t] * channels + c] * weights[w, t]
+                        total += x[h * x_row + positions[w, t] * channels + c] * scales[w * taps + t]
                     out[at + w * channels + c] = total
 
 

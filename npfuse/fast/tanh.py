@@ -2,11 +2,10 @@
 
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from npfuse.engine.compiled import aligned_empty, contiguous
-from npfuse.engine.tanh_vectors import tanh_float32, tanh_float64
+from npfuse.engine.tanh_vectors import tanh_numbers
 from npfuse.ops.operator import check_arrays
 from npfuse.ops.tanh import Tanh
 
@@ -16,6 +15,5 @@ def tanh(x: NDArray[Any]) -> NDArray[Any]:
     check_arrays(Tanh(), x)
     (x,) = contiguous("tanh", x)
     out = aligned_empty(x.shape, x.dtype)
-    function = tanh_float32 if x.dtype == np.float32 else tanh_float64
-    function(x.reshape(-1), out.reshape(-1))
+    tanh_numbers(x.reshape(-1), out.reshape(-1))
     return out

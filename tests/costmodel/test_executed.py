@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from costmodel.executed import count_executed
-from npfuse.engine.vectors import VECTOR_NUMBERS
+from npfuse.engine.processor import VECTOR_NUMBERS
 from tests.networks import random_pair, random_weights
 
 BLOCK = 256  # pixels

@@ -2,22 +2,21 @@
 
 import numpy as np
 import pytest
-from numba import njit
 
-from npfuse.engine.compiled import OPTIONS
+from npfuse.engine.compiled import compiled
 from npfuse.engine.layout import BLOCKS, GROUP_SIDE, PAIR_PIXELS, ROW_PAIRS, block_place, run_place
 from npfuse.engine.vectors import vector_function
 from tests.arrays import FLOATS, assert_close
 
 
-@vector_function()
+@vector_function
 def rectify(v, x, out, count):
     with v.loop(count // v.width) as chunk:
         i = chunk * v.width
         v.store(v.maximum(v.load(x + i), v.number(0)), out + i)
 
 
-@njit(**OPTIONS)
+@compiled
 def rectify_all(x, out):
     rectify(x, out, len(x) // 16 * 16)
 
