@@ -11,13 +11,14 @@ from PIL import Image
 from npfuse.pictures.metadata.exif import EXIF_START, quiet
 from npfuse.pictures.metadata.iptc import IPTC_RESOURCE, jpeg_segment
 from npfuse.pictures.picture import CheckSize, Decoded, Picture
+from npfuse.pictures.shared_context import SharedContext
 
 # What Pillow's modes of 8 bits and less become.
 MODES = {
     "1": "L", "L": "L", "LA": "LA", "RGB": "RGB", "RGBA": "RGBA", "RGBa": "RGBA",
     "P": "RGB", "PA": "RGB", "CMYK": "RGB", "YCbCr": "RGB", "RGBX": "RGB",
 }  # fmt: skip
-STRIP_PIXELS = 1 << 20  # converted at once: Pillow holds the whole picture, and only a strip is there twice
+STRIP_PIXELS = 1 << 15  # converted at once: Pillow holds the whole picture, and a strip stays in a processor's cache
 
 
 def read_with_pillow(stream: BinaryIO, check_size: CheckSize, *, kind: str) -> Decoded:
@@ -41,20 +42,23 @@ def read_with_pillow(stream: BinaryIO, check_size: CheckSize, *, kind: str) -> D
 def opened_by_pillow(stream: BinaryIO, kind: str, check_size: CheckSize) -> Iterator[Image.Image]:
     """Open a file with Pillow, check its size by `check_size` alone, and keep Pillow's warnings off the terminal."""
     stream.seek(0)
-    with quiet(), _unlimited(), Image.open(stream, formats=[kind]) as image:
+    with quiet(), UNLIMITED, Image.open(stream, formats=[kind]) as image:
         check_size(image.height, image.width, 2 if image.mode.startswith("I") else len(image.getbands()))
         yield image
 
 
 @contextmanager
 def _unlimited() -> Iterator[None]:
-    """Lift Pillow's limit of pixels; call it inside `quiet`, which lets one thread in."""
+    """Lift Pillow's limit of pixels."""
     limit = Image.MAX_IMAGE_PIXELS
     Image.MAX_IMAGE_PIXELS = None
     try:
         yield
     finally:
         Image.MAX_IMAGE_PIXELS = limit
+
+
+UNLIMITED = SharedContext(_unlimited)  # for all threads that open a file
 
 
 def first_of_several(image: Image.Image) -> tuple[str, ...]:

@@ -8,16 +8,17 @@ a TIFF is laid out anew, by Pillow.
 import io
 import re
 import struct
-import threading
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from functools import partial
 from types import MappingProxyType
 from typing import Any, BinaryIO
 
 from numpy.typing import NDArray
 from PIL.ExifTags import IFD, Base
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+from npfuse.pictures.shared_context import SharedContext
 
 EXIF_START = b"Exif\0\0"  # of the segment in a JPEG; no part of the block
 TIFF_START = b"II*\0\x08\0\0\0"  # little-endian, the first directory follows
@@ -37,17 +38,15 @@ STRUCTURE = re.compile(
     r'^\s*(?:ImageJ=|SCIFIO=|\{?"?shape"?\s?[=:]|Aperio |<GDALMetadata|<MetaData|NIHImage|MMSTACK)'
     r'|<OME[ >]|openmicroscopy\.org|"axes"\s?:|SI\.hChannels|\[Version=|<PlaneInfo'
 )
-QUIET = threading.Lock()
+QUIET = SharedContext(partial(warnings.catch_warnings, action="ignore"))
 
 
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep Pillow's warnings (large pictures, odd tags) off the user's terminal.
+def quiet() -> SharedContext:
+    """Return the context that keeps Pillow's warnings (large pictures, odd tags) off the user's terminal.
 
-    One thread at a time: of two `warnings.catch_warnings` that overlap, the one that leaves last puts back the other's.
+    All threads share it: of two `warnings.catch_warnings` that overlap, the one that leaves last puts back the other's.
     """
-    with QUIET, warnings.catch_warnings(action="ignore"):
-        yield
+    return QUIET
 
 
 def upright(block: bytes) -> tuple[bytes, int]:
