@@ -26,7 +26,7 @@ def checked(pictures: Sequence[Some], options: FileOptions, tell: Teller) -> lis
     """
     if options.check:
         with tell.timed("checked the pictures"):
-            for fault in _faults(pictures, options):
+            for fault in faults(pictures, options):
                 tell.warn(fault)
     done = list(pictures)
     if options.align is not None:
@@ -38,7 +38,7 @@ def checked(pictures: Sequence[Some], options: FileOptions, tell: Teller) -> lis
     return done
 
 
-def _faults(pictures: Sequence[Some], options: FileOptions) -> list[str]:
+def faults(pictures: Sequence[Some], options: FileOptions) -> list[str]:
     """Return the faults that the options do not mend."""
     pixels = [picture.pixels for picture in pictures]
     if len(pictures) == 2:

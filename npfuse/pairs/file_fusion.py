@@ -3,7 +3,8 @@
 The commands `fuse` and `batch` call it, and so does a worker on another machine.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -18,11 +19,12 @@ from npfuse.fusion import (
     fuse_stack,
     method_and_weights,
     require_engine,
+    thread_count,
     under_exposed_first,
 )
 from npfuse.methods import Method, named
 from npfuse.padding import GRID
-from npfuse.pairs.checking import checked
+from npfuse.pairs.checking import checked, faults
 from npfuse.pairs.cropping import cropped_alike
 from npfuse.pairs.file_options import CLIP_HINT, FileOptions, Teller
 from npfuse.pairs.stored_fusion import by_parts, fuse_by_parts, threads_within, tone_pair
@@ -140,32 +142,41 @@ def _fuse_whole(
     paths: Sequence[Path], method: Method, weights: Weights | None, options: FileOptions, tell: Teller
 ) -> Picture:
     """Read pictures whole and fuse them in memory."""
-    a, b, *more = paths
-    first = _ranged(_read(a, options, tell), a, options)
-    if options.max_memory is not None and weights is not None:
-        options = replace(
-            options,
-            threads=threads_within(first.pixels, weights, options, tell, held=len(paths) + 1, frames=len(paths)),
-        )
-    pictures = _made_alike([first, *(_read_alike(path, a, first, options, tell) for path in (b, *more))], options, tell)
-    pictures = filled(checked(pictures, options, tell))
+    threads = options.threads
+
+    def plan(first: Picture) -> None:
+        nonlocal threads
+        if options.max_memory is not None and weights is not None:
+            held, frames = len(paths) + 1, len(paths)
+            threads = threads_within(first.pixels, weights, options, tell, held=held, frames=frames)
+
+    read = _made_alike(_read_all(paths, options, tell, plan), options, tell)
+    # A check that only warns, and changes nothing, goes on beside the fusion.
+    beside = options.check and options.align is None and not options.deghost and _works_beside(options)
+    pictures = filled(list(read) if beside else checked(read, options, tell))
     pixels, order = _ordered([picture.pixels for picture in pictures], paths, options, tell)
     tone = tone_pair(options)
-    with tell.timed("fused"), tell.progress() as progress:
-        fused = fuse_stack(
-            pixels,
-            weights,
-            method=method.name,
-            order=order,
-            threads=options.threads,
-            engine=options.engine,
-            progress=progress,
-            pair=options.pair,
-            brightness=options.brightness,
-            contrast=options.contrast,
-            saturation=options.saturation,
-            tone=tone,
-        )
+    with ThreadPoolExecutor(1) as pool:
+        found = pool.submit(faults, read, options) if beside else None
+        with tell.timed("fused"), tell.progress() as progress:
+            fused = fuse_stack(
+                pixels,
+                weights,
+                method=method.name,
+                order=order,
+                threads=threads,
+                engine=options.engine,
+                progress=progress,
+                pair=options.pair,
+                brightness=options.brightness,
+                contrast=options.contrast,
+                saturation=options.saturation,
+                tone=tone,
+            )
+        if found is not None:
+            with tell.timed("waited for the check of the pictures"):
+                for fault in found.result():
+                    tell.warn(fault)
     if options.weights_map is not None:
         from npfuse.pairs.shares_map import write_shares_map
 
@@ -199,9 +210,32 @@ def _ordered(
 
 def read_pair(a: Path, b: Path, options: FileOptions, tell: Teller) -> tuple[Picture, Picture]:
     """Read two files and make them fit; ValueError, with the file's name, where they cannot be fused."""
-    first = _ranged(_read(a, options, tell), a, options)
-    first, second = _made_alike([first, _read_alike(b, a, first, options, tell)], options, tell)
+    first, second = _made_alike(_read_all([a, b], options, tell), options, tell)
     return first, second
+
+
+def _works_beside(options: FileOptions) -> bool:
+    """Tell whether one step may run beside another: on two threads, and where memory is not short."""
+    return options.max_memory is None and thread_count(options.threads) > 1
+
+
+def _read_all(
+    paths: Sequence[Path], options: FileOptions, tell: Teller, seen: Callable[[Picture], None] = lambda first: None
+) -> list[Picture]:
+    """Read files whole, two at a time, and make the others fit the first, which is shown to a function before."""
+    a, *others = paths
+    if not _works_beside(options) or options.orientation == "first":
+        first = _ranged(_read(a, options, tell), a, options)
+        seen(first)
+        return [first, *(_read_alike(path, a, first, options, tell) for path in others)]
+    with ThreadPoolExecutor(1) as pool:
+        begun = {path: pool.submit(_decoded, path, options) for path in others}
+        try:
+            first = _ranged(_read(a, options, tell), a, options)
+            seen(first)
+            return [first, *(_read_alike(path, a, first, options, tell, begun[path]) for path in others)]
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _made_alike(pictures: list[Picture], options: FileOptions, tell: Teller) -> list[Picture]:
@@ -209,26 +243,34 @@ def _made_alike(pictures: list[Picture], options: FileOptions, tell: Teller) -> 
     return with_full_white(cropped_alike(pictures, tell) if options.crop else pictures, options, tell)
 
 
-def _read(path: Path, options: FileOptions, tell: Teller, first: int | None = None) -> Picture:
+def _decoded(path: Path, options: FileOptions, first: int | None = None) -> Picture:
     """Read a file whole, turned by its own orientation or that of the first picture, as the options ask."""
     turn = {"first": first, "ignore": 1}.get(options.orientation or "own")
+    if is_array(path):
+        with opened(path) as stored:
+            assert stored is not None
+            pixels = stored.pixels[:, :]
+        return Picture(pixels=pixels.astype(np.float32) if pixels.dtype == np.float64 else pixels)
+    with unheard():
+        return read_picture(path, max_bytes=options.max_memory, orientation=turn)
+
+
+def _read(
+    path: Path, options: FileOptions, tell: Teller, first: int | None = None, begun: Future[Picture] | None = None
+) -> Picture:
+    """Read a file, or wait until it is read where that has begun, and tell what it is."""
     with tell.timed(f"read {path}"):
-        if is_array(path):
-            with opened(path) as stored:
-                assert stored is not None
-                pixels = stored.pixels[:, :]
-            picture = Picture(pixels=pixels.astype(np.float32) if pixels.dtype == np.float64 else pixels)
-        else:
-            with unheard():
-                picture = read_picture(path, max_bytes=options.max_memory, orientation=turn)
+        picture = _decoded(path, options, first) if begun is None else begun.result()
     height, width = picture.pixels.shape[:2]
     tell.say(f"  {height}x{width} (height x width), {_kind(picture)}, {picture.pixels.dtype}", *picture.notes)
     return picture
 
 
-def _read_alike(path: Path, a: Path, first: Picture, options: FileOptions, tell: Teller) -> Picture:
+def _read_alike(
+    path: Path, a: Path, first: Picture, options: FileOptions, tell: Teller, begun: Future[Picture] | None = None
+) -> Picture:
     """Read a further file, and make it fit the first, of path `a`."""
-    picture = _read(path, options, tell, first.orientation)
+    picture = _read(path, options, tell, first.orientation, begun)
     check_alike(path, a, picture, first, options)
     if not same_colours(first, picture):
         if not options.convert_profiles:
