@@ -214,6 +214,8 @@ def test_the_evaluation_sorts_its_table_and_opens_a_scene(browser, evaluation):
     assert len(rising) == 2
     browser.run("document.querySelector('#scenes button').click()")
     assert browser.run("document.querySelector('dialog').open")
+    buttons = "[...document.querySelectorAll('dialog .bar button')]"
+    assert browser.run(f"{buttons}.find((button) => button.textContent === 'map').disabled")  # there are no maps
     before = browser.run("viewer.position")
     browser.press("ArrowRight")
     assert browser.run("viewer.position") == before + 2

@@ -89,6 +89,8 @@ class Viewer {
       this.histograms[side] = element("figure", { class: "histogram" });
     }
     const button = (text, title, action) => element("button", { type: "button", title, onclick: action }, text);
+    const map = button("map", "which exposure where (m)", () => this.map());
+    map.disabled = !this.scene.layers.some((layer) => layer.kind === "map");
     const bar = element(
       "div",
       { class: "bar" },
@@ -96,7 +98,7 @@ class Viewer {
       element("label", {}, "right ", this.selects.right),
       button("swap", "swap left and right (x)", () => this.swap()),
       button("toggle", "all left, all right (t)", () => this.toggle()),
-      button("map", "which exposure where (m)", () => this.map()),
+      map,
       button("−", "zoom out (-)", () => this.zoom(1 / 1.5)),
       button("+", "zoom in (+)", () => this.zoom(1.5)),
       button("fit", "the whole picture (0)", () => this.fit()),
