@@ -10,7 +10,7 @@ import pytest
 
 import npfuse
 from npfuse.cli import main
-from npfuse.examples import SCENES, example_pair
+from npfuse.examples import NARROW_SCENE, SCENES, example_pair
 from npfuse.pictures.metadata.profiles import with_profile_of
 from npfuse.pictures.reading import Picture, read_picture, write_picture
 from npfuse.weights.npz_files import save_weights
@@ -232,6 +232,7 @@ def test_demo_fuses_the_examples_and_makes_a_sheet(folder, capsys):
         assert fused.shape == under.shape
         expected = npfuse.fuse(under, over, random_weights())
         assert np.median(np.abs(fused.astype(int) - expected)) <= 3  # JPEG
+    for scene in (*SCENES, NARROW_SCENE):
         for path in example_pair(scene):
             assert Path("demo", path.name).read_bytes() == path.read_bytes()
     assert main(["demo", "--weights", "small.npz", "-o", "demo"]) == 2

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from npfuse.commands.console import Commands, add_fusion_options, add_quiet, check_free, working
-from npfuse.examples import SCENES, example_pair
+from npfuse.examples import NARROW_SCENE, SCENES, example_pair
 from npfuse.fusion import fuse, method_and_weights
 from npfuse.pictures.atomic import written_in_place
 from npfuse.pictures.contact_sheet import contact_sheet
@@ -17,7 +17,8 @@ def add(commands: Commands) -> None:
         "demo",
         help="fuse the example pictures and make a contact sheet",
         description="Fuse the example pictures, and write a folder with each pair (interior_under.jpg, "
-        "interior_over.jpg, ...), each result (interior_fused.jpg, ...) and a contact sheet.",
+        "interior_over.jpg, ...), each result (interior_fused.jpg, ...) and a contact sheet. The pair studio is there "
+        "for ports to compare with.",
     )
     command.add_argument(
         "-o",
@@ -37,7 +38,7 @@ def _demo(arguments: argparse.Namespace) -> None:
     folder: Path = arguments.output
     sheet = folder / "contact-sheet.png"
     outputs = {scene: folder / f"{scene}_fused.jpg" for scene in SCENES}
-    copies = {path: folder / path.name for scene in SCENES for path in example_pair(scene)}
+    copies = {path: folder / path.name for scene in (*SCENES, NARROW_SCENE) for path in example_pair(scene)}
     for path in (sheet, *outputs.values(), *copies.values()):
         check_free(path, arguments.force)
     rows = []
@@ -48,11 +49,11 @@ def _demo(arguments: argparse.Namespace) -> None:
             fused = fuse(under, over, weights, method=method.name, **options)
             folder.mkdir(parents=True, exist_ok=True)  # not before something is there to put into it
             write_picture(outputs[scene], Picture(pixels=fused), overwrite=arguments.force)
-            for path in example_pair(scene):
-                with written_in_place(copies[path], overwrite=arguments.force) as file:
-                    file.write(path.read_bytes())
             rows.append([under, over, fused])
             progress(i, len(SCENES))
+    for path, copy in copies.items():
+        with written_in_place(copy, overwrite=arguments.force) as file:
+            file.write(path.read_bytes())
     pixels = contact_sheet(
         rows, ("under-exposed", "over-exposed", f"fused ({weights.label if weights else method.title})"), SCENES
     )

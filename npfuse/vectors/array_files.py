@@ -78,7 +78,7 @@ def c_name(name: str) -> str:
 
 
 def hex_bytes(array: NDArray[Any], name: str, axes: Sequence[str]) -> bytes:
-    """Return text for $readmemh: a number a line, its bits as hexadecimal digits, two's complement.
+    """Return text for $readmemh: one number per line, its bits as hexadecimal digits, two's complement.
 
     Examples
     --------
