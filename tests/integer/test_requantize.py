@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from npfuse.integer.format import Format
 from npfuse.integer.requantize import Rescale, multiplier, power_of_two, requantize, rescale
 
 sums = st.integers(-(2**31) + 1, 2**31 - 1)
@@ -63,6 +64,17 @@ def test_power_of_two_is_exact(power):
     mult, shift = power_of_two(2.0**power)
     assert Fraction(mult, 2**shift) == Fraction(2) ** power
     assert rescale([2.0**power], only_shifts=True).only_shifts
+
+
+@pytest.mark.parametrize("shift", [0, 1, 5, 11])
+def test_a_shift_and_saturation_are_rnd_and_sat_of_ap_fixed(shift):
+    """The package quantizers has the rules of ap_fixed, which high-level synthesis compiles to."""
+    quantizers = pytest.importorskip("quantizers")
+    x = np.random.default_rng(shift).integers(-(2**28), 2**28, 10_000)
+    x[:4000] >>= 10
+    rounded = quantizers.get_fixed_quantizer_np("RND", "SAT")(x / 2.0**shift, k=1, i=15, f=0)
+    int16 = Format(bits=16, signed=True, scale=1.0, low=-32768, high=32767)
+    assert np.array_equal(int16.saturated(requantize(x, rescale([2.0**-shift], only_shifts=True))), rounded)
 
 
 def test_errors():
