@@ -6,8 +6,8 @@ keeps two rows of its input, and a value that the next layer reads at the same p
 which follows from the graph alone (`costmodel.receptive_field.reaches`). Rows of the result leave as soon as they are
 made, which for a network with stages at an eighth of the size is eight at a time.
 
-Weights are counted as `npfuse.integer` stores them: kernels of 8 bits, biases of 32, a multiplier of 32 and a shift of
-8 bits for each output channel, and one table for tanh. Left out: the values of the pixels at work, which do not grow
+Weights are counted as `npfuse.integer` stores them: kernels of 8 bits; a bias of 32, a multiplier of 32 and a shift of
+8 bits for each output channel; and the levels of tanh. Left out: the values of the pixels at work, which do not grow
 with the picture (`widest` is the most of one pixel), and the code.
 """
 
@@ -210,6 +210,5 @@ def _costs(graph: Graph, node: Node, weighed: set[str]) -> tuple[int, int]:
         return macs, 0
     weighed.add(node.weight_key)
     kernels = sum(prod(shape) for name, shape in shapes.items() if name != "bias")
-    biases = prod(shapes.get("bias", (0,)))
     channels = graph.shapes[node.name][2]
-    return macs, kernels * KERNEL_BYTES + biases * BIAS_BYTES + channels * REQUANTISE_BYTES
+    return macs, kernels * KERNEL_BYTES + channels * (BIAS_BYTES + REQUANTISE_BYTES)

@@ -63,7 +63,7 @@ def _write_layer(writer: Writer, network: IntegerGraph, layer: Layer, values: di
         step = _step(network.formats[layer.inputs[0]])
         place = _IntegerPlace(writer, network.graph, node, own, layer, step)
         inputs = [values[key] for key in node.inputs]
-        if isinstance(node.op, Add) and not layer.saturates:  # each term is rounded before they are added
+        if isinstance(node.op, Add) and not layer.saturates:  # each term is rounded before they are added, and fits
             inputs = [
                 _rounded(writer, f"{name}, term {i}", value, layer.output, layer.output.scale)
                 for i, value in enumerate(inputs)

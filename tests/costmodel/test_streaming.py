@@ -17,12 +17,12 @@ def test_lightfuse_has_the_line_buffers_of_the_hand_count():
     """Two rows of six channels at each of three sizes, and 14 rows of three channels until the coarse row is there.
 
     By hand, bytes a column: 12 + 6 + 3 = 21 in 8 bits, 12 + 12 + 6 = 30 where only the pictures have 8, and 14 * 3 = 42
-    numbers. Weights: 18,292 values of kernels, 338 biases of 4 bytes, 344 channels with 5 bytes each, 255 numbers
-    of 2 for tanh.
+    numbers. Weights: 18,292 values of kernels, 344 channels with a bias of 4 bytes and 5 more each, 255
+    numbers of 2 for tanh.
     """
     found = streaming(lightfuse(400, 640))
     assert found.buffer_bytes == (640 * (21 + 42), 640 * (30 + 84))
-    assert found.integer_bytes == 18_292 + 4 * 338 + 5 * 344 + 2 * 255
+    assert found.integer_bytes == 18_292 + 9 * 344 + 2 * 255
     assert found.delay == 15
 
 
@@ -116,8 +116,8 @@ def test_a_machine_from_a_file_says_what_does_not_fit(tmp_path, capsys):
     assert main(arguments) == 0
     _, hardware = json.loads(capsys.readouterr().out)["tables"]
     assert [row["fits"] for row in hardware["rows"]] == [
-        "no: flash 25,460 of 20,000",
-        "no: RAM 73,984 of 50,000; flash 25,460 of 20,000",
+        "no: flash 21,898 of 20,000",
+        "no: RAM 73,984 of 50,000; flash 21,898 of 20,000",
     ]
     assert [row["time_ms"] is None for row in hardware["rows"]] == [True, False]
 
