@@ -3,8 +3,8 @@
 Exposure changes how strong an edge is, but not which way it runs. So a picture is turned into the directions of its
 edges (orientation correlation: Fitch, Kadyrov, Christmas and Kittler, BMVC 2002), here a field of two numbers a pixel.
 `coarse_motion` correlates whole fields by Fourier transforms, with half of their spectrum's weight taken out: between
-plain correlation, whose peak is broad along straight lines, and phase correlation, which noise upsets. `measure` finds
-what is left block by block (Lucas and Kanade, IJCAI 1981), with how much each block knows in each direction.
+plain correlation, whose peak is broad along straight lines, and phase correlation, which noise upsets. `edge_blocks`
+finds what is left block by block.
 """
 
 from collections.abc import Sequence
@@ -14,9 +14,8 @@ import numpy as np
 import scipy  # its parts are loaded when they are first used: half of what the command line takes to start
 from numpy.typing import NDArray
 
+from npfuse.pairs.blocks import Blocks, Floats, blocks_of, blurred, likeness_of
 from npfuse.pairs.motions import Frame, Matrix
-
-Floats = NDArray[np.float32]
 
 EDGE = 2.0  # levels of 255 between neighbours but one, after a blur of a pixel; less is noise
 MARGIN = 5  # pixels along what is no picture, whose edges are not the scene's
@@ -63,10 +62,10 @@ class Luma:
 
     def field(self) -> Floats:
         """Return the directions of the edges along rows and columns, (2, H, W), of size 1 at edges and 0 elsewhere."""
-        blurred = _blurred(self.levels)
-        field = np.zeros((2, *blurred.shape), np.float32)
-        field[0, 1:-1] = blurred[2:] - blurred[:-2]
-        field[1, :, 1:-1] = blurred[:, 2:] - blurred[:, :-2]
+        levels = blurred(self.levels)
+        field = np.zeros((2, *levels.shape), np.float32)
+        field[0, 1:-1] = levels[2:] - levels[:-2]
+        field[1, :, 1:-1] = levels[:, 2:] - levels[:, :-2]
         field /= np.sqrt(field[0] ** 2 + field[1] ** 2 + np.float32(EDGE**2))
         field *= self.inner()
         return field
@@ -86,11 +85,6 @@ def _halved(values: Floats) -> Floats:
     pairs = values[:height:2, :width] + values[1:height:2, :width]
     halved: Floats = (pairs[:, ::2] + pairs[:, 1::2]) * np.float32(0.25)
     return halved
-
-
-def _blurred(values: Floats) -> Floats:
-    blurred: Floats = scipy.ndimage.gaussian_filter(values, 1.0, mode="nearest", truncate=3.0)
-    return blurred
 
 
 def coarse_motion(a: Luma, b: Luma, angles: Sequence[float]) -> tuple[Matrix, float]:
@@ -131,102 +125,20 @@ def _spectrum(luma: Luma, window: Floats) -> NDArray[np.complex64]:
     return spectrum
 
 
-@dataclass(frozen=True, kw_only=True)
-class Blocks:
-    """What the blocks of a picture say of where they are found in another.
-
-    Parameters
-    ----------
-    places : (N, 2), the blocks' middles, pixels
-    by : (N, 2), how far from where they were looked for
-    tensor : (N, 2, 2), how much they know of it in each direction
-    likeness : (N,), correlation of the two fields, 1 where they are the same
-    grid : rows and columns of blocks
-    side : of a block, pixels
-    """
-
-    places: Matrix
-    by: Matrix
-    tensor: Matrix
-    likeness: Matrix
-    grid: tuple[int, int]
-    side: int
-
-    def of(self, chosen: NDArray[np.bool_]) -> "Blocks":
-        """Return some of the blocks."""
-        return Blocks(
-            places=self.places[chosen],
-            by=self.by[chosen],
-            tensor=self.tensor[chosen],
-            likeness=self.likeness[chosen],
-            grid=self.grid,
-            side=self.side,
-        )
-
-
-def measure(field: Floats, b: Luma, matrix: Matrix, side: int) -> Blocks:
-    """Find how far the blocks of a picture are from where a matrix looks for them in another.
+def edge_blocks(field: Floats, there: Luma, side: int, floor: float) -> Blocks:
+    """Find by edges how far the blocks of a picture are from where they are looked for in another.
 
     Parameters
     ----------
     field : (2, H, W), of the first picture
-    b : the second
-    matrix : from the first to the second
+    there : the second, seen from where the first is thought to be
     side : of a block, pixels
+    floor : pixels, that a block may be off however much it knows
     """
-    frame = Frame(height=field.shape[1], width=field.shape[2])
-    there = b.seen_through(matrix, frame).field()
-    size_a, size_b = (np.sqrt(f[0] ** 2 + f[1] ** 2) for f in (field, there))
+    other = there.field()
+    size, other_size = (np.sqrt(f[0] ** 2 + f[1] ** 2) for f in (field, other))
     # Both must have an edge: where one picture is black or white, the other's edges say nothing of a motion.
-    weight = size_a * size_b
-    fields = np.stack([_blurred(part) for part in field]), np.stack([_blurred(part) for part in there])
-    tensor = np.zeros((2, 2, *_grid(frame, side)))
-    pull = np.zeros((2, *_grid(frame, side)))
-    for here, other in zip(*fields, strict=True):
-        slopes = np.zeros((2, *here.shape), np.float32)
-        mean = (here + other) * np.float32(0.5)
-        slopes[0, 1:-1] = (mean[2:] - mean[:-2]) * np.float32(0.5)
-        slopes[1, :, 1:-1] = (mean[:, 2:] - mean[:, :-2]) * np.float32(0.5)
-        apart = here - other
-        weighted = slopes * weight
-        for i in (0, 1):
-            pull[i] += _sums(weighted[i] * apart, side)
-            for j in range(i + 1):
-                tensor[i, j] += _sums(weighted[i] * slopes[j], side)
-    tensor[0, 1] = tensor[1, 0]
-    product = _sums(weight * (field[0] * there[0] + field[1] * there[1]), side)
-    energy = _sums(weight * size_a**2, side) * _sums(weight * size_b**2, side)
-    tensors = np.ascontiguousarray(tensor.reshape(2, 2, -1).transpose(2, 0, 1))
-    trace = tensors[:, 0, 0] + tensors[:, 1, 1]
-    floor = 1e-9 * max(float(trace.max(initial=0.0)), 1e-30)
-    by = np.einsum("nij,nj->ni", inverted(tensors + floor * np.eye(2)), pull.reshape(2, -1).T)
-    rows, columns = np.indices(_grid(frame, side))
-    return Blocks(
-        places=np.stack([rows.ravel(), columns.ravel()], 1).astype(np.float64) * side + (side - 1) / 2,
-        by=by,
-        tensor=tensors,
-        likeness=(product / np.sqrt(energy + 1e-12)).ravel(),
-        grid=_grid(frame, side),
-        side=side,
-    )
-
-
-def _grid(frame: Frame, side: int) -> tuple[int, int]:
-    return frame.height // side, frame.width // side
-
-
-def _sums(values: Floats, side: int) -> Matrix:
-    """Add up over blocks."""
-    height, width = values.shape[0] // side, values.shape[1] // side
-    cut = values[: height * side, : width * side]
-    rows = np.add.reduceat(cut, np.arange(0, height * side, side), axis=0)
-    sums: Matrix = np.add.reduceat(rows, np.arange(0, width * side, side), axis=1).astype(np.float64)
-    return sums
-
-
-def inverted(matrices: Matrix) -> Matrix:
-    """Return the inverses of symmetric 2 x 2 matrices, (N, 2, 2)."""
-    (p, q), (_, s) = matrices.transpose(1, 2, 0)
-    made = np.stack([np.stack([s, -q], 1), np.stack([-q, p], 1)], 1)
-    inverse: Matrix = made / (p * s - q * q)[:, None, None]
-    return inverse
+    weight = size * other_size
+    likeness = likeness_of(field, other, weight, side)
+    smooth, other_smooth = (np.stack([blurred(part) for part in f]) for f in (field, other))
+    return blocks_of(smooth, other_smooth, weight, likeness, side, floor)

@@ -1,18 +1,22 @@
 """Finds how one picture lies against another, coarse to fine, and says how well that is known.
 
-A small copy is searched first, turned by several angles; then each larger copy's blocks say what is left. Of shifts,
-turns, zooms and perspective, as many are taken as the blocks ask for. What remains is measured on a grid over the whole
-picture. A motion is sure where the blocks agree with it everywhere and hold the corners fast.
+A small copy is searched first, turned by several angles; then each larger copy's blocks say what is left: by their
+edges, and in the largest by their levels too. Of shifts, turns, zooms and perspective, as many are taken as the blocks
+ask for. What remains is measured on a grid over the whole picture. A motion is sure where the blocks agree with it
+everywhere and hold the corners fast.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from npfuse.pairs.edge_fields import Blocks, Luma, coarse_motion, inverted, measure
+from npfuse.pairs.blocks import Blocks, Floats, inverted
+from npfuse.pairs.edge_fields import Luma, coarse_motion, edge_blocks
+from npfuse.pairs.level_fields import level_blocks
 from npfuse.pairs.motions import KINDS, Frame, Matrix, enlarged, farthest, moved, scaled
 
 COARSE = 200  # pixels along the longer side, at most, of the first search
@@ -20,12 +24,14 @@ ANGLES = (0.0, -1.5, 1.5, -3.0, 3.0, -4.5, 4.5)  # degrees, of the first search
 SIDES = (16, 32)  # of the blocks of the smallest copy, and of the others
 STEPS = (6, 3)  # at most, for the smallest copy and for each of the others
 SETTLED = 0.12  # pixels, below which a further step changes nothing that counts
-FLOOR = 0.07  # pixels, that a block may be off however much it knows
+# Pixels that a block may be off however much it knows: by its edges alone; by edges beside levels, as exposure moves
+# edges that are wide; by levels. Chosen on the brackets of bench.alignment that are not for validation.
+FLOOR, EDGES_FLOOR, LEVELS_FLOOR = 0.07, 0.3, 0.15
 LIKE = 0.3  # correlation, from which on a block is taken to show the same
 CUT = 6.0  # squared distances in standard deviations, around which a block's weight falls
 # Pixels at the corners: up to which a motion of fewer parameters is as good, and from which on it is not
 ALIKE, UNLIKE = 0.2, 0.5
-# Gates, chosen on the training scenes of bench/alignment.py
+# Gates, chosen on the brackets of bench.alignment that are not for validation
 LEAST_SCORE = 9.0  # of the first search's peak
 LEAST_BLOCKS = 12
 LEAST_BELIEVED = 0.55  # of what the blocks know
@@ -130,7 +136,7 @@ def find_motion(a: Luma, b: Luma, k: int = 1, shape: tuple[int, int] | None = No
     while max(copies[-1][0].levels.shape) > COARSE:
         copies.append((copies[-1][0].halved(), copies[-1][1].halved()))
     matrix, score = coarse_motion(*copies[-1], ANGLES)
-    told: tuple[Blocks, Fit] | None = None
+    fit: Fit | None = None
     for level, (one, other) in reversed(list(enumerate(copies))):
         smallest = level == len(copies) - 1
         if not smallest:
@@ -138,14 +144,12 @@ def find_motion(a: Luma, b: Luma, k: int = 1, shape: tuple[int, int] | None = No
         field = one.field()
         side, steps = SIDES[not smallest], STEPS[not smallest]
         for _ in range(steps):
-            blocks = measure(field, other, matrix, side)
-            blocks = blocks.of(_telling(blocks))
-            if len(blocks.by) < LEAST_BLOCKS:
-                if not smallest and told is not None:
+            groups = _blocks(one, field, other, matrix, side, by_levels=level == 0)
+            if len(groups[0].by) < LEAST_BLOCKS:
+                if not smallest and fit is not None:
                     break
                 return unknown(height, width, "too few edges are seen in both pictures")
-            fit = fitted(blocks, one.frame, parameters=4 if smallest else 8)
-            told = blocks, fit
+            fit = fitted(groups, one.frame, parameters=4 if smallest else 8)
             step = one.frame.step(fit.parameters)
             matrix = scaled(matrix @ step)
             moves = farthest(step, np.eye(3), one.frame.height, one.frame.width)
@@ -153,8 +157,18 @@ def find_motion(a: Luma, b: Luma, k: int = 1, shape: tuple[int, int] | None = No
                 return unknown(height, width, "the pictures do not seem to show the same")
             if moves < SETTLED:
                 break
-    assert told is not None
-    return _judged(a.frame, matrix, score, *told, k=k, shape=(height, width))
+    assert fit is not None
+    return _judged(a.frame, matrix, score, fit, k=k, shape=(height, width))
+
+
+def _blocks(one: Luma, field: Floats, other: Luma, matrix: Matrix, side: int, *, by_levels: bool) -> list[Blocks]:
+    """Return what the telling blocks say, by their edges, and by levels where enough pixels are exposed in both."""
+    there = other.seen_through(matrix, one.frame)
+    levels = level_blocks(one, there, side, LEVELS_FLOOR) if by_levels else None
+    found = [edge_blocks(field, there, side, FLOOR if levels is None else EDGES_FLOOR)]
+    if levels is not None:
+        found.append(levels)
+    return [blocks.of(_telling(blocks)) for blocks in found]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -163,6 +177,7 @@ class Fit:
 
     Parameters
     ----------
+    groups : of blocks, N in all
     parameters : (P,)
     weights : (N,), how far each block is believed
     information : (N, 2, 2), of each block's place, in 1 / pixels**2
@@ -170,11 +185,17 @@ class Fit:
     left : (N, 2), what the parameters leave of how far the blocks are off
     """
 
+    groups: Sequence[Blocks]
     parameters: Matrix
     weights: Matrix
     information: Matrix
     normal: Matrix
     left: Matrix
+
+    @property
+    def places(self) -> Matrix:
+        """The blocks' middles, (N, 2), pixels."""
+        return np.concatenate([blocks.places for blocks in self.groups])
 
     def spread(self, frame: Frame) -> float:
         """Return the standard deviation of a corner's place, in pixels, of the worst corner."""
@@ -191,46 +212,59 @@ def _telling(blocks: Blocks) -> NDArray[np.bool_]:
     return (trace > 1e-3 * np.median(trace[some])) & (blocks.likeness > LIKE)
 
 
-def fitted(blocks: Blocks, frame: Frame, parameters: int) -> Fit:
+def fitted(groups: Sequence[Blocks], frame: Frame, parameters: int) -> Fit:
     """Fit a small motion to blocks, believing those less that disagree with the rest.
 
     Parameters
     ----------
-    blocks : of a picture of this frame
+    groups : of blocks of a picture of this frame; the fields of each have their own noise
     frame : of the picture
     parameters : how many of `GENERATORS`
     """
-    reach = frame.jacobian(blocks.places)[:, :, :parameters]
-    floor = 1e-6 * np.trace(blocks.tensor, axis1=1, axis2=2).max()
-    covariance = inverted(blocks.tensor + floor * np.eye(2))
+    places, by, tensor = (
+        np.concatenate([getattr(blocks, name) for blocks in groups]) for name in ("places", "by", "tensor")
+    )
+    reach = frame.jacobian(places)[:, :, :parameters]
+    covariance = np.concatenate([_covariance(blocks) for blocks in groups])
+    floor = np.concatenate([np.full(len(blocks.by), blocks.floor) for blocks in groups])[:, None, None]
+    ends = np.cumsum([len(blocks.by) for blocks in groups])
     prior = np.eye(parameters) * (0.1 / frame.half) ** 2 * 0.01
-    noise = 0.03  # of the fields, a start
-    weights = np.ones(len(blocks.by))
+    noise = np.full(len(by), 0.03)  # of the fields, a start
+    weights = np.ones(len(by))
     for turn in range(9):
         if turn in (0, 3, 6):
-            information = inverted(noise * covariance + FLOOR**2 * np.eye(2))
+            information = inverted(noise[:, None, None] * covariance + floor**2 * np.eye(2))
             known = information @ reach  # (N, 2, P)
         normal = np.einsum("n,nij,nik->jk", weights, reach, known) + prior
-        solution = np.linalg.solve(normal, np.einsum("n,nik,ni->k", weights, known, blocks.by))
-        left = blocks.by - reach @ solution
+        solution = np.linalg.solve(normal, np.einsum("n,nik,ni->k", weights, known, by))
+        left = by - reach @ solution
         distance = np.einsum("ni,nij,nj->n", left, information, left)
         weights = (1 + distance / CUT) ** -2
         if turn in (2, 5):
-            pull = np.einsum("ni,nij,nj->n", left, blocks.tensor, left)
-            noise = max(float(np.median(pull)) / 1.386, 1e-6)  # the median of chi squared, two degrees of freedom
-    return Fit(parameters=solution, weights=weights, information=information, normal=normal, left=left)
+            pull = np.einsum("ni,nij,nj->n", left, tensor, left)
+            for some in np.split(np.arange(len(by)), ends[:-1]):
+                if len(some):  # the median of chi squared, of two degrees of freedom, is 1.386
+                    noise[some] = max(float(np.median(pull[some])) / 1.386, 1e-6)
+    return Fit(groups=groups, parameters=solution, weights=weights, information=information, normal=normal, left=left)
 
 
-def _simplest(matrix: Matrix, blocks: Blocks, fit: Fit, frame: Frame, k: int) -> tuple[Matrix, str]:
+def _covariance(blocks: Blocks) -> Matrix:
+    """Return the inverses of what blocks know."""
+    least = 1e-6 * np.trace(blocks.tensor, axis1=1, axis2=2).max(initial=0.0)
+    return inverted(blocks.tensor + max(float(least), 1e-30) * np.eye(2))
+
+
+def _simplest(matrix: Matrix, fit: Fit, frame: Frame, k: int) -> tuple[Matrix, str]:
     """Return the motion of the fewest parameters that is as good as one with all, and its kind.
 
     It is as good where it moves the corners alike, or where the blocks cannot tell the two apart. A shift by whole
     pixels comes before one between them: it needs no resampling.
     """
-    targets = moved(matrix, blocks.places + fit.left)
+    places = fit.places
+    targets = moved(matrix, places + fit.left)
 
     def misfit(found: Matrix) -> float:
-        off = targets - moved(found, blocks.places)
+        off = targets - moved(found, places)
         return float(np.einsum("n,ni,nij,nj->", fit.weights, off, fit.information, off))
 
     full = misfit(matrix)
@@ -239,8 +273,8 @@ def _simplest(matrix: Matrix, blocks: Blocks, fit: Fit, frame: Frame, k: int) ->
             break
         found = np.eye(3)
         for _ in range(6 if parameters else 0):
-            reach = frame.jacobian(blocks.places)[:, :, :parameters]
-            off = targets - moved(found, blocks.places)
+            reach = frame.jacobian(places)[:, :, :parameters]
+            off = targets - moved(found, places)
             known = fit.information @ reach
             normal = np.einsum("n,nij,nik->jk", fit.weights, reach, known)
             pull = np.einsum("n,nik,ni->k", fit.weights, known, off)
@@ -257,15 +291,19 @@ def _simplest(matrix: Matrix, blocks: Blocks, fit: Fit, frame: Frame, k: int) ->
     return matrix, "tilted"
 
 
-def _judged(
-    frame: Frame, matrix: Matrix, score: float, blocks: Blocks, fit: Fit, *, k: int, shape: tuple[int, int]
-) -> Motion:
-    """Choose the motion's kind, and say what is left and what is in doubt."""
-    spread = fit.spread(frame) * k
-    matrix, kind = _simplest(matrix, blocks, fit, frame, k)
-    left = _largest_left(blocks, fit) * k
-    believed = float(np.average(fit.weights, weights=np.trace(fit.information, axis1=1, axis2=2)))
-    likeness = float(np.average(blocks.likeness, weights=np.trace(blocks.tensor, axis1=1, axis2=2)))
+def _judged(frame: Frame, matrix: Matrix, score: float, fit: Fit, *, k: int, shape: tuple[int, int]) -> Motion:
+    """Choose the motion's kind, and say what is left and what is in doubt.
+
+    The doubt is that of the edges alone, which are seen in more places than levels are.
+    """
+    matrix, kind = _simplest(matrix, fit, frame, k)
+    edges = fit.groups[0]
+    alone = fitted([replace(edges, floor=FLOOR)], frame, len(fit.parameters))
+    spread = alone.spread(frame) * k
+    apart = farthest(frame.step(alone.parameters), frame.step(fit.parameters), frame.height, frame.width)
+    left = max(_largest_left(alone), apart if len(fit.groups) > 1 else 0.0) * k
+    believed = float(np.average(alone.weights, weights=np.trace(alone.information, axis1=1, axis2=2)))
+    likeness = float(np.average(edges.likeness, weights=np.trace(edges.tensor, axis1=1, axis2=2)))
     doubt = ""
     scale = tolerance(*shape)
     if score < LEAST_SCORE or likeness < LEAST_LIKENESS:
@@ -281,17 +319,18 @@ def _judged(
     )
 
 
-def _largest_left(blocks: Blocks, fit: Fit) -> float:
+def _largest_left(fit: Fit) -> float:
     """Return the largest residual, in pixels, of neighbouring blocks together, where they know it."""
-    index = (blocks.places // blocks.side).astype(int)
-    totals = np.zeros((5, *blocks.grid))
+    (edges,) = fit.groups
+    index = (edges.places // edges.side).astype(int)
+    totals = np.zeros((5, *edges.grid))
     known = fit.weights[:, None, None] * fit.information
     pull = np.einsum("nij,nj->ni", known, fit.left)
     for plane, values in zip(
         totals, (known[:, 0, 0], known[:, 0, 1], known[:, 1, 1], pull[:, 0], pull[:, 1]), strict=True
     ):
         plane[index[:, 0], index[:, 1]] = values
-    window = [n // WINDOWS | 1 for n in blocks.grid]
+    window = [n // WINDOWS | 1 for n in edges.grid]
     sums = np.stack([scipy.ndimage.uniform_filter(plane, window, mode="constant") * prod(window) for plane in totals])
     tensor = np.stack([np.stack([sums[0], sums[1]]), np.stack([sums[1], sums[2]])]).reshape(2, 2, -1).transpose(2, 0, 1)
     tensor = tensor + 1e-9 * np.eye(2)

@@ -9,7 +9,8 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from npfuse.pairs.edge_fields import Floats, Luma
+from npfuse.pairs.blocks import Floats
+from npfuse.pairs.edge_fields import Luma
 from npfuse.strips import WHITE
 
 STRIP_ROWS = 256
