@@ -57,5 +57,4 @@ def _telling(levels: Floats) -> NDArray[np.bool_]:
 def _less_means(values: Floats, weight: Floats) -> Floats:
     """Return values less their weighted means around."""
     sums, weights = (scipy.ndimage.uniform_filter(of, AROUND) for of in (values * weight, weight))
-    less: Floats = values - sums / np.maximum(weights, np.float32(1e-6))
-    return less
+    return np.asarray(values - sums / np.maximum(weights, 1e-6), np.float32)
