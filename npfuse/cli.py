@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     lightfuse    LightFuse    18,630 parameters
     mefnet       MEF-Net      26,461 parameters
     t_cnn        T_CNN        21,369 parameters
-    tonefuse     ToneFuse     5,956 parameters (default)
+    tonefuse     ToneFuse     5,380 parameters (default)
     0
     """
     given = list(sys.argv[1:] if argv is None else argv)

@@ -1,7 +1,8 @@
 """Batches of training examples, drawn from (seed, epoch) alone: a resumed run does what an uninterrupted one does.
 
 A batch is (inputs, labels, ramps): inputs as a tuple of what the network takes, exposures (N, P, P, 6) in [-1, 1] and,
-for networks that look at one, the whole pictures' thumbnails (N, 16, 24, 6) in [-1, 1]; labels are pictures
+for networks that look at one, the whole pictures' thumbnails (N, 16, 24, 6) in [-1, 1], and, for crops with
+surroundings, which cells of 8x8 pixels lie in the picture, (N, S / 8, S / 8, 1), 1 or 0; labels are pictures
 (N, P, P, 3) in [0, 1], what the error of each one's pixels counts, (N,), and the exposures (N, P, P, 6) without noise;
 ramps are inputs in which light grows to the right or downwards, for which there is no label, or None.
 
@@ -24,6 +25,7 @@ THUMBNAIL = (16, 24)
 COPY = (64, 96)  # a multiple of THUMBNAIL
 HALVINGS, LEAST_SIDE = 2, 300  # sizes that crops are cut from: full size, and halves of it, no smaller than this
 READ_NOISE = 4.0  # electrons
+CELL = 8  # pixels: GlobalNet halves the size three times
 LEAST_GAP = 25  # levels between the means of a pair
 LEVELS = np.arange(256, dtype=np.float32)[:, np.newaxis].repeat(3, axis=1) / np.float32(255)
 
@@ -108,10 +110,12 @@ class Crops:
     """
 
     def __init__(self, scenes: Sequence[Scene], recipe: Recipe, seed: int) -> None:
-        self.side = recipe.patch + recipe.context
-        check_patch_fits(scenes, self.side)
+        self.side = recipe.patch + (2 * recipe.surroundings or recipe.context)
+        self.within = slice(recipe.surroundings, self.side - recipe.surroundings)  # what DetailNet sees, too
+        self.least = recipe.patch + recipe.context
+        check_patch_fits(scenes, self.least)
         self.recipe, self.seed = recipe, seed
-        self.stacks = [Stack(scene, self.side) for scene in scenes]
+        self.stacks = [Stack(scene, self.least) for scene in scenes]
         self.kinds = [[stack for stack in self.stacks if stack.made == made] for made in (False, True)]
 
     def __len__(self) -> int:
@@ -127,37 +131,45 @@ class Crops:
         rng = np.random.default_rng([self.seed, epoch])
         for _ in range(self.recipe.steps):
             examples = [self.example(rng) for _ in range(self.recipe.batch)]
-            exposures, thumbnails, labels, shares = (np.stack(arrays) for arrays in zip(*examples, strict=True))
-            clean = exposures[:, : self.recipe.patch, : self.recipe.patch]
-            exposures = exposures if self.recipe.noise is None else with_noise(rng, exposures, *self.recipe.noise)
-            count = 2 if self.recipe.model == "tonefuse" else 1
-            ramps = draw_ramps(rng, self.recipe.context)[:count] if self.recipe.ramps else None
-            yield (exposures, thumbnails)[:count], (labels, shares, clean), ramps
+            exposures, thumbnails, inside, labels, shares = (np.stack(each) for each in zip(*examples, strict=True))
+            within = exposures[:, self.within, self.within]
+            clean = within[:, : self.recipe.patch, : self.recipe.patch].copy()
+            if self.recipe.noise:  # GlobalNet alone sees the surroundings, and averages
+                within[:] = with_noise(rng, within, *self.recipe.noise)
+            count = (3 if self.recipe.surroundings else 2) if self.recipe.model == "tonefuse" else 1
+            ramps = draw_ramps(rng, self.recipe.context, self.recipe.surroundings) if self.recipe.ramps else ()
+            yield (exposures, thumbnails, inside)[:count], (labels, shares, clean), ramps[:count] or None
 
-    def example(self, rng: np.random.Generator) -> tuple[Array, Array, Array, Any]:
-        """Draw one example: exposures, thumbnail, label, and what the error of its pixels counts."""
+    def example(self, rng: np.random.Generator) -> tuple[Array, Array, Array, Array, Any]:
+        """Draw one example: exposures, thumbnail, cells inside, label, and what the error of its pixels counts."""
         given, made = self.kinds
         stacks = (given if rng.random() < self.recipe.given else made) if given and made else self.stacks
         stack = stacks[rng.integers(len(stacks))]
         pair = draw_pair(rng, stack.means, self.recipe.extremes, self.recipe.around_middle)
         jitter = draw_jitter(rng, self.recipe.jitter)
+        mirrored = self.recipe.mirrored_colours and rng.random() < self.recipe.mirrored_colours
+        colours = slice(None, None, -1 if mirrored else 1)
         exposures, label = stack.sizes[rng.integers(len(stack.sizes))]
-        top, left = (int(rng.integers(length - self.side + 1)) for length in label.shape[:2])
-        window = slice(top, top + self.side), slice(left, left + self.side)
+        patch, before = self.recipe.patch, self.recipe.surroundings
+        room = patch if before else self.side
+        places = [int(rng.integers(length - room + 1)) - before + np.arange(self.side) for length in label.shape[:2]]
+        window = np.ix_(*(np.clip(at, 0, length - 1) for at, length in zip(places, label.shape[:2], strict=True)))
         way = int(rng.integers(8))
         crops, wholes = [], []
         for i, exposure in enumerate(pair):
             curve = jitter(LEVELS, i)  # a table of 256 levels is faster than a power for each pixel
-            crops.append(look_up(curve, exposures[exposure][window]))
-            wholes.append(look_up(curve, stack.copies[exposure]))
+            crops.append(look_up(curve, exposures[exposure][window])[..., colours])
+            wholes.append(look_up(curve, stack.copies[exposure])[..., colours])
         whole = np.concatenate(wholes, axis=-1)
         small = whole.reshape(THUMBNAIL[0], -1, whole.shape[1], 6).mean(axis=1)
         small = small.reshape(*THUMBNAIL, -1, 6).mean(axis=2)
         crop = turn(np.concatenate(crops, axis=-1), way)
-        patch = self.recipe.patch  # what is below it and to its right is context
-        wanted = look_up(jitter(LEVELS, None), turn(label[window], way)[:patch, :patch])
+        lengths = zip(places, label.shape[:2], strict=True)
+        rows, columns = ((at >= 0) & (at < length) for at, length in lengths)
+        inside = cells_inside(turn(np.outer(rows, columns)[..., np.newaxis], way), self.recipe.context)
+        wanted = turn(label[window], way)[self.within, self.within][:patch, :patch]  # what is after it is context
         share = np.float32(self.recipe.made_label if stack.made else 1)
-        return crop * 2 - 1, small * 2 - 1, wanted, share
+        return crop * 2 - 1, small * 2 - 1, inside, look_up(jitter(LEVELS, None), wanted)[..., colours], share
 
 
 class Stack:
@@ -195,29 +207,77 @@ def halved(picture: Array) -> Array:
     return np.rint(blocks.mean(axis=(1, 3), dtype=np.float32)).astype(np.uint8)
 
 
-def draw_ramps(rng: np.random.Generator, context: int, count: int = 4) -> tuple[Array, Array]:
-    """Draw pairs of exposures of a grey ramp of ten stops, sRGB-encoded in levels, 2 to 9 EV apart.
+def cells_inside(inside: Array, context: int) -> Array:
+    """Tell which cells of 8x8 pixels hold a pixel of the picture, or of what the margin repeats after it.
+
+    Parameters
+    ----------
+    inside : ndarray (S, S, 1), bool
+        The pixels of the picture: a rectangle.
+    context : int
+        Pixels after it.
+
+    Returns
+    -------
+    ndarray (S / 8, S / 8, 1), float32
+        1 or 0; a last part of a cell is left out.
+
+    Examples
+    --------
+    >>> inside = np.zeros((32, 32, 1), bool)
+    >>> inside[:9, 8:16] = True
+    >>> cells_inside(inside, 8)[..., 0]
+    array([[0., 1., 1., 0.],
+           [0., 1., 1., 0.],
+           [0., 1., 1., 0.],
+           [0., 0., 0., 0.]], dtype=float32)
+    """
+    count = len(inside) // CELL
+    cells = inside[: count * CELL, : count * CELL].reshape(count, CELL, count, CELL).any(axis=(1, 3))
+    for _ in range(context // CELL):
+        cells[1:] = cells[1:] | cells[:-1]
+        cells[:, 1:] = cells[:, 1:] | cells[:, :-1]
+    return cells[..., np.newaxis].astype(np.float32)
+
+
+def draw_ramps(
+    rng: np.random.Generator, context: int, surroundings: int = 0, count: int = 4
+) -> tuple[Array, Array, Array]:
+    """Draw pairs of exposures of a grey ramp of up to ten stops, sRGB-encoded in levels, 2 to 9 EV apart.
 
     Parameters
     ----------
     rng : Generator
     context : pixels after what the loss sees
+    surroundings : pixels on each side that lie outside of the ramp; 0, or at least `context`. The ramp is then so large
+        that what is farthest from its borders does not know of them
     count : N, even; light grows to the right in the first half, downwards in the second
 
     Returns
     -------
-    exposures : ndarray (N, 64 + context, 64 + context, 6) in [-1, 1]
+    exposures : ndarray (N, S, S, 6) in [-1, 1]
+        S is 64 + context, or, with surroundings, 4 times as many.
     thumbnails : ndarray (N, 16, 24, 6) in [-1, 1]
+    inside : ndarray (N, S / 8, S / 8, 1), float32
+        1 for cells in the ramp or its context, 0 for others.
     """
-    side = 64 + context
-    light = np.exp2(np.linspace(-10, 0, side))
+    side = (2 * surroundings or 64) + context
+    light = np.exp2(np.linspace(-10 * rng.random(count), 0, side, axis=1))
     under = rng.uniform(-5, 2, (count, 1))
     linear = np.stack([np.minimum(light * np.exp2(ev), 1) for ev in (under, under + rng.uniform(2, 9, (count, 1)))], -1)
     encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
     values = np.repeat(np.rint(encoded * 255) / 127.5 - 1, 3, axis=-1).astype(np.float32)  # (N, side, 6)
     ramps = np.repeat(values[:, np.newaxis], side, axis=1)
     ramps[count // 2 :] = ramps[count // 2 :].swapaxes(1, 2)
-    return ramps, np.stack([thumbnail(picture) for picture in ramps])
+    thumbnails = np.stack([thumbnail(picture) for picture in ramps])
+    before, after = surroundings, max(surroundings - context, 0)
+    cells = np.ones((count, side // CELL, side // CELL, 1), np.float32)
+    return _padded(ramps, before, after), thumbnails, _padded(cells, before // CELL, after // CELL)
+
+
+def _padded(pictures: Array, before: int, after: int) -> Array:
+    """Surround pictures (N, H, W, C) with zeros."""
+    return np.pad(pictures, [(0, 0), (before, after), (before, after), (0, 0)])
 
 
 def with_noise(rng: np.random.Generator, exposures: Array, least: float, most: float) -> Array:

@@ -110,10 +110,11 @@ def tonefuse(
     height: int | None = None,
     width: int | None = None,
     *,
-    hidden: Sequence[int] = (32, 32),
+    hidden: Sequence[int] = (32, 16),
     coarse: int = 30,
     dilations: Sequence[int] = (1, 2, 4),
     tones: int = 12,
+    surroundings: int = 0,
     dtype: str | None = None,
 ) -> keras.Model:
     """Build ToneFuse: LightFuse whose DetailNet also hears, through its first bias, what the whole pictures are like.
@@ -132,6 +133,9 @@ def tonefuse(
         Of the separable convolutions at an eighth of the size, each added to what it reads.
     tones : int
         Features of each pixel of the thumbnail.
+    surroundings : int
+        Pixels on each side, a multiple of 8, that GlobalNet alone sees, for training: a crop then knows as much of what
+        lies around it as in the whole picture.
     dtype : str or None
         Of every layer; None follows ``keras.config.floatx()``.
 
@@ -139,11 +143,13 @@ def tonefuse(
     -------
     keras.Model
         Of two inputs: exposures (N, H, W, 6), and thumbnails (N, 16, 24, 6), the area average of the whole pictures.
+        With surroundings, of a third: which cells lie in the picture, (N, H / 8, W / 8, 1), 1 or 0. The others are
+        padding for the convolutions that look around. What comes out is then smaller, without the surroundings.
 
     Examples
     --------
     >>> tonefuse().count_params()
-    5956
+    5380
     """
     dtype = dtype or keras.config.floatx()
     exposures = keras.Input((height, width, 6), dtype=dtype, name="exposures")
@@ -151,7 +157,9 @@ def tonefuse(
     t = layers.Conv2D(tones, 1, activation="relu", name="tone1", dtype=dtype)(thumbnail)
     t = layers.GlobalAveragePooling2D(keepdims=True, dtype=dtype)(t)
     t = layers.Conv2D(hidden[0], 1, name="tone2", dtype=dtype)(t)
-    x = layers.Conv2D(hidden[0], 1, name="detail1", dtype=dtype)(exposures)
+    inside = [keras.Input((None, None, 1), dtype=dtype, name="inside")] if surroundings else []
+    without_surroundings = layers.Cropping2D(surroundings, dtype=dtype)
+    x = layers.Conv2D(hidden[0], 1, name="detail1", dtype=dtype)(without_surroundings(exposures))
     x = layers.ReLU(dtype=dtype)(layers.Add(dtype=dtype)([x, t]))
     for n, channels in enumerate(hidden[1:], start=2):
         x = layers.Conv2D(channels, 1, activation="relu", name=f"detail{n}", dtype=dtype)(x)
@@ -162,10 +170,11 @@ def tonefuse(
     g = layers.SeparableConv2D(coarse, 3, **half, activation="relu", name="global3")(g)
     for n, dilation in enumerate(dilations, start=1):
         around = {"dilation_rate": dilation, "padding": "same", "activation": "relu", "dtype": dtype}
-        g = layers.Add(dtype=dtype)([g, layers.SeparableConv2D(coarse, 3, **around, name=f"around{n}")(g)])
-    g = _bilinear(layers.Conv2D(3, 1, name="global4", dtype=dtype)(g), dtype)
+        seen = layers.Multiply(dtype=dtype)([g, *inside]) if inside else g
+        g = layers.Add(dtype=dtype)([g, layers.SeparableConv2D(coarse, 3, **around, name=f"around{n}")(seen)])
+    g = without_surroundings(_bilinear(layers.Conv2D(3, 1, name="global4", dtype=dtype)(g), dtype))
     y = layers.Activation("tanh", dtype=dtype)(layers.Add(dtype=dtype)([x, g]))
-    return keras.Model([exposures, thumbnail], y, name="tonefuse")
+    return keras.Model([exposures, thumbnail, *inside], y, name="tonefuse")
 
 
 def deepfuse(height: int | None = None, width: int | None = None, *, dtype: str | None = None) -> keras.Model:

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from npfuse.color import LUMA
 from reference.arrays import Array
 from reference.errors import InputError
 
@@ -38,8 +39,14 @@ def plain_loss(target: tf.Tensor, output: tf.Tensor, shares: tf.Tensor | None = 
     return tf.reduce_mean(tf.abs(difference)) + tf.reduce_mean(difference**2) + 1 - ssim(target, output)
 
 
-def tone_loss(target: tf.Tensor, output: tf.Tensor, shares: tf.Tensor | None = None, log_mse: float = 0.0) -> tf.Tensor:
-    """Return the error of pixels + (1 - SSIM) + 0.5 (1 - cosine of the colours of 8x8 means).
+def tone_loss(
+    target: tf.Tensor,
+    output: tf.Tensor,
+    shares: tf.Tensor | None = None,
+    log_mse: float = 0.0,
+    liveliness: float = 0.0,
+) -> tf.Tensor:
+    """Return error of pixels + (1 - SSIM) + 0.5 (1 - cosine of colours of 8x8 means) + difference in liveliness.
 
     Parameters
     ----------
@@ -49,6 +56,9 @@ def tone_loss(target: tf.Tensor, output: tf.Tensor, shares: tf.Tensor | None = N
     log_mse : float
         If 0, the error of pixels is L1 + 2 MSE. Otherwise this times ln(MSE + 0.001) of each picture, in the mean: an
         error counts by how many decibels it costs, so that one picture that cannot be matched does not rule the rest.
+    liveliness : float
+        Weight of how far contrast and colour of the 8x8 means differ. An output that cannot know the label is nearest
+        to it where it is flat and pale, the mean of what the label may be; this keeps it from that.
 
     Returns
     -------
@@ -64,7 +74,36 @@ def tone_loss(target: tf.Tensor, output: tf.Tensor, shares: tf.Tensor | None = N
     a, b = (tf.nn.avg_pool2d(x, 8, 8, "VALID") + 1e-3 for x in (target, output))  # black has a colour, too: grey
     norms = tf.sqrt(tf.reduce_sum(a * a, -1) * tf.reduce_sum(b * b, -1))
     cosine = tf.reduce_mean(tf.reduce_sum(a * b, -1) / norms)
-    return pixels + 1 - ssim(target, output) + 0.5 * (1 - cosine)
+    total = pixels + 1 - ssim(target, output) + 0.5 * (1 - cosine)
+    if liveliness:
+        (contrast_a, colour_a), (contrast_b, colour_b) = lively(a), lively(b)
+        total += liveliness * tf.reduce_mean(tf.abs(contrast_a - contrast_b) + tf.abs(colour_a - colour_b))
+    return total
+
+
+def lively(pictures: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Measure how lively pictures are: the logarithms of their contrast and of their colour.
+
+    Parameters
+    ----------
+    pictures : tensor (N, H, W, 3) in [0, 1]
+
+    Returns
+    -------
+    contrast, colour : tensors (N,)
+        Of the standard deviation of luma, and of the mean distance of colours from grey, each with 0.02 added.
+
+    Examples
+    --------
+    >>> grey = np.array([0.1, 0.3], np.float32).repeat(6).reshape(1, 2, 2, 3)
+    >>> contrast, colour = lively(tf.constant(grey))
+    >>> round(float(np.exp(contrast[0])), 3), round(float(np.exp(colour[0])), 3)
+    (0.12, 0.02)
+    """
+    luma = tf.tensordot(pictures, tf.constant(LUMA, pictures.dtype), 1)[..., tf.newaxis]
+    contrast = tf.sqrt(tf.math.reduce_variance(luma, axis=(1, 2, 3)) + 1e-8)
+    colour = tf.reduce_mean(tf.sqrt(tf.reduce_sum((pictures - luma) ** 2, axis=-1) + 1e-8), axis=(1, 2))
+    return tf.math.log(contrast + 0.02), tf.math.log(colour + 0.02)
 
 
 def ssim(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:

@@ -18,9 +18,9 @@ RANGE = (0.3, 99.7)  # percentiles of the values
 ENDS = (0.02, 0.98)  # that they become: nearly black and white, so that nothing is lost
 MEAN = 0.46  # luma, about that of SICE's labels
 BRIGHTENED = 0.5  # how much of the way to that mean is gone, in its logarithm
-LOCAL, SIDE, EDGE = 0.3, 1 / 6, 0.02  # detail is raised by LOCAL; its window's side, of the short side; a variance
-CONTRAST = 0.2  # of an S-shaped curve
-SATURATION = 1.18
+LOCAL, SIDE, EDGE = 0.4, 1 / 6, 0.02  # detail is raised by LOCAL; its window's side, of the short side; a variance
+CONTRAST = 0.5  # of an S-shaped curve
+SATURATION = 1.25
 
 
 def made_label(exposures: Sequence[Array]) -> Array:

@@ -55,11 +55,15 @@ class Recipe:
     model, hidden, decoder, coarse, dilations, tones : the network; decoder is LightFuse's, the last three ToneFuse's
     loss : "plain", "vgg" or "tone", see `reference.losses`
     log_mse : weight of the log of each example's MSE in the loss "tone", in place of L1 + 2 MSE; 0 leaves those
+    liveliness : weight of how far contrast and colour differ from the label's in the loss "tone"
     structure : weight of 1 - MEF-SSIM of the exposures and the output, its mean over two scales: of how much local
         structure of the exposures is lost, whatever the label has of it
     examples : "patches", every patch of the extreme exposures once an epoch, or "crops" at random places
     patch : height and width of an example, which the loss sees
     context : pixels below it and to its right that only the network sees, as it sees the margin of a picture
+    surroundings : pixels on each side of a crop, a multiple of 8, that ToneFuse's GlobalNet sees of the picture; 0, or
+        at least `context`. Without them the convolutions that look around see their padding in every crop, and hardly
+        any of it in a picture
     given : share of the crops from scenes whose label the data set gives, where there are others; their labels are made
     made_label : what the error of pixels from a label that is made counts, of what it counts from a given one
     extremes : share of the crops whose pair is the darkest and the brightest exposure; the others are any two whose
@@ -72,6 +76,9 @@ class Recipe:
     noise : electrons at white, the least and the most, of the noise that is drawn into crops; None for none. The label
         has none: what shows a place well in bright light should not be made noisier by what shows it dark
     colour_cycle : whether the weights treat red, green and blue alike, see `reference.colour_cycle`
+    mirrored_colours : share of the crops whose red and blue are exchanged, in the label too: weights that treat colours
+        alike may still turn all hues one way, reds to orange and blues to violet, or the other; half of the crops so
+        leaves no way that is better
     ramps : weight of how far the output falls along ramps of light, where it should only rise, and changes across them
     last_bias : what DetailNet's last biases start from; LightFuse's last ReLU can be off everywhere from the start, and
         then stays so, unless they are well above 0
@@ -93,10 +100,12 @@ class Recipe:
     tones: int = 12
     loss: Literal["plain", "vgg", "tone"] = "plain"
     log_mse: float = 0.0
+    liveliness: float = 0.0
     structure: float = 0.0
     examples: Literal["patches", "crops"] = "patches"
     patch: int = 256
     context: int = 0
+    surroundings: int = 0
     given: float = 1.0
     made_label: float = 0.5
     extremes: float = 1.0
@@ -107,6 +116,7 @@ class Recipe:
     jitter: Jitter = Jitter()
     noise: tuple[float, float] | None = None
     colour_cycle: bool = False
+    mirrored_colours: float = 0.0
     ramps: float = 0.0
     last_bias: float = 0.0
     undecided: float = 0.0
@@ -157,10 +167,16 @@ CROPS = Recipe(
 TONEFUSE = replace(
     CROPS,
     model="tonefuse",
-    hidden=(32, 32),
+    hidden=(32, 16),
     decoder="bilinear",
+    surroundings=64,
+    made_label=0.7,
+    liveliness=0.35,
+    structure=2.0,
+    epochs=32,
     colour_cycle=True,
-    ramps=1.0,
+    mirrored_colours=0.5,
+    ramps=2.0,
     weight_decay=0.5,
 )
 

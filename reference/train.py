@@ -170,10 +170,11 @@ def fit(
     refuse_validation(trained)
     examples = (Patches if recipe.examples == "patches" else Crops)(trained, recipe, job.seed)
     keras.utils.set_random_seed(job.seed)
-    model = getattr(keras_models, recipe.model)(**recipe.build)
+    trained_on = {"surroundings": recipe.surroundings} if recipe.model == "tonefuse" else {}
+    model = getattr(keras_models, recipe.model)(**recipe.build, **trained_on)
     optimizer = make_optimizer(recipe, len(examples) * recipe.epochs, model)
     optimizer.build(model.trainable_variables)
-    tone = partial(tone_loss, log_mse=recipe.log_mse)
+    tone = partial(tone_loss, log_mse=recipe.log_mse, liveliness=recipe.liveliness)
     losses: dict[str, Callable[..., tf.Tensor]] = {"plain": plain_loss, "tone": tone}
     loss = losses.get(recipe.loss) or vgg_loss(job.vgg_weights)
     cycle = ColourCycle(model.trainable_variables) if recipe.colour_cycle else None
@@ -347,8 +348,12 @@ def describe(job: Job, count: int, scores: Mapping[str, Scores]) -> str:
         optimizer += f", weight decay {recipe.weight_decay}{of}"
     if recipe.colour_cycle:
         optimizer += ", weights alike for red, green and blue"
+    if recipe.mirrored_colours:
+        optimizer += f", red and blue exchanged in {recipe.mirrored_colours:.0%} of the crops"
     if recipe.log_mse:
         optimizer += f", log of MSE times {recipe.log_mse}"
+    if recipe.liveliness:
+        optimizer += f", liveliness times {recipe.liveliness}"
     if recipe.ramps:
         optimizer += f", falls along ramps of light and changes across them times {recipe.ramps}"
     if recipe.structure:

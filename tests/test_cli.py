@@ -244,7 +244,7 @@ def test_weights_list_names_the_bundled_ones(capsys):
     assert main(["weights", "list"]) == 0
     out = capsys.readouterr().out
     assert "lightfuse    LightFuse    18,630 parameters\n" in out
-    assert "tonefuse     ToneFuse     5,956 parameters (default)\n" in out
+    assert "tonefuse     ToneFuse     5,380 parameters (default)\n" in out
 
 
 def test_weights_show_prints_arrays_and_the_network(folder, capsys):

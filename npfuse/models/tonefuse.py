@@ -23,7 +23,7 @@ def tonefuse(
     height: int,
     width: int,
     *,
-    hidden: Sequence[int] = (32, 32),
+    hidden: Sequence[int] = (32, 16),
     coarse: int = 30,
     dilations: Sequence[int] = (1, 2, 4),
     tones: int = 12,
@@ -49,12 +49,12 @@ def tonefuse(
 
     Notes
     -----
-    5,956 parameters with the default widths.
+    5,380 parameters with the default widths.
 
     Examples
     --------
     >>> tonefuse(8, 8).parameter_count
-    5956
+    5380
     """
     if height < 8 or width < 8 or height % 8 or width % 8:
         raise ValueError(f"tonefuse: size is {height}x{width}, expected positive multiples of 8, height x width")

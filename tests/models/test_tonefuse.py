@@ -11,9 +11,9 @@ from tests.checks import check_rejects
 from tests.networks import random_arrays
 
 
-def test_tonefuse_has_5956_parameters_500_of_them_for_the_thumbnail():
+def test_tonefuse_has_5380_parameters_500_of_them_for_the_thumbnail():
     graph = tonefuse(16, 24)
-    assert graph.parameter_count == 5_956
+    assert graph.parameter_count == 5_380
     assert graph.parameter_count * 3 <= lightfuse(16, 24).parameter_count
     tone = [np.prod(shape) for name, shape in graph.weight_shapes.items() if name.startswith("tone")]
     assert sum(tone) == (6 * 12 + 12) + (12 * 32 + 32) == 500

@@ -3,6 +3,7 @@ import pytest
 
 keras = pytest.importorskip("keras")
 
+from reference.export import export_arrays, import_arrays  # noqa: E402
 from reference.keras_models import DECODERS, lightfuse, t_cnn, tonefuse  # noqa: E402
 
 
@@ -115,7 +116,7 @@ def test_the_dtype_follows_keras_floatx(build):
 
 
 def test_tonefuse_adds_what_lies_further_around_to_what_it_reads():
-    assert tonefuse().count_params() == 5956
+    assert tonefuse().count_params() == 5380
     model = tonefuse(hidden=(5,), coarse=6, dilations=(1, 3))
     assert [model.get_layer(f"around{n}").dilation_rate for n in (1, 2)] == [(1, 1), (3, 3)]
     for n in (1, 2):
@@ -125,3 +126,23 @@ def test_tonefuse_adds_what_lies_further_around_to_what_it_reads():
         layer.set_weights(model.get_layer(layer.name).get_weights() if layer.weights else [])
     inputs = [pictures(16, 24), pictures(16, 24, seed=1)]
     np.testing.assert_allclose(model(inputs), without(inputs), atol=1e-6)
+
+
+def test_tonefuse_with_surroundings_makes_of_a_crop_what_it_makes_of_the_whole_picture():
+    form = {"hidden": (5,), "coarse": 6, "dilations": (1, 2)}
+    whole, crops = tonefuse(**form), tonefuse(**form, surroundings=32)
+    import_arrays(crops, export_arrays(whole))
+    exposures = pictures(96, 128)
+    thumbnails = np.random.default_rng(1).uniform(-1, 1, (2, 16, 24, 6)).astype(np.float32)
+    expected = np.asarray(whole([exposures, thumbnails]))
+    for top, left in ((32, 48), (0, 0), (64, 96)):
+        around = np.pad(exposures, [(0, 0), (32, 32), (32, 32), (0, 0)])[:, top : top + 96, left : left + 96]
+        inside = np.pad(np.ones((2, 12, 16, 1)), [(0, 0), (4, 4), (4, 4), (0, 0)])
+        inside = inside[:, top // 8 : top // 8 + 12, left // 8 : left // 8 + 12]
+        got = np.asarray(crops([around, thumbnails, inside]))
+        assert got.shape == (2, 32, 32, 3)
+        # Within half a cell of a picture's border, the coarse picture is interpolated with a cell that is not there.
+        inner = slice(4, 28)
+        np.testing.assert_allclose(
+            got[:, inner, inner], expected[:, top : top + 32, left : left + 32][:, inner, inner], atol=1e-5
+        )

@@ -4,6 +4,7 @@ import pytest
 keras = pytest.importorskip("keras")
 tf = pytest.importorskip("tensorflow")
 
+from npfuse.color import LUMA  # noqa: E402
 from reference import losses  # noqa: E402
 from reference.errors import InputError  # noqa: E402
 
@@ -55,6 +56,22 @@ def test_tone_loss_of_colour_is_the_angle_between_the_means():
     green = 1 - 1e-4 / (0.25 + 1e-4)  # 1 - SSIM of 0 against 0.5, of one channel of three
     wanted = 0.5 / 3 + 2 * 0.25 / 3 + green / 3 + 0.5 * (1 - cosine)
     assert float(losses.tone_loss(red, yellow)) == pytest.approx(wanted, abs=1e-9)
+
+
+def test_tone_loss_of_liveliness_is_that_of_contrast_and_colour():
+    ramp = np.linspace(0.2, 0.8, 32).reshape(1, 32, 1, 1) * np.ones((1, 32, 32, 3))
+    ramp = ramp.reshape(1, 4, 8, 32, 3).mean(axis=2, keepdims=True).repeat(8, axis=2).reshape(1, 32, 32, 3)  # steps
+    flat = 0.5 + (ramp - 0.5) / 2
+    target, output = tf.constant(ramp), tf.constant(flat)
+    contrast = np.log(ramp.std() + 0.02) - np.log(flat.std() + 0.02)
+    without = losses.tone_loss(target, output)
+    assert float(losses.tone_loss(target, output, liveliness=0.3) - without) == pytest.approx(0.3 * contrast, abs=1e-5)
+    away = np.array([0.1, -0.1, 0.0])
+    away -= away @ LUMA  # leaves luma as it is
+    target, output = tf.constant(ramp + away), tf.constant(ramp)
+    colour = np.log(np.linalg.norm(away) + 0.02) - np.log(0.0 + 1e-4 + 0.02)
+    without = losses.tone_loss(target, output)
+    assert float(losses.tone_loss(target, output, liveliness=0.3) - without) == pytest.approx(0.3 * colour, abs=1e-5)
 
 
 def test_ssim_of_a_point_is_wangs_formula_evaluated_by_hand():

@@ -26,7 +26,17 @@ from tests.reference.scenes import random_scene, write_scene  # noqa: E402
 
 # Sums of float32 in TensorFlow's threads may be ordered differently from run to run; Adam passes such differences on.
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
-PLAIN_CROPS = replace(RECIPES["tonefuse"], patch=8, context=8, steps=3, batch=4, jitter=Jitter(), noise=None)
+PLAIN_CROPS = replace(
+    RECIPES["tonefuse"],
+    patch=8,
+    context=8,
+    surroundings=0,
+    mirrored_colours=0.0,
+    steps=3,
+    batch=4,
+    jitter=Jitter(),
+    noise=None,
+)
 
 
 @pytest.fixture
