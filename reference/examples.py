@@ -233,7 +233,7 @@ def cells_inside(inside: Array, context: int) -> Array:
            [0., 0., 0., 0.]], dtype=float32)
     """
     count = len(inside) // CELL
-    cells = inside[: count * CELL, : count * CELL].reshape(count, CELL, count, CELL).any(axis=(1, 3))
+    cells: Array = inside[: count * CELL, : count * CELL].reshape(count, CELL, count, CELL).max(axis=(1, 3))
     for _ in range(context // CELL):
         cells[1:] = cells[1:] | cells[:-1]
         cells[:, 1:] = cells[:, 1:] | cells[:, :-1]

@@ -19,6 +19,7 @@ from reference.arrays import Array
 from reference.errors import InputError
 
 VGG_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1")
+SHOWN, NEAR = 35 / 255, 0.04  # shown is as far from black and white in any channel; near is nearer in all
 VGG_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
 
 
@@ -104,6 +105,32 @@ def lively(pictures: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     contrast = tf.sqrt(tf.math.reduce_variance(luma, axis=(1, 2, 3)) + 1e-8)
     colour = tf.reduce_mean(tf.sqrt(tf.reduce_sum((pictures - luma) ** 2, axis=-1) + 1e-8), axis=(1, 2))
     return tf.math.log(contrast + 0.02), tf.math.log(colour + 0.02)
+
+
+def ended(output: tf.Tensor, exposures: tf.Tensor) -> tf.Tensor:
+    """Return how far pixels that an exposure shows come near to black or white, in the mean.
+
+    Parameters
+    ----------
+    output : tensor (N, H, W, 3) in [0, 1]
+    exposures : tensor (N, H, W, 6) in [0, 1]
+
+    Returns
+    -------
+    tensor ()
+        Of each pixel, how far its brightest channel is below `NEAR`, or its darkest one above 1 - `NEAR`.
+
+    Examples
+    --------
+    >>> black, grey = np.zeros((1, 1, 1, 3), np.float32), np.full((1, 1, 1, 6), 0.4, np.float32)
+    >>> round(float(ended(tf.constant(black), tf.constant(grey))), 3), float(ended(tf.constant(black), 0 * grey))
+    (0.04, 0.0)
+    """
+    pictures = tf.reshape(exposures, (*exposures.shape[:3], 2, 3))
+    shows = (tf.reduce_max(pictures, -1) > SHOWN) & (tf.reduce_min(pictures, -1) < 1 - SHOWN)
+    shown = tf.cast(tf.reduce_any(shows, axis=-1), output.dtype)
+    black, white = NEAR - tf.reduce_max(output, -1), tf.reduce_min(output, -1) - (1 - NEAR)
+    return tf.reduce_mean(shown * (tf.nn.relu(black) + tf.nn.relu(white)))
 
 
 def ssim(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:

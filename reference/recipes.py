@@ -56,6 +56,7 @@ class Recipe:
     loss : "plain", "vgg" or "tone", see `reference.losses`
     log_mse : weight of the log of each example's MSE in the loss "tone", in place of L1 + 2 MSE; 0 leaves those
     liveliness : weight of how far contrast and colour differ from the label's in the loss "tone"
+    ended : weight of how near to black or white pixels come that an exposure shows
     structure : weight of 1 - MEF-SSIM of the exposures and the output, its mean over two scales: of how much local
         structure of the exposures is lost, whatever the label has of it
     examples : "patches", every patch of the extreme exposures once an epoch, or "crops" at random places
@@ -101,6 +102,7 @@ class Recipe:
     loss: Literal["plain", "vgg", "tone"] = "plain"
     log_mse: float = 0.0
     liveliness: float = 0.0
+    ended: float = 0.0
     structure: float = 0.0
     examples: Literal["patches", "crops"] = "patches"
     patch: int = 256
@@ -172,8 +174,9 @@ TONEFUSE = replace(
     surroundings=64,
     made_label=0.7,
     liveliness=0.35,
-    structure=2.0,
-    epochs=32,
+    ended=50.0,
+    structure=2.2,
+    epochs=26,
     colour_cycle=True,
     mirrored_colours=0.5,
     ramps=2.0,

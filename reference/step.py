@@ -18,7 +18,7 @@ from reference import mef_loss
 from reference.colour_cycle import ColourCycle
 from reference.errors import InputError
 from reference.examples import Crops, Patches
-from reference.losses import undecided
+from reference.losses import ended, undecided
 from reference.progress import Progress
 
 STRUCTURE_WINDOW, STRUCTURE_SCALES = 11, 2  # of MEF-SSIM; crops smaller than 22 have one scale
@@ -32,6 +32,7 @@ def make_step(
     ramps_weight: float = 0.0,
     undecided_weight: float = 0.0,
     structure_weight: float = 0.0,
+    ended_weight: float = 0.0,
 ) -> Callable[..., tf.Tensor]:
     """Make the function (inputs, labels, ramps) -> loss that takes one optimizer step.
 
@@ -50,6 +51,8 @@ def make_step(
         third of the examples, which costs a third.
     structure_weight : float
         Of the exposures' local structure that the output lacks, see `reference.mef_loss`; the mean of its scales.
+    ended_weight : float
+        Of pixels that are nearly black or white although an exposure shows them, see `reference.losses.ended`.
 
     Returns
     -------
@@ -63,7 +66,7 @@ def make_step(
         return network(list(inputs) if len(inputs) > 1 else inputs[0], training=True)
 
     @tf.function(reduce_retracing=True)
-    def step(inputs: Any, labels: Any, shares: tf.Tensor, ramps: Any, wanted: Any = ()) -> tf.Tensor:
+    def step(inputs: Any, labels: Any, shares: tf.Tensor, exposures: Any, ramps: Any, wanted: Any = ()) -> tf.Tensor:
         with tf.GradientTape() as tape:
             output, *read = run(inputs, watched) if watched else (run(inputs),)
             height, width = labels.shape[1:3]
@@ -73,6 +76,8 @@ def make_step(
                 fused = tf.tensordot(output, tf.constant(LUMA, output.dtype), 1)
                 scales = [1 / len(wanted)] * len(wanted)
                 value += structure_weight * mef_loss.loss(wanted, fused[tf.newaxis, ..., tf.newaxis], scales)
+            if ended_weight:
+                value += ended_weight * ended(output, (exposures + 1) / 2)
             for layer, values in zip(hidden, read, strict=True):
                 third = values[: (tf.shape(values)[0] + 2) // 3, :height, :width]
                 sums = layer.convolution_op(third, layer.kernel) + layer.bias  # before the layer's own ReLU
@@ -90,7 +95,7 @@ def make_step(
             scales = min(pictures.shape[1] // STRUCTURE_WINDOW, STRUCTURE_SCALES)
             wanted = mef_loss.pair_targets(exposures, scales)
         tensors = [None if arrays is None else tuple(map(tf.constant, arrays)) for arrays in (inputs, ramps)]
-        return step(tensors[0], tf.constant(pictures), tf.constant(shares), tensors[1], wanted)
+        return step(tensors[0], tf.constant(pictures), tf.constant(shares), tf.constant(exposures), tensors[1], wanted)
 
     return step_on_arrays
 

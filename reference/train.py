@@ -189,7 +189,7 @@ def fit(
         raise InputError(f"{job.checkpoint}: the checkpoint holds {epochs_done} epochs, more than --epochs asks for")
 
     undecided_weight = recipe.undecided if recipe.model == "lightfuse" else 0.0
-    step = make_step(model, optimizer, loss, cycle, recipe.ramps, undecided_weight, recipe.structure)
+    step = make_step(model, optimizer, loss, cycle, recipe.ramps, undecided_weight, recipe.structure, recipe.ended)
     progress = Progress(epochs_done, recipe.epochs, len(examples), stream)
     progress.line(f"{examples} of {len(trained)} scenes, {model.count_params()} parameters")
     try:
@@ -356,6 +356,8 @@ def describe(job: Job, count: int, scores: Mapping[str, Scores]) -> str:
         optimizer += f", liveliness times {recipe.liveliness}"
     if recipe.ramps:
         optimizer += f", falls along ramps of light and changes across them times {recipe.ramps}"
+    if recipe.ended:
+        optimizer += f", pixels near black and white times {recipe.ended}"
     if recipe.structure:
         optimizer += f", structure of the exposures times {recipe.structure}"
     if recipe.last_bias:

@@ -74,6 +74,16 @@ def test_tone_loss_of_liveliness_is_that_of_contrast_and_colour():
     assert float(losses.tone_loss(target, output, liveliness=0.3) - without) == pytest.approx(0.3 * colour, abs=1e-5)
 
 
+def test_what_ends_is_counted_where_an_exposure_shows_it():
+    levels = np.array([[10, 200, 0, 3], [250, 255, 128, 254]])  # of the output, in the first row dark, then bright
+    under, over = np.array([[36, 36, 35, 0], [220, 219, 100, 255]]), np.array([[30, 30, 35, 90], [255, 255, 120, 221]])
+    output = tf.constant(np.repeat(levels[np.newaxis, ..., np.newaxis], 3, axis=-1) / 255)
+    exposures = np.concatenate([np.repeat(each[np.newaxis, ..., np.newaxis], 3, axis=-1) for each in (under, over)], -1)
+    # Shown and near: 10 is 0.2 levels from 10.2; 3, shown by over; 255, shown by under. 250 and 254 are shown by none.
+    expected = ((10.2 - 10) + (10.2 - 3) + (255 - 244.8)) / 255 / 8
+    assert float(losses.ended(output, tf.constant(exposures / 255))) == pytest.approx(expected, abs=1e-9)
+
+
 def test_ssim_of_a_point_is_wangs_formula_evaluated_by_hand():
     taps = np.exp(-(np.arange(-5, 6) ** 2) / 4.5)
     centre = (taps[5] / taps.sum()) ** 2  # weight of the middle pixel in the only 11x11 window
