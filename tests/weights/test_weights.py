@@ -124,7 +124,7 @@ def test_bundled_weights_load_and_have_a_card(name):
 
 def test_the_default_weights_are_the_ones_that_see_the_whole_picture():
     assert load_weights().name == "tonefuse"
-    assert load_weights().parameter_count == 5_956
+    assert load_weights().parameter_count == 5_380
     assert load_weights("lightfuse").parameter_count == 18_630  # Table III
 
 
