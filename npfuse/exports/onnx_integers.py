@@ -2,8 +2,8 @@
 
 Kernels are int8 with a scale a channel, biases int32, values int16 or uint8, all of `npfuse.integer`. Between the pairs
 of QuantizeLinear and DequantizeLinear stand ordinary operators: what runs the model may fuse them into integer ones, or
-compute in floats, as ONNX Runtime does with 16 bits. So the model is within a level of `npfuse.integer`, and no golden
-one: its bytes depend on the runtime and the processor.
+compute in floats, as ONNX Runtime does with 16 bits. So the model is within two levels of `npfuse.integer`, and no
+golden one: its bytes depend on the runtime and the processor.
 
 Values with a scale a channel (`npfuse.integer.Format`) go on as whole numbers: a kernel that reads them has the scales
 of its inputs inside, and its own are those of its sums.
