@@ -23,7 +23,7 @@ API = {
     "fusion": (
         "Fusing",
         "Pictures in, a picture out.",
-        ["npfuse.fusion", "npfuse.tone", "npfuse.stacks", "npfuse.picture_shares", "npfuse.dask_arrays"],
+        ["npfuse.fusion", "npfuse.tone", "npfuse.stacks", "npfuse.picture_shares", "npfuse.dask_arrays", "npfuse.color"],
     ),
     "weights": ("Weights", "Loading, saving and converting weights.", "npfuse.weights"),
     "graphs": (
@@ -31,11 +31,20 @@ API = {
         "A network as data, and the runner.",
         ["npfuse.graph", "npfuse.run", "npfuse.models"],
     ),
-    "operators": ("Operators", "Definitions in NumPy; `npfuse.fast` has a compiled twin of each.", "npfuse.ops"),
+    "operators": (
+        "Operators",
+        "Definitions in NumPy; `npfuse.fast` has a compiled twin of each.",
+        ["npfuse.ops", "npfuse.padding"],
+    ),
     "integers": (
         "Integers and vectors",
         "The network in integers, and the values of every layer in files.",
         ["npfuse.integer", "npfuse.integer_pair", "npfuse.vectors"],
+    ),
+    "exports": (
+        "Exports",
+        "Networks in other programs' files, and as a C program.",
+        ["npfuse.exports.files", "npfuse.exports.c_header", "npfuse.c_program"],
     ),
     "methods": ("Methods", "The steps of each method around its graph.", "npfuse.methods"),
     "pictures": ("Pictures", "Reading and writing files.", "npfuse.pictures"),
