@@ -23,7 +23,7 @@ API = {
     "fusion": (
         "Fusing",
         "Pictures in, a picture out.",
-        ["npfuse.fusion", "npfuse.tone", "npfuse.stacks", "npfuse.picture_shares", "npfuse.dask_arrays", "npfuse.color"],
+        [f"npfuse.{name}" for name in ("fusion", "tone", "stacks", "picture_shares", "dask_arrays", "color")],
     ),
     "weights": ("Weights", "Loading, saving and converting weights.", "npfuse.weights"),
     "graphs": (
