@@ -368,7 +368,7 @@ def test_a_line_says_once_that_code_is_compiled(capsys, tmp_path, monkeypatch):
     with note_of_compiling(Bar("fusing")):
         for dtype in (np.float32, np.float64):
             fill(np.zeros(1, dtype))
-    assert capsys.readouterr().err == "npfuse: compiling for this processor, the first time only: about 8 seconds\n"
+    assert capsys.readouterr().err == "npfuse: compiling for this processor, the first time only: about 10 seconds\n"
     with note_of_compiling(Bar("fusing")):
         pass
     assert capsys.readouterr().err == ""

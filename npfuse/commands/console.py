@@ -117,7 +117,7 @@ def note_of_compiling(bar: Bar) -> Iterator[None]:
     from npfuse.engine.compiled import telling_of_compiling
 
     def note() -> None:
-        bar.say("npfuse: compiling for this processor, the first time only: about 8 seconds")
+        bar.say("npfuse: compiling for this processor, the first time only: about 10 seconds")
 
     with telling_of_compiling(note):
         yield
