@@ -24,9 +24,12 @@ WORDS = {
     **dict.fromkeys(("normal", "mid", "middle", "medium"), 0),
     **dict.fromkeys(("over", "bright", "high"), 1),
 }  # and which is darker
-BY_WORD = re.compile(rf"(?P<name>.+)[-_. ](?P<exposure>{'|'.join(WORDS)})(?P<rest>[-_. ].*)?", re.IGNORECASE)
+BY_WORD = re.compile(
+    rf"(?P<name>.+)[-_. ](?P<exposure>{'|'.join(WORDS)})(?P<rest>[-_. ].*)?", re.IGNORECASE | re.DOTALL
+)
 BY_EV = re.compile(
-    r"(?P<name>.+?)[-_. ]+?(?P<exposure>ev[-_ ]?[-+]?\d+(?:\.\d+)?|[-+]?\d+(?:\.\d+)?[-_ ]?ev)", re.IGNORECASE
+    r"(?P<name>.+?)[-_. ]+?(?P<exposure>ev[-_ ]?[-+]?\d+(?:\.\d+)?|[-+]?\d+(?:\.\d+)?[-_ ]?ev)",
+    re.IGNORECASE | re.DOTALL,
 )
 MOST_OF_FOLDER = 20  # frames, that a folder of which nothing is known is taken as one set up to
 

@@ -168,3 +168,11 @@ def test_bad_patterns_counts_and_folders_are_refused(tmp_path, options, message)
         find_sets(tmp_path, tmp_path, **options)
     with pytest.raises(ValueError, match="is no folder"):
         find_sets(tmp_path / "missing", tmp_path)
+
+
+def test_names_with_newlines_make_sets_as_others_do(tmp_path):
+    touch(tmp_path, "new\nline_under.jpg", "new\nline_over.jpg", "plain_under.jpg", "plain_over.jpg")
+    assert found(tmp_path)[0] == [
+        ("new\nline", ["new\nline_under.jpg", "new\nline_over.jpg"]),
+        ("plain", ["plain_under.jpg", "plain_over.jpg"]),
+    ]
