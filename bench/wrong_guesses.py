@@ -145,15 +145,18 @@ def main() -> None:
         found = table(load_weights(name), options.step)
         print(f"{name}\n\n{found}\n", flush=True)
         if options.write:
-            page = options.write.read_text(encoding="utf-8")
-            start = f"<!-- wrong guesses: {name} -->\n"
-            head, found_start, rest = page.partition(start)
-            _, found_end, tail = rest.partition("<!-- end -->")
-            if not (found_start and found_end):
-                raise SystemExit(
-                    f"{options.write}: place for {name} is missing, expected {start.strip()} … <!-- end -->"
-                )
-            options.write.write_text(f"{head}{start}\n{found}\n\n<!-- end -->{tail}", encoding="utf-8")
+            replace_table(options.write, f"wrong guesses: {name}", found)
+
+
+def replace_table(page: Path, mark: str, table: str) -> None:
+    """Put a table into a page, between the comment with a mark and the next one that says "end"."""
+    text = page.read_text(encoding="utf-8")
+    start = f"<!-- {mark} -->\n"
+    head, found_start, rest = text.partition(start)
+    _, found_end, tail = rest.partition("<!-- end -->")
+    if not (found_start and found_end):
+        raise SystemExit(f"{page}: place for a table is missing, expected {start.strip()} … <!-- end -->")
+    page.write_text(f"{head}{start}\n{table}\n\n<!-- end -->{tail}", encoding="utf-8")
 
 
 if __name__ == "__main__":

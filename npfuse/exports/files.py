@@ -1,8 +1,7 @@
 """The formats that weights are exported to, each with its writer and the check that what it wrote is equal to npfuse.
 
 A model is checked before its file gets its name: it is run beside npfuse on a part of an example pair of an odd size,
-and must be equal within a level everywhere, or two in integers. Where the program that runs it is not installed, the
-result says so.
+and must be equal within a level everywhere. Where the program that runs it is not installed, the result says so.
 """
 
 import os
@@ -107,7 +106,7 @@ def export_weights(
     Raises
     ------
     ValueError : an unknown format, a package that is missing, a network or option that the format does not have, or a
-        model that is not as near to npfuse as that; nothing is written then
+        model that is not equal to npfuse within a level; nothing is written then
     FileExistsError : the file exists and may not be replaced
     """
     suffix = Path(path).suffix.lower()
@@ -238,20 +237,18 @@ def _network_inputs(request: Request) -> dict[str, NDArray[np.float32]]:
 
 
 def _compared_bytes(request: Request, under: Any, over: Any, actual: NDArray[Any], name: str) -> str:
-    """Return how far a fused picture is from npfuse's, in words; ValueError if by more than may be."""
-    most = 1 if request.arithmetic == FLOATS else 2  # a tie that goes another way may move a byte by two
+    """Return how far a fused picture is from npfuse's, in words; ValueError if by more than a level."""
     engine: Any = "definition" if request.arithmetic == FLOATS else request.arithmetic
     expected = fuse(under, over, request.weights, order="given", engine=engine)
     apart = np.abs(actual.astype(int) - expected)
-    if actual.shape != expected.shape or apart.max() > most:
+    if actual.shape != expected.shape or apart.max() > 1:
         raise ValueError(
             f"{request.weights.label}: {name} is {int(apart.max())} levels from npfuse in a picture of shape "
-            f"{actual.shape}, expected at most {most}; nothing was written"
+            f"{actual.shape}, expected at most 1; nothing was written"
         )
     height, width = expected.shape[:2]
-    levels = "one level" if apart.max() < 2 else "at most two levels"
     return (
-        f"{name} and npfuse differ in {np.count_nonzero(apart):,} of {apart.size:,} bytes by {levels}, at "
+        f"{name} and npfuse differ in {np.count_nonzero(apart):,} of {apart.size:,} bytes by one level, at "
         f"{height}x{width} (height x width)"
     )
 

@@ -2,8 +2,8 @@
 
 Kernels are int8 with a scale a channel, biases int32, values int16 or uint8, all of `npfuse.integer`. Between the pairs
 of QuantizeLinear and DequantizeLinear stand ordinary operators: what runs the model may fuse them into integer ones, or
-compute in floats, as ONNX Runtime does with 16 bits. So the model is within two levels of `npfuse.integer`, and no
-golden one: its bytes depend on the runtime and the processor.
+compute in floats, as ONNX Runtime does with 16 bits. So the model is within a level of `npfuse.integer` on what it is
+checked with, and no golden one: its bytes depend on the runtime and the processor.
 
 Values with a scale a channel (`npfuse.integer.Format`) go on as whole numbers: a kernel that reads them has the scales
 of its inputs inside, and its own are those of its sums.
@@ -20,7 +20,7 @@ from npfuse.exports.onnx_pair import onnx_pair_model
 from npfuse.exports.onnx_writer import Writer
 from npfuse.graph import Graph
 from npfuse.integer import Format, IntegerGraph, Layer
-from npfuse.ops import Add, Tanh
+from npfuse.ops import Add, AddChannels, Tanh
 from npfuse.weights.weights import Weights
 
 OPSET = 21  # the first whose QuantizeLinear has 16 bits
@@ -64,14 +64,30 @@ def _write_layer(writer: Writer, network: IntegerGraph, layer: Layer, values: di
         place = _IntegerPlace(writer, network.graph, node, own, layer, step)
         inputs = [values[key] for key in node.inputs]
         if isinstance(node.op, Add) and not layer.saturates:  # each term is rounded before they are added, and fits
-            inputs = [
-                _rounded(writer, f"{name}, term {i}", value, layer.output, layer.output.scale)
-                for i, value in enumerate(inputs)
-            ]
+            inputs = [_rounded_term(writer, network, layer, i, value) for i, value in enumerate(inputs)]
+        if isinstance(node.op, AddChannels):
+            inputs[1] = _rounded_to_sums(writer, layer, inputs[1])
         values[name] = RULES[type(node.op)](place, node.op, *inputs)
     if not isinstance(nodes[layer.nodes[0]].op, Tanh):  # bytes are rounded at the model's end
         scale = layer.output.scale if layer.rescales else _step(layer.output)  # a copy is in steps already
         values[layer.name] = _rounded(writer, layer.name, values[layer.name], layer.output, scale)
+
+
+def _rounded_term(writer: Writer, network: IntegerGraph, layer: Layer, i: int, value: str) -> str:
+    """Append the rounding of a term of a sum to the sum's format; after a shift, ties go upwards."""
+    name = f"{layer.name}, term {i}"
+    if layer.rescales[i].only_shifts:
+        quarter = writer.constant(f"{name}/quarter", network.formats[layer.inputs[i]].common_scale / 4)
+        value = writer.add("Add", f"{name}, lifted", value, quarter)
+    return _rounded(writer, name, value, layer.output, layer.output.scale)
+
+
+def _rounded_to_sums(writer: Writer, layer: Layer, value: str) -> str:
+    """Append the rounding of what AddChannels adds to whole steps of the sums, which have 32 bits."""
+    name = f"{layer.name}, added"
+    scale = writer.constant(f"{name}/scale", np.reshape(layer.sum_scale, (1, -1, 1, 1)))  # type: ignore[arg-type]
+    whole = writer.add("Round", f"{name}, whole", writer.add("Div", f"{name}, in steps", value, scale))
+    return writer.add("Mul", f"{name}, real", whole, scale)
 
 
 def _step(form: Format) -> float:
@@ -102,10 +118,16 @@ class _IntegerPlace(Place):
         return self._real("kernel", kernel, np.int8, self._sum_scale / self.input_step, channels)
 
     def bias(self) -> tuple[str, ...]:
-        """Store the bias, where there is one, at the scale of the sums."""
+        """Store the bias, where there is one, at the scale of the sums; where a shift follows, with a quarter more.
+
+        A shift meets ties often. npfuse rounds them upwards, QuantizeLinear to even, and above a tie both are the same.
+        """
         if "bias" not in self.weights:
             return ()
-        return (self._real("bias", self.weights["bias"], np.int32, self._sum_scale, 0),)
+        bias, scale = self.weights["bias"].astype(np.int64), self._sum_scale
+        if self.layer.rescales[0].only_shifts and np.abs(bias).max() < 2**29:
+            bias, scale = 4 * bias + 1, scale / 4
+        return (self._real("bias", bias, np.int32, scale, 0),)
 
     @property
     def _sum_scale(self) -> NDArray[np.float64]:
