@@ -1,4 +1,4 @@
-"""`python -m costmodel report | executed`: what networks cost, counted, and what fusing a pair really executes."""
+"""`python -m costmodel report | executed | calibrate`: what networks cost, what fusing a pair executes, rates here."""
 
 import argparse
 import os
@@ -6,9 +6,10 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 from runpy import run_path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from costmodel.card_table import card_table
 from costmodel.conventions import CONVENTIONS, Convention, convention_named
@@ -35,6 +36,9 @@ from npfuse.methods import METHODS
 from npfuse.padding import on_grid
 from npfuse.pictures.atomic import written_in_place
 
+if TYPE_CHECKING:
+    from costmodel.calibration.calibration import Calibration
+
 DEFAULT_SIZE = "1344x896"
 DEFAULT_MODEL = "lightfuse"
 LEAST_WIDTH = 40  # columns of text
@@ -58,6 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(f"{error.filename}: {error.strerror}" if error.strerror else str(error))
     except ValueError as error:
         return _fail(str(error))
+    except MemoryError:
+        return _fail("memory is too small for this size, expected a smaller --size or another machine")
     print(printed, flush=True)
     return 0
 
@@ -127,6 +133,9 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         help=f"draw roofline and cost by layer (of {DEFAULT_MODEL}, on {PLOT_MACHINE}, unless others are named)",
     )
+    report.add_argument(
+        "--plot-for", default="page", metavar="FIT", help="page, or column: 3.5 inches wide, for a paper (%(default)s)"
+    )
     report.set_defaults(run=_report)
 
     executed = commands.add_parser(
@@ -137,7 +146,26 @@ def _parser() -> argparse.ArgumentParser:
     executed.add_argument("--weights", metavar="W", default=DEFAULT_MODEL, help="bundled name or file (%(default)s)")
     _add_form(executed)
     executed.set_defaults(run=_executed)
+    calibrate = commands.add_parser("calibrate", help="measure this machine once, for what `report --measure` expects")
+    _add_form(calibrate)
+    calibrate.set_defaults(run=_calibrate)
     return parser
+
+
+def _calibrated() -> "Calibration":
+    """Measure this machine and keep its rates."""
+    from costmodel.calibration.calibration import calibrate, keep
+
+    calibration = calibrate(lambda part: print(f"calibrating: {part}", file=sys.stderr))
+    keep(calibration)
+    return calibration
+
+
+def _calibrate(arguments: argparse.Namespace) -> str:
+    """Measure this machine; return its rates as text."""
+    from costmodel.calibration_table import rates_table
+
+    return _written([rates_table(_calibrated())], arguments, {"version": __version__})
 
 
 def _add_form(command: argparse.ArgumentParser) -> None:
@@ -216,12 +244,9 @@ def _report(arguments: argparse.Namespace) -> str:
     if arguments.plot:
         from costmodel.plot import plot
 
-        plot(
-            subject or model_subject(DEFAULT_MODEL, height, width),
-            convention,
-            machine or machine_named(PLOT_MACHINE),
-            arguments.plot,
-        )
+        drawn = subject or model_subject(DEFAULT_MODEL, height, width)
+        own = machine or machine_named(PLOT_MACHINE)
+        plot(drawn, convention, own, arguments.plot, achieved=_achieved(drawn, own), fit=arguments.plot_for)
     if arguments.measure:
         tables = _measured(subjects, height, width)
     elif arguments.streaming:
@@ -241,6 +266,17 @@ def _report(arguments: argparse.Namespace) -> str:
         "machine": machine.name if machine else None,
     }
     return _written(tables, arguments, about)
+
+
+def _achieved(subject: Subject, machine: Machine) -> list[float] | None:
+    """Return the seconds of each step by the rates of this machine, where they are kept and all steps have some."""
+    from costmodel.calibration.calibration import kept
+
+    calibration = kept() if machine.name == "here" else None
+    if calibration is None:
+        return None
+    seconds = [time for _, _, time, _ in calibration.step_s(subject.graph)]
+    return seconds if all(map(isfinite, seconds)) else None
 
 
 def _subjects(arguments: argparse.Namespace, height: int, width: int) -> list[Subject]:
@@ -312,6 +348,7 @@ def _all(height: int, width: int, convention: Convention, machine: Machine | Non
 
 
 def _measured(asked: list[Subject], height: int, width: int) -> list[Table]:
+    from costmodel.calibration.calibration import kept
     from costmodel.measure import example_pixels
     from costmodel.measured_tables import memory_table, time_table
 
@@ -319,7 +356,8 @@ def _measured(asked: list[Subject], height: int, width: int) -> list[Table]:
         print(f"running {name}", file=sys.stderr)
 
     subjects = asked or all_subjects(height, width)
-    tables = [time_table(subjects, one_core(), example_pixels(height, width), progress)]
+    calibration = kept() or _calibrated()
+    tables = [time_table(subjects, one_core(), calibration, example_pixels(height, width), progress)]
     known = [subject for subject in subjects if subject.model]
     return [*tables, memory_table(known, progress)] if known else tables
 

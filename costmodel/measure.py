@@ -1,15 +1,15 @@
-"""How long a network of the report really takes here, beside what the roofline predicts: for `report --measure`.
+"""How long networks really take here, beside their bound and their prediction: for `report --measure`.
 
-Both are for one core: the roofline's peak and bandwidth are measured in a process whose matrix products have one
-thread, and the compiled operators of `npfuse.fast` have no other. Measured is the median of a few runs after one that
-compiles and warms up, on an example pair that is resampled to the size asked for: the time of LightFuse and ToneFuse
-depends on the picture. Weights are the bundled ones where there are some, and random ones elsewhere, whose time is the
-same.
+All is of one core and in processor time, which other programs disturb least: the roofline's peak and bandwidth, the
+rates of `costmodel.calibration`, and what is measured: medians of a few runs, all networks in turn, after one that
+compiles. The pair is an example, resampled to the size asked for: the time of LightFuse and ToneFuse depends on the
+picture. Weights are the bundled ones where there are some, and random ones elsewhere, whose time is the same.
 """
 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import prod
 from statistics import median
 from typing import Any
@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from costmodel.calibration.benchmarks import fuse_amounts, pace_s
+from costmodel.calibration.calibration import Calibration, Predicted
 from costmodel.counts import count
 from costmodel.executed import count_executed
 from costmodel.execution import StepCost, steps
@@ -35,60 +37,120 @@ from npfuse.weights.loading import bundled_names, load_weights
 
 SCENE = "interior"
 RUNS = 5
-ENOUGH_S = 12.0  # a method's runs end after this many seconds, at least one timed
+ENOUGH_S = 12.0  # a method's runs end after this many seconds, with one at least that counts
+EXECUTED = ("bounding", "folding", "evaluation")  # multiply-adds that are counted while a chain runs
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """The time of one result on one core, in seconds; None for `npfuse.fuse` where it does not run the network.
+    """The time of one result on one core, in seconds; None for `npfuse.fuse` where it is not run or not predicted.
 
     Parameters
     ----------
-    predicted_s, measured_s : the roofline's lower bound, and the time, of the graph alone in `npfuse.run`
-    predicted_fuse_s : the same bound of the graph as `npfuse.fuse` executes it: of a chain of pointwise layers, the
-        multiply-adds that are executed for this pair
+    least_s : the roofline's lower bound of the graph alone in `npfuse.run`, of what is executed for this pair
+    expected : the time of the graph as the calibration has it
+    measured_s : of the graph alone
+    expected_fuse : the time of `npfuse.fuse` as the calibration has it
     fuse_s : of `npfuse.fuse` with all that the method does around its graph
-    runs : how many of the graph's were timed
+    runs : how many of each were timed
     """
 
-    predicted_s: float
+    least_s: float
+    expected: Predicted
     measured_s: float
-    predicted_fuse_s: float | None
+    expected_fuse: Predicted | None
     fuse_s: float | None
     runs: int
 
 
-def measure(subject: Subject, pair: NDArray[np.uint8], machine: Machine) -> Measurement:
-    """Run a network on a pair of pictures, and predict how long it takes.
+def measure(
+    subjects: Sequence[Subject],
+    pair: NDArray[np.uint8],
+    machine: Machine,
+    calibration: Calibration,
+    progress: Callable[[str], None],
+) -> list[Measurement]:
+    """Run networks on a pair of pictures, in turn, and predict how long each takes.
+
+    A fixed step is timed between them: predictions are for the speed that the machine had meanwhile.
 
     Parameters
     ----------
-    subject : what to run, and how often for one result
+    subjects : what to run, and how often for one result
     pair : ndarray (H, W, 6): under- then over-exposed RGB
-    machine : whose roofline predicts
+    machine : whose roofline bounds
+    calibration : rates that predict
+    progress : called with each subject's name before it is run first
 
     Returns
     -------
-    Measurement
+    list of Measurement
+
+    Raises
+    ------
+    MemoryError : a size does not fit
     """
-    graph = subject.graph
-    inputs = inputs_from(graph, pair)
-    weights = weights_of(graph)
-    times = timed(lambda: run(graph, inputs, weights))
-    predicted_fuse_s = fuse_s = None
-    if subject.model is not None:
-        method, loaded = subject.model, weights_for(subject.model)
-        under, over = (np.ascontiguousarray(part) for part in (pair[:, :, :3], pair[:, :, 3:]))
-        fuse_s = median(timed(lambda: fuse(under, over, loaded, method=method, threads=1)))
-        walk = executed_steps(subject.fused_steps, under, over, loaded) if form_or_none(graph) else subject.fused_steps
-        predicted_fuse_s = subject.runs * predicted_s(walk, machine)
-    merged = steps(graph, subject.cost, merge=True)
+    under, over = (np.ascontiguousarray(part) for part in (pair[:, :, :3], pair[:, :, 3:]))
+    times: list[tuple[list[float], list[float]]] = [([], []) for _ in subjects]
+    paces = [pace_s()]
+    for turn in range(RUNS + 1):
+        for subject, (alone, whole) in zip(subjects, times, strict=True):
+            if len(alone) > 1 and sum(alone) + sum(whole) > ENOUGH_S:
+                continue
+            if turn == 0:
+                progress(subject.name)
+            inputs, weights = inputs_from(subject.graph, pair), weights_of(subject.graph)
+            alone.append(_timed_s(partial(run, subject.graph, inputs, weights)))
+            if subject.model is not None:
+                loaded = weights_for(subject.model)
+                whole.append(_timed_s(partial(fuse, under, over, loaded, method=subject.model, threads=1)))
+            paces.append(pace_s())
+    pace = median(paces) / calibration.pace_s
+    return [
+        _measurement(subject, under, over, machine, calibration, pace, alone, whole)
+        for subject, (alone, whole) in zip(subjects, times, strict=True)
+    ]
+
+
+def _timed_s(action: Callable[[], object]) -> float:
+    """Return the processor time of a run."""
+    start = time.process_time()
+    action()
+    return time.process_time() - start
+
+
+def _measurement(
+    subject: Subject,
+    under: NDArray[np.uint8],
+    over: NDArray[np.uint8],
+    machine: Machine,
+    calibration: Calibration,
+    pace: float,
+    alone: list[float],
+    whole: list[float],
+) -> Measurement:
+    """Return what was measured, without the first run, which compiles, and what is predicted."""
+    graph, runs = subject.graph, subject.runs
+    walk: Sequence[StepCost] = steps(graph, subject.cost, merge=True)
+    chain, expected_fuse = None, None
+    if subject.model is not None and form_or_none(graph):
+        loaded = weights_for(subject.model)
+        assert loaded is not None
+        walk = executed_steps(walk, under, over, loaded)
+        done = fuse_amounts(under, over, loaded)
+        pixels, (_, exposures) = done["pixels"], graph.inputs[0]
+        read, written = pixels * exposures[2], pixels * graph.shapes[graph.outputs[0]][2]
+        chain = {"call": 1.0, "read": read, "written": written, **{name: done[name] for name in EXECUTED}}
+        fused = calibration.fuse_s(graph, done)
+        expected_fuse = replace(fused, seconds=fused.seconds * pace)
+    expected = calibration.graph_s(graph, chain)
     return Measurement(
-        predicted_s=subject.runs * predicted_s(merged, machine),
-        measured_s=subject.runs * median(times),
-        predicted_fuse_s=predicted_fuse_s,
-        fuse_s=fuse_s,
-        runs=len(times),
+        least_s=runs * predicted_s(walk, machine),
+        expected=replace(expected, seconds=runs * expected.seconds * pace),
+        measured_s=runs * median(alone[1:] or alone),
+        expected_fuse=expected_fuse,
+        fuse_s=median(whole[1:] or whole) if whole else None,
+        runs=len(alone[1:] or alone),
     )
 
 
@@ -106,17 +168,6 @@ def executed_steps(
         work = replace(step.work, convolution_macs=step.work.convolution_macs - fewer)
         result.append(replace(step, work=work))
     return result
-
-
-def timed(action: Callable[[], object], runs: int = RUNS, enough_s: float = ENOUGH_S) -> list[float]:
-    """Return the times of some runs in seconds, after one that is not timed."""
-    action()
-    times: list[float] = []
-    while len(times) < runs and sum(times) < enough_s:
-        start = time.perf_counter()
-        action()
-        times.append(time.perf_counter() - start)
-    return times
 
 
 def example_pixels(height: int, width: int) -> NDArray[np.uint8]:

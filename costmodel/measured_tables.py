@@ -5,31 +5,36 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from costmodel.calibration.calibration import Calibration
 from costmodel.machine import Machine
 from costmodel.measure import SCENE, Measurement, measure
 from costmodel.measured_memory import measured_peak
 from costmodel.published import RUNTIME_RATIOS
 from costmodel.report import Subject, machine_notes
-from costmodel.tables import Column, Table, Value
+from costmodel.tables import Column, Table, Value, decimal
 from npfuse.methods import METHODS
 
 COMPARED = "LightFuse"  # what the paper's ratios are of
 
 _PUBLISHED = (
-    "The published ratios are of the authors' programs on another machine, the measured ones of npfuse's on this one; "
-    "the predicted ones are what the arithmetic and the traffic of the graphs alone explain."
+    "The published ratios are of the authors' programs on another machine, the measured ones of npfuse's on this one."
 )
 
 
 def time_table(
-    subjects: Sequence[Subject], machine: Machine, pair: NDArray[np.uint8], progress: Callable[[str], None]
+    subjects: Sequence[Subject],
+    machine: Machine,
+    calibration: Calibration,
+    pair: NDArray[np.uint8],
+    progress: Callable[[str], None],
 ) -> Table:
     """Run subjects and return their times beside the predicted ones.
 
     Parameters
     ----------
     subjects : the first one's times are what the others' are compared with
-    machine : one core of this one
+    machine : one core of this one, whose roofline bounds
+    calibration : of this machine, which predicts
     pair : ndarray (H, W, 6): under- then over-exposed RGB
     progress : called with each method's name before it runs
 
@@ -38,49 +43,44 @@ def time_table(
     Table
     """
     first = subjects[0].name
-    alone, fuse = "graph alone, s", "npfuse.fuse, s"
+    alone, fuse = "graph alone, ms", "npfuse.fuse, ms"
 
-    def number(key: str, header: str, meaning: str, group: str, digits: int = 3) -> Column:
-        return Column(key=key, header=header, meaning=meaning, kind="decimal", digits=digits, group=group)
-
-    def factor(key: str, group: str) -> Column:
-        return number(key, "factor", "measured, times predicted", group, 2)
+    def percent(key: str, header: str, meaning: str, group: str) -> Column:
+        return Column(key=key, header=header, meaning=meaning, kind="percent", digits=0, group=group)
 
     columns = (
         Column(key="method", header="method", meaning="name of the method"),
-        Column(key="grid", header="runs on", meaning="runs of the network, and its width x height"),
-        number("predicted_s", "predicted", "the roofline's lower bound of the graph for one result, in s", alone),
-        number("measured_s", "measured", "the graph for one result, run by npfuse.run, in s", alone),
-        factor("factor", alone),
-        number("predicted_fuse_s", "predicted", "the lower bound of the graph as npfuse.fuse executes it, in s", fuse),
-        number("fuse_s", "measured", "npfuse.fuse, the whole method, for one result, in s", fuse),
-        factor("fuse_factor", fuse),
-        number("predicted_ratio", "predicted", f"the graph's predicted time, times {first}'s", f"x {first}", 2),
-        number("measured_ratio", "measured", f"the graph's measured time, times {first}'s", f"x {first}", 2),
-        number("fuse_ratio", "npfuse.fuse", f"the time of npfuse.fuse, times {first}'s", f"x {first}", 2),
+        decimal("least_ms", "least", "the roofline's lower bound, in ms, of what is executed for the pair", 1, alone),
+        decimal("expected_ms", "expected", "ms by the rates of this machine", 1, alone),
+        percent("error_bar", "+-", "relative error of the rates, that of their samples", alone),
+        decimal("measured_ms", "measured", "ms, run by npfuse.run", 1, alone),
+        percent("error", "off by", "expected / measured - 1", alone),
+        decimal("expected_fuse_ms", "expected", "ms by the rates of this machine", 1, fuse),
+        decimal("fuse_ms", "measured", "ms, the whole method", 1, fuse),
+        percent("fuse_error", "off by", "expected / measured - 1", fuse),
+        decimal("measured_ratio", "graph", f"the graph's measured time, times {first}'s", 2, f"x {first}"),
+        decimal("fuse_ratio", "npfuse.fuse", f"the time of npfuse.fuse, times {first}'s", 2, f"x {first}"),
         Column(
             key="published_ratio",
-            header="published",
+            header="printed",
             meaning=f"times {first}'s running time as the paper prints it",
             kind="general",
             group=f"x {first}",
         ),
-        Column(key="runs", header="runs", meaning="how many runs of the graph were timed", kind="integer"),
+        Column(key="runs", header="runs", meaning="how many runs were timed", kind="integer"),
     )
-    measured = []
-    for subject in subjects:
-        progress(subject.name)
-        measured.append(measure(subject, pair, machine))
+    measured = measure(subjects, pair, machine, calibration, progress)
     named = {subject.name for subject in subjects} if first == COMPARED else set()
     published = {ratio.method: ratio.value for ratio in RUNTIME_RATIOS if ratio.method in named}
     height, width, _ = pair.shape
+    missing = sorted({kind for time in measured for kind in time.expected.missing})
     notes = (
-        f"Measured: on one core, on the example pair {SCENE} resampled to {width}x{height}; medians after one run that "
-        "is not timed. Factor: measured / predicted.",
-        "Predicted: of the graph alone, with all its operations; of npfuse.fuse, with the multiply-adds that it does "
-        "execute for this pair (see the command `executed`). What a method does around its graph is measured, not "
-        "predicted.",
-        *(f"Published, {ratio.method}: {ratio.where}." for ratio in RUNTIME_RATIOS if ratio.method in published),
+        f"Processor time of one core, for one result, on the example pair {SCENE} resampled to {width}x{height}; "
+        "medians of runs in turn, after one that is not timed.",
+        "Least: the roofline of all operations of the graph, of a chain of pointwise layers those that are executed.",
+        "Expected: from rates measured on single operators (`costmodel calibrate`), and the executed operations.",
+        *((f"Without rates, and left out: {', '.join(missing)}.",) if missing else ()),
+        *(f"Printed, {ratio.method}: {ratio.where}." for ratio in RUNTIME_RATIOS if ratio.method in published),
         *((_PUBLISHED,) if published else ()),
         *machine_notes(machine),
     )
@@ -92,16 +92,17 @@ def time_table(
 
 
 def _time_row(subject: Subject, time: Measurement, first: Measurement, published: float | None) -> tuple[Value, ...]:
+    expected, fuse = time.expected.seconds, time.expected_fuse
     return (
         subject.name,
-        subject.grid,
-        time.predicted_s,
-        time.measured_s,
-        time.measured_s / time.predicted_s,
-        time.predicted_fuse_s,
-        time.fuse_s,
-        time.fuse_s / time.predicted_fuse_s if time.fuse_s and time.predicted_fuse_s else None,
-        time.predicted_s / first.predicted_s,
+        1e3 * time.least_s,
+        1e3 * expected,
+        time.expected.error,
+        1e3 * time.measured_s,
+        expected / time.measured_s - 1,
+        1e3 * fuse.seconds if fuse else None,
+        1e3 * time.fuse_s if time.fuse_s else None,
+        fuse.seconds / time.fuse_s - 1 if fuse and time.fuse_s else None,
         time.measured_s / first.measured_s,
         time.fuse_s / first.fuse_s if time.fuse_s and first.fuse_s else None,
         published,

@@ -1,126 +1,199 @@
-"""Draws a network under a machine's roofline, and the cost of its layers. Needs Matplotlib (extra `plot`)."""
+"""Draws a network under a machine's roofline, and the cost of its layers. Needs Matplotlib (extra `plot`).
 
-import math
+Points carry the numbers of the bars beside them, so that names are written once and cover nothing. Hollow points are
+what the roofline lets a step attain; filled ones what it achieves by this machine's rates, where there are some.
+"""
+
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from costmodel.conventions import Convention
-from costmodel.counts import LayerCost
+from costmodel.execution import StepCost, steps
 from costmodel.machine import Machine
 from costmodel.report import Subject
+from costmodel.tables import Column
 from npfuse.pictures.atomic import written_in_place
 
-NAMED = 2  # layers named at one point
-BARS = 24  # of the costliest layers; the others get one bar together
-NEAR = 0.12  # decades between points that are named together
+BARS = 24  # of the costliest steps; the others get one bar together
+LONGEST = 26  # characters of a name
+PLACES = ((0, -8), (0, 8), (9, -5), (-9, 5), (0, -17), (0, 17), (14, 0), (-14, 0))  # of a number, points from its own
 
-Point = tuple[str, float, float]  # name, operations a byte, attainable 1e9 operations a second
+WIDTHS = {"page": 13.0, "column": 3.5}  # inches
 
 
-def plot(subject: Subject, convention: Convention, machine: Machine, path: Path) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Bar:
+    """A step of execution in the drawing.
+
+    Parameters
+    ----------
+    number : in the order of execution, from 1; None for the others together
+    name : of the step
+    amount : under the convention
+    step : StepCost, or None for the others together
+    achieved_s : its time by the rates of this machine, if known
+    """
+
+    number: int | None
+    name: str
+    amount: int
+    step: StepCost | None
+    achieved_s: float | None = None
+
+
+def plot(
+    subject: Subject,
+    convention: Convention,
+    machine: Machine,
+    path: Path,
+    *,
+    achieved: Sequence[float] | None = None,
+    fit: str = "page",
+) -> None:
     """Draw a network into a file.
 
     Parameters
     ----------
     subject : the network
-    convention : under which the cost by layer is counted
+    convention : under which the cost of steps is counted
     machine : whose roofline is drawn
     path : of the file; its ending chooses the format (png, svg, pdf, …)
+    achieved : seconds of each step as `npfuse.run` runs it, if known
+    fit : "page", or "column" for a column of a paper, 3.5 inches wide
 
     Raises
     ------
-    ValueError : Matplotlib is missing, or does not write such files
+    ValueError : Matplotlib is missing, or does not write such files, or another fit
     OSError : the file cannot be written
     """
     try:
+        from matplotlib import rc_context
         from matplotlib.figure import Figure
     except ImportError:
         raise ValueError('plot: Matplotlib is missing, expected the extra "plot": pip install "npfuse[plot]"') from None
-    bars = _bars(subject.cost.layers, convention)
-    figure = Figure(figsize=(13, max(5, 0.27 * len(bars) + 1.5)), layout="constrained")
-    known = figure.canvas.get_supported_filetypes()
-    if path.suffix[1:].lower() not in known:
-        raise ValueError(f"plot: ending of {path} is {path.suffix!r}, expected one of {', '.join(sorted(known))}")
-    left, right = figure.subplots(1, 2)
-    _roofline(left, subject, machine)
-    _costs(right, bars, subject, convention)
-    try:
-        with written_in_place(path, overwrite=True) as file:
-            figure.savefig(file, format=path.suffix[1:].lower(), dpi=120)
-    except OSError as error:  # the temporary file's name is of no use to anybody
-        raise OSError(error.errno, error.strerror, str(path)) from None
+    if fit not in WIDTHS:
+        raise ValueError(f"plot: fit is {fit!r}, expected one of {', '.join(WIDTHS)}")
+    bars = _bars(subject, convention, achieved)
+    narrow = fit == "column"
+    with rc_context({"font.size": 6.5 if narrow else 9, "svg.fonttype": "none"}):
+        height = max(5, 0.27 * len(bars) + 1.5)
+        size = (WIDTHS[fit], 2.4 + max(1.6, 0.14 * len(bars) + 0.7)) if narrow else (WIDTHS[fit], height)
+        figure = Figure(figsize=size, layout="constrained")
+        known = figure.canvas.get_supported_filetypes()
+        if path.suffix[1:].lower() not in known:
+            raise ValueError(f"plot: ending of {path} is {path.suffix!r}, expected one of {', '.join(sorted(known))}")
+        if narrow:
+            upper, lower = figure.subplots(2, 1, height_ratios=[2.4, size[1] - 2.4])
+        else:
+            upper, lower = figure.subplots(1, 2)
+        points = _roofline(upper, bars, machine)
+        _costs(lower, bars, subject, convention)
+        figure.draw_without_rendering()  # what is laid out has its place
+        _number_points(upper, points)
+        try:
+            with written_in_place(path, overwrite=True) as file:
+                figure.savefig(file, format=path.suffix[1:].lower(), dpi=300 if narrow else 120)
+        except OSError as error:  # the temporary file's name is of no use to anybody
+            raise OSError(error.errno, error.strerror, str(path)) from None
 
 
-def _bars(layers: Sequence[LayerCost], convention: Convention) -> list[tuple[str, int]]:
-    """Return (name, amount) of the costliest layers, in the order of execution, and of the others together."""
-    amounts = {layer.name: convention.amount(layer.work) for layer in layers if convention.amount(layer.work)}
-    if len(amounts) <= BARS:
-        return list(amounts.items())
-    shown = set(sorted(amounts, key=lambda name: -amounts[name])[: BARS - 1])
-    bars = [(name, amount) for name, amount in amounts.items() if name in shown]
-    rest = [amount for name, amount in amounts.items() if name not in shown]
-    return [*bars, (f"{len(rest)} others", sum(rest))]
+def _bars(subject: Subject, convention: Convention, achieved: Sequence[float] | None) -> list[Bar]:
+    """Return the costliest steps in the order of execution, and the others together."""
+    walk = steps(subject.graph, subject.cost, merge=True)
+    seconds: Sequence[float | None] = achieved or [None] * len(walk)
+    every = [
+        Bar(number=i, name=step.name, amount=convention.amount(step.work), step=step, achieved_s=time)
+        for i, (step, time) in enumerate(zip(walk, seconds, strict=True), start=1)
+    ]
+    costly = [bar for bar in every if bar.amount]
+    if len(costly) <= BARS:
+        return costly
+    limit = sorted(costly, key=lambda bar: -bar.amount)[: BARS - 1]
+    rest = sum(bar.amount for bar in costly) - sum(bar.amount for bar in limit)
+    name = f"{len(costly) - len(limit)} others"
+    shown = {bar.number for bar in limit}
+    return [*(bar for bar in costly if bar.number in shown), Bar(number=None, name=name, amount=rest, step=None)]
 
 
-def _costs(axes: Any, bars: list[tuple[str, int]], subject: Subject, convention: Convention) -> None:
-    """Draw a bar for each layer, with its share of the total."""
-    total = subject.cost.amount(convention)
-    axes.set_title(f"{subject.name}, {subject.grid}: {total:,} {convention.unit} ({convention.name}) a run")
+def _costs(axes: Any, bars: list[Bar], subject: Subject, convention: Convention) -> None:
+    """Draw a bar a step on a linear axis, with its share of the total."""
+    from matplotlib.ticker import EngFormatter
+
+    total = sum(bar.amount for bar in bars)
+    amount = Column(key="", header="", meaning="", kind="scaled").text(total)
+    axes.set_title(f"{subject.name}, {subject.grid}: {amount}{convention.unit}")
     if not total:
         text = f"the convention {convention.name} counts nothing here"
         axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes)
         axes.set_axis_off()
         return
-    drawn = axes.barh([name for name, _ in bars], [amount for _, amount in bars])
-    axes.bar_label(drawn, labels=[f" {amount / total:.2%}" for _, amount in bars], fontsize=8)
+    labels = [f"{_short(bar.name)}  {bar.number}" if bar.number else bar.name for bar in bars]
+    drawn = axes.barh(range(len(bars)), [bar.amount for bar in bars])
+    axes.set_yticks(range(len(bars)), labels)
+    axes.bar_label(drawn, labels=[f" {bar.amount / total:.1%}" for bar in bars])
     axes.invert_yaxis()
-    axes.set_xscale("log")
-    axes.set_xlim(right=8 * max(amount for _, amount in bars))
-    axes.set_xlabel(f"{convention.unit} ({convention.name}), logarithmic; share of the total")
+    axes.set_xlim(right=1.2 * max(bar.amount for bar in bars))
+    axes.xaxis.set_major_formatter(EngFormatter())
+    axes.set_xlabel(f"{convention.unit} ({convention.name}), and their share")
+    axes.spines[["top", "right"]].set_visible(False)
 
 
-def _roofline(axes: Any, subject: Subject, machine: Machine) -> None:
-    """Draw attainable operations a second over arithmetic intensity, of layers and of the steps of fused execution."""
-    layers = [(row.name, row.operations, row.bytes_moved) for row in subject.cost.layers if row.operations]
-    fused = [(step.name, step.operations, step.bytes_moved) for step in subject.fused_steps if step.operations]
-    own, merged = _points(layers, machine), _points(fused, machine)
-    intensities = [machine.balance, *(x for _, x, _ in own + merged)]
-    corners = [min(intensities) / 2, machine.balance, max(intensities) * 2]
-    axes.loglog(corners, [_attainable(x, machine) for x in corners], color="black")
-    axes.loglog([x for _, x, _ in own], [y for _, _, y in own], "o", label="operator by operator")
-    label = "as npfuse.fuse runs it" if subject.model else "with merged chains"
-    axes.loglog([x for _, x, _ in merged], [y for _, _, y in merged], "D", mfc="none", ms=9, label=label)
-    named = {name for name, _, _ in layers}
-    right_third = corners[2] / (corners[2] / corners[0]) ** (1 / 3)
-    for above, points in ((False, own), (True, [point for point in merged if point[0] not in named])):
-        for name, x, y in _labels(points):
-            offset, side = ((-7, 5), "right") if above or x > right_third else ((8, -9), "left")
-            axes.annotate(name, (x, y), textcoords="offset points", xytext=offset, ha=side, fontsize=8)
+def _short(name: str) -> str:
+    """Return a name without its middle where it is long.
+
+    Examples
+    --------
+    >>> _short("block_4_expand_convolution_relu")
+    'block_4_expan…volution_relu'
+    """
+    half = (LONGEST + 1) // 2
+    return name if len(name) <= LONGEST else f"{name[:half]}…{name[-half:]}"
+
+
+def _roofline(axes: Any, bars: list[Bar], machine: Machine) -> list[tuple[str, float, float]]:
+    """Draw attainable and achieved operations a second over arithmetic intensity.
+
+    Returns
+    -------
+    list of (number, x, y) of the points that are numbered as the bars are
+    """
+    shown = [(bar, bar.step) for bar in bars if bar.step is not None and bar.step.operations]
+    places = [(bar, step.operations / step.bytes_moved, step.operations) for bar, step in shown]
+    xs = [machine.balance, *(x for _, x, _ in places)]
+    corners = [min(xs) / 2, machine.balance, max(xs) * 2]
+    axes.loglog(corners, [_attainable(x, machine) for x in corners], color="black", lw=1)
+    attainable = [(bar, x, _attainable(x, machine)) for bar, x, _ in places]
+    axes.loglog([x for _, x, _ in attainable], [y for *_, y in attainable], "o", mfc="none", ms=4, label="attainable")
+    achieved = [(bar, x, done / bar.achieved_s / 1e9) for bar, x, done in places if bar.achieved_s]
+    if achieved:
+        axes.loglog([x for _, x, _ in achieved], [y for *_, y in achieved], "o", ms=4, label="achieved")
     axes.set_xlabel("operations a byte")
-    axes.set_ylabel("attainable 1e9 operations a second (a multiply-add is one)")
+    axes.set_ylabel("1e9 operations a second")
     where = "this machine" if machine.name == "here" else machine.name
-    axes.set_title(f"Roofline of {where}: {machine.peak_gmacs:,.4g} GMAC/s, {machine.bandwidth_gb_s:,.4g} GB/s")
-    axes.legend(loc="lower right")
+    axes.set_title(f"{where}: {machine.peak_gmacs:,.4g} GMAC/s, {machine.bandwidth_gb_s:,.4g} GB/s")
+    axes.legend(loc="lower right", frameon=False)
     axes.grid(which="major", alpha=0.3)
+    axes.set_ylim(top=2 * machine.peak_gmacs)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter("")
+    return [(str(bar.number), x, y) for bar, x, y in achieved or attainable]
 
 
 def _attainable(intensity: float, machine: Machine) -> float:
     return min(machine.peak_gmacs, machine.bandwidth_gb_s * intensity)
 
 
-def _points(rows: Sequence[tuple[str, int, int]], machine: Machine) -> list[Point]:
-    return [(name, done / moved, _attainable(done / moved, machine)) for name, done, moved in rows]
-
-
-def _labels(points: Sequence[Point]) -> list[Point]:
-    """Return (names, x, y), one for all points that would be written over one another."""
-    near: dict[int, list[Point]] = {}
-    for point in points:
-        near.setdefault(round(math.log10(point[1]) / NEAR), []).append(point)
-    labels = []
-    for (first, x, y), *others in near.values():
-        names = [first, *(name for name, _, _ in others)]
-        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        labels.append((", ".join(names[:NAMED]) + more, x, y))
-    return labels
+def _number_points(axes: Any, points: Sequence[tuple[str, float, float]]) -> None:
+    """Write each point's number beside it, where there is room; a number that would cover another is left out."""
+    taken: list[Any] = []
+    for label, x, y in points:
+        for offset in PLACES:
+            text = axes.annotate(label, (x, y), textcoords="offset points", xytext=offset, ha="center", va="center")
+            box = text.get_window_extent().expanded(1.15, 1.05)
+            if not any(box.overlaps(other) for other in taken):
+                taken.append(box)
+                break
+            text.remove()

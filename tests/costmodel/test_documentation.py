@@ -12,9 +12,10 @@ from costmodel.__main__ import main
 from costmodel.conventions import CONVENTIONS
 from costmodel.machine import Machine
 from npfuse.pictures.reading import Picture, write_picture
+from tests.costmodel.test_measure import CALIBRATION
 
 PAGE = Path(__file__).parents[2] / "docs" / "costmodel.md"
-LEFT_OUT = {"report": set(), "executed": {"convention", "machine"}}
+LEFT_OUT = {"report": set(), "executed": {"convention", "machine"}, "calibrate": {"size", "convention", "machine"}}
 JSON_TYPES = {"string": str, "integer": int, "number": int | float}
 
 
@@ -45,12 +46,15 @@ def documents(tmp_path_factory):
         ["report", "--streaming", "--size", "64x48"],
         ["report", "--measure", "--model", "tonefuse", "--size", "24x16"],
         ["executed", *pair],
+        ["calibrate"],
     ]
 
 
 def printed(capsys, monkeypatch, documents):
     machine = Machine(name="here", description="a machine", peak_gmacs=1.0, bandwidth_gb_s=1.0, sources=())
     monkeypatch.setattr("costmodel.__main__.one_core", lambda: machine)
+    monkeypatch.setattr("costmodel.calibration.calibration.kept", lambda: CALIBRATION)
+    monkeypatch.setattr("costmodel.__main__._calibrated", lambda: CALIBRATION)
     monkeypatch.setattr("costmodel.measured_tables.measured_peak", lambda *arguments: 50_000)
     for arguments in documents:
         assert main([*arguments, "--format", "json"]) == 0

@@ -7,14 +7,26 @@ import pytest
 
 from costmodel import measure, this_machine
 from costmodel.__main__ import main
+from costmodel.calibration.amounts import CHAIN, FUSE
+from costmodel.calibration.calibration import Calibration, Predicted
+from costmodel.calibration.rates import Rates
 from costmodel.executed import count_executed
 from costmodel.machine import Machine
 from costmodel.measured_tables import time_table
 from costmodel.report import model_subject
 from npfuse.methods import METHODS
 from npfuse.models import build
+from npfuse.ops import DEFINITIONS
 from npfuse.weights.loading import load_weights
 
+CALIBRATION = Calibration(
+    rates={
+        kind: Rates(seconds={"call": 1e-3, "read": 1e-9, "pixels": 1e-9}, spread=0.1)
+        for kind in (*(op.__name__ for op in DEFINITIONS), CHAIN, FUSE, "PointwiseConv2D, ReLU", "Resize, bilinear")
+    },
+    identity={"processor": "a processor"},
+    pace_s=1.0,
+)
 MACHINE = Machine(name="here", description="a machine", peak_gmacs=1.0, bandwidth_gb_s=1.0, sources=())
 
 
@@ -48,41 +60,57 @@ def test_inputs_of_a_method_of_two_pictures_are_its_own():
         np.testing.assert_allclose(inputs[name][0], part / 255, atol=1e-6)
 
 
-def test_timing_ends_after_enough_seconds_but_not_before_one_run(monkeypatch):
-    clock = iter(range(0, 1000, 7))  # every run takes 7 seconds
-    monkeypatch.setattr(measure.time, "perf_counter", lambda: next(clock))
-    calls = []
-    assert measure.timed(lambda: calls.append(1), runs=5, enough_s=10) == [7, 7]
-    assert len(calls) == 3  # the first is not timed
-    assert measure.timed(lambda: None, runs=3, enough_s=1000) == [7, 7, 7]
-    assert measure.timed(lambda: None, runs=3, enough_s=1) == [7]
-
-
 def test_times_of_a_method_that_runs_twice_are_those_of_both_runs(monkeypatch):
-    monkeypatch.setattr(measure, "timed", lambda action: [2.0, 3.0, 10.0])
+    monkeypatch.setattr(measure, "_timed_s", lambda action: next(seconds))
+    monkeypatch.setattr(measure, "pace_s", lambda: 2.0)
     subject = model_subject("mefnet", 32, 48)
     small = measure.Subject(name="MEF-Net", graph=build("mefnet", 8, 8), runs=2, height=8, width=8, notes=subject.notes)
-    found = measure.measure(small, np.zeros((8, 8, 6), np.uint8), MACHINE)
-    assert (found.measured_s, found.fuse_s, found.predicted_fuse_s) == (6.0, None, None)
+    seconds = iter([5.0, 0.3, 0.1, 0.2, 0.5, 0.4])
+    (found,) = measure.measure([small], np.zeros((8, 8, 6), np.uint8), MACHINE, CALIBRATION, lambda name: None)
+    assert (found.measured_s, found.fuse_s, found.expected_fuse, found.runs) == (2 * 0.3, None, None, 5)
+
+
+def test_what_is_expected_follows_the_machine_s_pace(monkeypatch):
+    monkeypatch.setattr(measure, "_timed_s", lambda action: 1.0)
+    expected = []
+    for pace in (1.0, 3.0):
+        monkeypatch.setattr(measure, "pace_s", lambda pace=pace: pace)
+        pair = measure.example_pixels(64, 96)
+        subjects = [model_subject("lightfuse", 64, 96)]
+        (found,) = measure.measure(subjects, pair, MACHINE, CALIBRATION, lambda name: None)
+        expected.append((found.expected.seconds, found.expected_fuse.seconds))
+    assert expected[1] == pytest.approx([3 * seconds for seconds in expected[0]])
 
 
 def test_report_measures_and_predicts(capsys, monkeypatch):
     monkeypatch.setattr("costmodel.__main__.one_core", lambda: MACHINE)
+    monkeypatch.setattr("costmodel.calibration.calibration.kept", lambda: CALIBRATION)
     monkeypatch.setattr("costmodel.measured_tables.measured_peak", lambda *arguments: 50_000)
     assert main(["report", "--measure", "--model", "tonefuse", "--size", "24x16", "--format", "json"]) == 0
     out, err = capsys.readouterr()
     assert err == "running ToneFuse\n" * 2
     times, memory = json.loads(out)["tables"]
     (row,) = times["rows"]
-    assert row["measured_s"] > 0
-    assert row["factor"] == row["measured_s"] / row["predicted_s"]
-    assert row["fuse_s"] > 0
-    assert row["fuse_factor"] == row["fuse_s"] / row["predicted_fuse_s"]
-    ratios = [row[f"{time}_ratio"] for time in ("predicted", "measured", "fuse", "published")]
-    assert ratios == [1, 1, 1, None]
+    assert row["measured_ms"] > 0
+    assert row["error"] == pytest.approx(row["expected_ms"] / row["measured_ms"] - 1)
+    assert row["fuse_error"] == pytest.approx(row["expected_fuse_ms"] / row["fuse_ms"] - 1)
+    assert [row[f"{time}_ratio"] for time in ("measured", "fuse", "published")] == [1, 1, None]
     (row,) = memory["rows"]
     assert row["predicted_bytes"] == METHODS["tonefuse"].peak(16, 24).bytes
     assert row["error"] == row["predicted_bytes"] / 50_000 - 1
+
+
+def test_a_size_that_does_not_fit_is_one_line(capsys, monkeypatch):
+    def no_memory(*arguments):
+        raise MemoryError
+
+    monkeypatch.setattr("costmodel.__main__.one_core", lambda: MACHINE)
+    monkeypatch.setattr("costmodel.calibration.calibration.kept", lambda: CALIBRATION)
+    monkeypatch.setattr("costmodel.measured_tables.measure", no_memory)
+    assert main(["report", "--measure", "--model", "tonefuse", "--size", "24x16"]) == 2
+    assert capsys.readouterr().err == (
+        "costmodel: memory is too small for this size, expected a smaller --size or another machine\n"
+    )
 
 
 @pytest.mark.parametrize("given", [["--machine", "pi4"], ["--layers"]])
@@ -120,8 +148,11 @@ def test_one_core_is_measured_with_one_thread_and_kept(tmp_path, monkeypatch):
 
 
 def test_published_ratios_stand_beside_those_of_lightfuse_only(monkeypatch):
-    found = measure.Measurement(predicted_s=1.0, measured_s=2.0, predicted_fuse_s=1.0, fuse_s=3.0, runs=5)
-    monkeypatch.setattr("costmodel.measured_tables.measure", lambda *arguments: found)
+    expected = Predicted(seconds=1.0, error=0.1)
+    found = measure.Measurement(
+        least_s=1.0, expected=expected, measured_s=2.0, expected_fuse=expected, fuse_s=3.0, runs=5
+    )
+    monkeypatch.setattr("costmodel.measured_tables.measure", lambda subjects, *arguments: [found] * len(subjects))
     pair = np.zeros((16, 24, 6), np.uint8)
     lightfuse, deepfuse, mefnet = (model_subject(model, 16, 24) for model in ("lightfuse", "deepfuse", "mefnet"))
     for subjects, ratios in (
@@ -129,7 +160,7 @@ def test_published_ratios_stand_beside_those_of_lightfuse_only(monkeypatch):
         ([lightfuse], [None]),
         ([deepfuse, mefnet], [None, None]),
     ):
-        table = time_table(subjects, MACHINE, pair, lambda name: None)
+        table = time_table(subjects, MACHINE, CALIBRATION, pair, lambda name: None)
         column = [column.key for column in table.columns].index("published_ratio")
         assert [row[column] for row in table.rows] == ratios
         assert any("authors' programs" in note for note in table.notes) == any(ratios)

@@ -14,7 +14,9 @@ import pytest
 
 from costmodel.__main__ import main
 from costmodel.conventions import CONVENTIONS, Work
+from costmodel.execution import steps
 from costmodel.machine import MACHINES
+from costmodel.report import model_subject
 from costmodel.tables import FORMATS
 from npfuse import __version__
 from npfuse.methods import METHODS
@@ -338,9 +340,34 @@ def test_plot_of_many_layers_shows_the_costliest_and_of_no_cost_says_so(tmp_path
     texts = []
     for convention in ("paper", "flops-all"):
         assert main([*arguments, "--convention", convention]) == 0
-        texts.append(re.findall(r"<!-- (.*) -->", path.read_text()))
+        texts.append(path.read_text())
     assert "the convention paper counts nothing here" in texts[0]
-    assert any(text.endswith(" others") for text in texts[1])
+    assert re.search(r">\d+ others<", texts[1])
+
+
+@pytest.mark.parametrize(("fit", "inches"), [("page", 13), ("column", 3.5)])
+def test_plot_is_as_wide_as_what_it_is_for(tmp_path, fit, inches):
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "plot.svg"
+    arguments = ["--model", "t_cnn", "--size", "64x48", "--plot", str(path), "--plot-for", fit]
+    assert main(["report", *arguments]) == 0
+    assert re.search(rf'width="{72 * inches:g}pt"', path.read_text())
+
+
+def test_plot_shows_what_is_achieved_where_rates_are_kept(tmp_path):
+    pytest.importorskip("matplotlib")
+    from costmodel.plot import plot
+
+    subject, path = model_subject("t_cnn", 48, 64), tmp_path / "plot.svg"
+    count = len(steps(subject.graph, subject.cost, merge=True))
+    plot(subject, CONVENTIONS["paper"], MACHINES["pi4"], path, achieved=[0.001] * count)
+    assert ">achieved<" in path.read_text()
+
+
+def test_plot_for_another_fit_is_refused(capsys, tmp_path):
+    pytest.importorskip("matplotlib")
+    assert main(["report", "--size", "16x8", "--plot", str(tmp_path / "a.png"), "--plot-for", "poster"]) == 2
+    assert "plot: fit is 'poster', expected one of page, column" in capsys.readouterr().err
 
 
 def test_plot_without_matplotlib_names_the_extra(capsys, tmp_path, monkeypatch):
