@@ -10,6 +10,7 @@ from npfuse.contract import check_survey
 from npfuse.pairs.diagnosis import Diagnosis, diagnose, findings
 from npfuse.pairs.file_fusion import FileOptions, check_alike, read_pair
 from npfuse.pairs.file_options import CLIP_HINT
+from npfuse.pairs.memory_plan import parse_size
 from npfuse.pairs.motions import described
 from npfuse.pairs.unlike import unlike_training
 from npfuse.pairs.white_balance import balance_of
@@ -35,11 +36,13 @@ def add(commands: Commands) -> None:
     )
     command.add_argument("under", type=Path, metavar="A", help="one exposure")
     command.add_argument("over", type=Path, metavar="B", help="another exposure of the same scene")
+    command.add_argument("--max-memory", metavar="SIZE", help="memory that the process may take, such as 1.5G")
     command.set_defaults(run=_check)
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    options, tell = FileOptions(), ConsoleTeller(False)
+    options = FileOptions(max_memory=None if arguments.max_memory is None else parse_size(arguments.max_memory))
+    tell = ConsoleTeller(False)
     with opened(arguments.under) as first, opened(arguments.over) as second:
         if first is not None and second is not None:  # of any size
             check_alike(arguments.over, arguments.under, second, first, options)

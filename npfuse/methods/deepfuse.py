@@ -20,6 +20,7 @@ from npfuse.methods.method import (
     Moment,
     NetworkMethod,
     Phases,
+    Task,
     as_floats,
     strip_planes,
     strips,
@@ -34,6 +35,7 @@ from npfuse.weights.weights import Weights
 LEVELS = 255
 SATURATED = 0.01  # share of the pixels at either end that the stretch saturates: the default of Matlab's stretchlim
 COLOUR_PLANES = 28  # of floats: of two pictures 6, the result's YCbCr 3, luma 2, chroma 8, and RGB with rounding 9
+GREY_PLANES = 8  # of floats: of levels and luma 5, and rounding 3
 TILES = 3  # along an axis; further ones are no larger
 
 
@@ -146,16 +148,18 @@ def _bytes(x: NDArray[Any]) -> NDArray[Any]:
     return rounded
 
 
-def deepfuse_moments(height: int, width: int, threads: int) -> Iterator[Moment]:
+def deepfuse_moments(task: Task) -> Iterator[Moment]:
     """Yield the memory of the network's tiles, and of colour."""
-    whole = deepfuse(height, width)
-    side = tile_side(whole, "fast", 4, threads)
-    luma = (("luma", height * width * 4),)
+    height, width = task.shape[:2]
+    whole = task.graph(height, width)
+    side = tile_side(whole, task.engine, task.number_bytes, task.threads)
+    luma = (("luma", height * width * task.number_bytes),)
     rows, columns = (max(b - a for a, b in _windows(whole, axis, n, side)) for axis, n in enumerate((height, width)))
-    colours = (("colours of a tile", rows * columns * 3 * 4),)
-    tile = peak(deepfuse(rows, columns), merge=True).values
-    yield Moment(during="tiles", written=False, values=luma + times(colours + tile, threads))
-    colour = times(strip_planes(height, width, COLOUR_PLANES), threads)
+    colours = (("colours of a tile", rows * columns * task.channels * task.number_bytes),)
+    graph = task.graph(rows, columns)
+    tile = peak(graph, merge=task.engine == "fast", element_bytes=task.number_bytes).values
+    yield Moment(during="tiles", written=False, values=luma + times(colours + tile, task.threads))
+    colour = times(strip_planes(task, COLOUR_PLANES if task.channels == 3 else GREY_PLANES), task.threads)
     yield Moment(during="colour", written=True, values=luma + colour)
 
 

@@ -19,6 +19,7 @@ from npfuse.methods.method import (
     Moment,
     NetworkMethod,
     Phases,
+    Task,
     as_floats,
     strip_planes,
     strips,
@@ -40,7 +41,8 @@ LEAST_WEIGHT = 1e-8
 
 # Planes of floats of a strip that are held at once.
 LUMA_PLANES = 7  # three of the colours, three in computing luma, and luma
-BLEND_PLANES = 32  # of two pictures, RGB and YCbCr, 12, the result's 3, shares 5, and RGB with rounding 12
+BLEND_PLANES = 16, 8  # the result's 3, a share, and RGB with rounding 12; and of each picture, RGB, YCbCr and 2 shares
+GREY_PLANES = 7, 3  # the result, a share, and rounding; and of each picture, luma and 2 shares
 
 
 def low_resolution(height: int, width: int) -> tuple[int, int]:
@@ -142,15 +144,18 @@ def _enlarged_rows(x: NDArray[Any], start: int, stop: int, height: int, width: i
     return x
 
 
-def mefnet_moments(height: int, width: int, threads: int) -> Iterator[Moment]:
+def mefnet_moments(task: Task) -> Iterator[Moment]:
     """Yield the memory of the weight maps, and of blending."""
+    height, width = task.shape[:2]
     rows, columns = low_resolution(height, width)
-    luma = (("luma", height * width * 4),)
-    small = (("luma, rows", rows * width * 4), *peak(mefnet(rows, columns), merge=True).values)
-    exposures = min(threads, 2)
-    held = luma + max(strip_planes(height, width, LUMA_PLANES), small, key=total)
-    yield Moment(during="weight maps", written=False, values=times(held, exposures))
-    yield Moment(during="blending", written=True, values=times(strip_planes(height, width, BLEND_PLANES), threads))
+    luma = (("luma", height * width * task.number_bytes),)
+    network = peak(task.graph(rows, columns), merge=task.engine == "fast", element_bytes=task.number_bytes).values
+    small = (("luma, rows", rows * width * task.number_bytes), *network)
+    held = luma + max(strip_planes(task, LUMA_PLANES), small, key=total)
+    yield Moment(during="weight maps", written=False, values=times(held, min(task.threads, task.exposures)))
+    own, each = BLEND_PLANES if task.channels == 3 else GREY_PLANES
+    blending = strip_planes(task, own + task.exposures * each)
+    yield Moment(during="blending", written=True, values=times(blending, task.threads))
 
 
 MEFNET = NetworkMethod(

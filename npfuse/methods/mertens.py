@@ -6,24 +6,24 @@ what that does not take, run the graph as it is.
 """
 
 from collections.abc import Iterator, Sequence
+from math import prod
+from typing import Any
 
 import numpy as np
 
-from npfuse.methods.method import FormulaMethod, Moment, Phases, as_floats, times, to_levels
+from npfuse.graph_memory import peak
+from npfuse.methods.method import FormulaMethod, Moment, Phases, Task, as_floats, times, to_levels
 from npfuse.methods.pyramid_sizes import DEPTHS, LEAST_SIDE, kept_values, strip_values
 from npfuse.models.mertens import mertens
 from npfuse.run import Engine, run
 from npfuse.strips import Pixels
 
+ROUNDED = 4  # arrays of floats of a picture's size: the result, and three in clipping and rounding
+
 
 def mertens_phases(exposures: Sequence[Pixels], out: Pixels, *, engine: Engine, threads: int) -> Phases:
-    """Return three phases of `npfuse.methods.pyramid_strips`, or one job that runs the graph.
-
-    Notes
-    -----
-    The graph takes some six float32 pictures for two exposures, and three more for each further one.
-    """
-    if engine == "fast" and np.dtype(out.dtype) in DEPTHS and min(out.shape[:2]) >= LEAST_SIDE:
+    """Return three phases of `npfuse.methods.pyramid_strips`, or one job that runs the graph."""
+    if _in_strips(out.shape, np.dtype(out.dtype), engine):
         from npfuse.methods.pyramid_strips import strip_phases
 
         return strip_phases(exposures, out, threads=threads)
@@ -39,12 +39,23 @@ def mertens_phases(exposures: Sequence[Pixels], out: Pixels, *, engine: Engine, 
     return [[job]]
 
 
-def mertens_moments(height: int, width: int, threads: int) -> Iterator[Moment]:
-    """Yield the memory of the levels that are kept, and of the strips."""
-    kept = kept_values(height, width, 2, 3)
-    yield Moment(
-        during="strips", written=True, values=kept + times(strip_values(height, width, 2, 3, 1, threads), threads)
-    )
+def _in_strips(shape: Sequence[int], dtype: np.dtype[Any], engine: Engine) -> bool:
+    """Tell whether pictures are fused in strips."""
+    return engine == "fast" and dtype in DEPTHS and min(shape[:2]) >= LEAST_SIDE
+
+
+def mertens_moments(task: Task) -> Iterator[Moment]:
+    """Yield the memory of the strips and of the levels that are kept, or that of the graph's values."""
+    if _in_strips(task.shape, task.dtype, task.engine):
+        kept = kept_values(task.shape, task.exposures)
+        strips = times(strip_values(task.shape, task.dtype, task.exposures, task.threads), task.threads)
+        yield Moment(during="strips", written=True, values=kept + strips)
+        return
+    graph = mertens(*task.shape[:2], exposures=task.exposures, channels=task.channels)
+    values = peak(graph, merge=task.engine == "fast", element_bytes=task.number_bytes).values
+    yield Moment(during="pyramids", written=False, values=values)
+    floats = prod(task.shape) * task.number_bytes
+    yield Moment(during="rounding", written=True, values=(("floats", floats * (task.exposures + ROUNDED)),))
 
 
 MERTENS = FormulaMethod(

@@ -6,7 +6,8 @@ order, and a phase begins when the one before it is done.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import prod
 from typing import Any, Protocol
 
 import numpy as np
@@ -26,8 +27,46 @@ STRIP_PIXELS = 1 << 19  # of a strip that is worked on at once, in each thread
 
 
 @dataclass(frozen=True, kw_only=True)
+class Task:
+    """A fusion whose memory is predicted.
+
+    Parameters
+    ----------
+    graph : builds the network's graph, or the formula's, for one size
+    shape : of each picture, (H, W) or (H, W, 3)
+    dtype : of each picture
+    exposures : number of pictures that are fused
+    engine, threads : as of `npfuse.fuse`
+    stored : whether parts are copied out of pictures that stay in their files
+    """
+
+    graph: "BuildGraph"
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any] = field(default_factory=lambda: np.dtype(np.uint8))
+    exposures: int = 2
+    engine: Engine = "fast"
+    threads: int = 1
+    stored: bool = False
+
+    @property
+    def channels(self) -> int:
+        """Channels of a picture, 1 or 3."""
+        return 3 if len(self.shape) == 3 else 1
+
+    @property
+    def picture_bytes(self) -> int:
+        """Memory of a picture."""
+        return prod(self.shape) * self.dtype.itemsize
+
+    @property
+    def number_bytes(self) -> int:
+        """Memory of a number of those that are computed with."""
+        return float_dtype(self.dtype).itemsize
+
+
+@dataclass(frozen=True, kw_only=True)
 class Moment:
-    """A part of a fusion, and the memory that it holds beside both pictures.
+    """A part of a fusion, and the memory that it holds beside the pictures.
 
     Parameters
     ----------
@@ -83,8 +122,7 @@ class Method(ABC):
     around : work around the graph that the cost model does not count
     most_exposures : 2 for methods of a pair; None for methods of any number
     parts : whether pictures are fused part by part, so that they may stay in their files; two of them
-    moments : yields the memory held, part by part, when an 8-bit RGB pair of (height, width) is fused on so many
-        threads
+    moments : yields the memory held, part by part, for a Task
     """
 
     name: str
@@ -95,7 +133,7 @@ class Method(ABC):
     around: str
     most_exposures: int | None
     parts: bool = False
-    moments: Callable[[int, int, int], Iterator[Moment]]
+    moments: Callable[[Task], Iterator[Moment]]
 
     @abstractmethod
     def phases(
@@ -128,11 +166,11 @@ class Method(ABC):
         >>> found.during, found.values[:3]
         ('parts', (('under', 72000000), ('over', 72000000), ('result', 72000000)))
         """
-        picture = height * width * 3
+        task = Task(graph=self.graph, shape=(height, width, 3), threads=threads)
+        picture = task.picture_bytes
         pair, result = (("under", picture), ("over", picture)), (("result", picture),)
         held = [
-            (moment.during, pair + (result if moment.written else ()) + moment.values)
-            for moment in self.moments(height, width, threads)
+            (moment.during, pair + (result if moment.written else ()) + moment.values) for moment in self.moments(task)
         ]
         during, values = max(held, key=lambda moment: total(moment[1]))
         return Peak(bytes=total(values), during=during, values=values)
@@ -220,10 +258,11 @@ def strips(height: int, width: int) -> Iterator[tuple[int, int]]:
         yield start, min(start + rows, height)
 
 
-def strip_planes(height: int, width: int, planes: int) -> Values:
-    """Return the memory of so many float32 planes of one of `strips`."""
+def strip_planes(task: Task, planes: int) -> Values:
+    """Return the memory of so many planes of floats of one of `strips`."""
+    height, width = task.shape[:2]
     pixels = min(max(1, STRIP_PIXELS // width), height) * width
-    return ((f"{planes} planes of a strip", pixels * planes * 4),)
+    return ((f"{planes} planes of a strip", pixels * planes * task.number_bytes),)
 
 
 def times(values: Values, threads: int) -> Values:

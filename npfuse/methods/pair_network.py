@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from npfuse.contract import check_pictures, check_survey
-from npfuse.methods.method import BuildGraph, Moment, NetworkMethod, Phases, times
+from npfuse.methods.method import BuildGraph, Moment, NetworkMethod, Phases, Task, times
 from npfuse.models.lightfuse import lightfuse
 from npfuse.models.t_cnn import t_cnn
 from npfuse.models.tonefuse import tonefuse
 from npfuse.padding import GRID, on_grid
 from npfuse.run import Engine
-from npfuse.stacks import RoundedOutput, merge_bracket, rescaled
+from npfuse.stacks import SAMPLES, RoundedOutput, merge_bracket, rescaled
 from npfuse.strip_memory import part_values
 from npfuse.strips import Pixels, fuse_pair, thumbnail_size
 from npfuse.survey import Survey, survey
@@ -84,15 +84,23 @@ def tone_surveys(pair: Sequence[Any], weights: Weights, dtype: "np.dtype[Any]") 
     return under, over
 
 
-def pair_moments(graph: BuildGraph) -> Callable[[int, int, int], Iterator[Moment]]:
-    """Return the moments of a network of a pair."""
-
-    def moments(height: int, width: int, threads: int) -> Iterator[Moment]:
-        part = part_values(graph, (height, width, 3), np.dtype(np.uint8), threads=threads)
-        kept = tuple((f"{name}, kept", count) for name, count in part if name == "chain")  # threads work in copies
-        yield Moment(during="parts", written=True, values=kept + times(part, threads))
-
-    return moments
+def pair_moments(task: Task) -> Iterator[Moment]:
+    """Yield the memory of the parts, and of a bracket's samples, that curves are fitted to."""
+    merged = task.exposures > 2
+    part = part_values(
+        task.graph,
+        task.shape,
+        task.dtype,
+        engine=task.engine,
+        threads=task.threads,
+        copied=task.stored,
+        merged=merged,
+    )
+    if merged:
+        samples = task.exposures * SAMPLES * task.channels * np.dtype(np.float32).itemsize
+        yield Moment(during="curves", written=True, values=(("samples", samples),))
+    kept = tuple((f"{name}, kept", count) for name, count in part if name == "chain")  # threads work in copies
+    yield Moment(during="parts", written=True, values=kept + times(part, task.threads))
 
 
 def _pair_network(name: str, title: str, graph: BuildGraph, **rest: Any) -> NetworkMethod:
@@ -102,7 +110,7 @@ def _pair_network(name: str, title: str, graph: BuildGraph, **rest: Any) -> Netw
         title=title,
         graph=graph,
         most_exposures=None,
-        moments=pair_moments(graph),
+        moments=pair_moments,
         jobs=pair_phases,
         inputs={"exposures": 6},
         parts=True,

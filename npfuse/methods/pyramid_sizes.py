@@ -1,5 +1,8 @@
 """Sizes and memory of the strips and levels of `npfuse.methods.pyramid_strips`. Numba is not imported here."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from npfuse.methods.method import Values
@@ -25,19 +28,20 @@ def strip_rows(height: int, width: int, count: int, threads: int) -> int:
     return max(rows // LEAST_SIDE, LEAST_ROWS // LEAST_SIDE) * LEAST_SIDE
 
 
-def kept_values(height: int, width: int, count: int, channels: int) -> Values:
-    """Return the memory of the level that is kept, and of its coarser ones."""
+def kept_values(shape: Sequence[int], count: int) -> Values:
+    """Return the memory of the level that is kept, and of its coarser ones, of so many pictures of a shape."""
+    (height, width), channels = shape[:2], 3 if len(shape) == 3 else 1
     pixels = sum(-(-height >> level) * -(-width >> level) for level in range(KEPT, coarsest_level(height, width) + 1))
     return ("pyramids", pixels * count * (channels + 1) * 4), ("blended", pixels * channels * 4)
 
 
-def strip_values(height: int, width: int, count: int, channels: int, itemsize: int, threads: int) -> Values:
-    """Return the memory that each thread holds while it works on a strip."""
-    rows = min(strip_rows(height, width, count, threads) + 2 * REACH, height)
-    pixels = rows * width
+def strip_values(shape: Sequence[int], dtype: np.dtype[Any], count: int, threads: int) -> Values:
+    """Return the memory that each thread holds while it works on a strip of so many pictures of a shape."""
+    (height, width), channels = shape[:2], 3 if len(shape) == 3 else 1
+    pixels = min(strip_rows(height, width, count, threads) + 2 * REACH, height) * width
     return (
-        ("strip of the pictures", pixels * count * channels * itemsize),
+        ("strip of the pictures", pixels * count * channels * dtype.itemsize),
         ("weights", pixels * count * 4),
         ("coarser level", pixels // 4 * count * (channels + 1) * 4),
-        ("fused strip", pixels * channels * (4 + 1 + itemsize)),
+        ("fused strip", pixels * channels * (4 + 1 + dtype.itemsize)),
     )

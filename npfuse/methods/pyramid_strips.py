@@ -159,8 +159,7 @@ def strip_phases(exposures: Sequence[Pixels], out: Any, *, threads: int) -> Phas
 
     Parameters
     ----------
-    exposures : pictures (H, W, 3) or (H, W), alike, of DEPTHS, no side below LEAST_SIDE
-        (`npfuse.methods.pyramid_sizes`)
+    exposures : pictures (H, W, 3) or (H, W), alike, of the DEPTHS and sizes of `npfuse.methods.pyramid_sizes`
     out : picture of the same shape and dtype; takes `out[rows, columns] = values`
     threads : number of threads that will work at once; the result does not depend on it
     """

@@ -27,7 +27,8 @@ from npfuse.padding import GRID
 from npfuse.pairs.checking import checked, faults
 from npfuse.pairs.cropping import cropped_alike
 from npfuse.pairs.file_options import CLIP_HINT, FileOptions, Teller
-from npfuse.pairs.stored_fusion import by_parts, fuse_by_parts, threads_within, tone_pair
+from npfuse.pairs.memory_plan import demand_of, threads_within
+from npfuse.pairs.stored_fusion import Network, by_parts, fuse_by_parts, tone_pair
 from npfuse.pairs.transparency import filled
 from npfuse.pairs.white_level import with_full_white
 from npfuse.pictures.decoder_noise import unheard
@@ -81,16 +82,17 @@ def fuse_files(
         how = evaluation(weights.graph(GRID, GRID), float_engine(options.engine)) if floats else options.engine
         tell.say(f"evaluated: {how}")
     stays = method.parts and floats and not (more and options.pair)  # whether the pictures may stay in their files
-    if options.max_memory is not None and not stays:
-        fitting = named(lambda method: method.parts)
-        raise ValueError(f"--max-memory works with {fitting} only, in floats and without --pair; leave it out")
+    if options.max_memory is not None and not floats:
+        raise ValueError(
+            f"--max-memory is given with the engine {options.engine}, expected fast or definition; leave it out"
+        )
     in_parts = format_of_suffix(output.suffix, WRITTEN_BY_PARTS)
-    if stays and in_parts and weights is not None and _fuse_stored(paths, output, weights, options, tell):
+    if stays and in_parts and weights is not None and _fuse_stored(paths, output, (method, weights), options, tell):
         return
     if is_array(output):
         fitting = named(lambda method: method.parts)
         raise ValueError(f"{output}: arrays are written with {fitting} only, and without --pair; choose another format")
-    fused = _fuse_whole(paths, method, weights, options, tell)
+    fused = _fuse_whole(paths, output, method, weights, options, tell)
     with tell.timed(f"wrote {output}"):
         notes = write_picture(output, fused, overwrite=options.overwrite, quality=options.quality)
     tell.say(*notes)
@@ -115,11 +117,11 @@ def _used(method: Method, options: FileOptions, count: int) -> str:
     return f"{method.title} takes all {count} exposures"
 
 
-def _fuse_stored(paths: Sequence[Path], output: Path, weights: Weights, options: FileOptions, tell: Teller) -> bool:
+def _fuse_stored(paths: Sequence[Path], output: Path, network: Network, options: FileOptions, tell: Teller) -> bool:
     """Fuse pictures part by part if that pays, and tell whether it did."""
     with ExitStack() as files:
         stored = [files.enter_context(opened(path)) for path in paths]
-        if not by_parts(stored, output, weights, options):
+        if not by_parts(stored, paths, output, network, options):
             return False
         if options.weights_map is not None:
             raise ValueError("--weights-map needs pictures in memory, these are fused part by part; leave it out")
@@ -134,21 +136,22 @@ def _fuse_stored(paths: Sequence[Path], output: Path, weights: Weights, options:
             if not same_colours(pictures[0], picture):
                 raise ValueError(f"{path}: {OTHER_COLOURS} {paths[0]}, expected the same; convert it elsewhere")
         pictures = with_full_white(pictures, options, tell)
-        fuse_by_parts(filled(checked(pictures, options, tell)), output, weights, options, tell)
+        fuse_by_parts(filled(checked(pictures, options, tell)), paths, output, network, options, tell)
         return True
 
 
 def _fuse_whole(
-    paths: Sequence[Path], method: Method, weights: Weights | None, options: FileOptions, tell: Teller
+    paths: Sequence[Path], output: Path, method: Method, weights: Weights | None, options: FileOptions, tell: Teller
 ) -> Picture:
     """Read pictures whole and fuse them in memory."""
     threads = options.threads
 
     def plan(first: Picture) -> None:
         nonlocal threads
-        if options.max_memory is not None and weights is not None:
-            held, frames = len(paths) + 1, len(paths)
-            threads = threads_within(first.pixels, weights, options, tell, held=held, frames=frames)
+        if options.max_memory is not None:
+            alpha = first.alpha is not None
+            demand = demand_of(first.pixels, paths, output, method, weights, options, held=len(paths), alpha=alpha)
+            threads = threads_within(demand, options.max_memory, tell)
 
     read = _made_alike(_read_all(paths, options, tell, plan), options, tell)
     # A check that only warns, and changes nothing, goes on beside the fusion.
@@ -209,8 +212,13 @@ def _ordered(
 
 
 def read_pair(a: Path, b: Path, options: FileOptions, tell: Teller) -> tuple[Picture, Picture]:
-    """Read two files and make them fit; ValueError, with the file's name, where they cannot be fused."""
-    first, second = _made_alike(_read_all([a, b], options, tell), options, tell)
+    """Read two files and make them fit; ValueError where they cannot be fused, or not in the allowed memory."""
+
+    def plan(first: Picture) -> None:
+        if options.max_memory is not None:
+            threads_within(demand_of(first.pixels, (a, b), None, None, None, options, held=2), options.max_memory, tell)
+
+    first, second = _made_alike(_read_all([a, b], options, tell, plan), options, tell)
     return first, second
 
 

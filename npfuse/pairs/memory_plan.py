@@ -1,78 +1,158 @@
-"""Predicts the peak memory of a fusion, and the number of threads that keep to a limit.
+"""Predicts the peak memory of a command that fuses, and the number of threads that keep to a limit.
 
-The memory of a thread is that of one part of the picture (`npfuse.strip_memory`). Reading and writing hold whole
-pictures, or some of their rows. The interpreter with its libraries and compiled functions was measured.
+The method tells what it holds beside the pictures (`npfuse.methods.method.Task`). Reading and writing hold whole
+pictures, or some of their rows. The interpreter with its libraries and compiled functions was measured
+(`python -m bench.memory`, which compares predictions with processes).
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from npfuse.fusion import float_engine, thread_count
+from npfuse.graph import Graph
+from npfuse.methods import Method
+from npfuse.methods.method import Task, total
+from npfuse.pairs.file_options import FileOptions, Teller
 from npfuse.pictures.codecs.tiff_parts import KEPT_ROWS
-from npfuse.run import Engine
-from npfuse.strip_memory import part_values
+from npfuse.pictures.formats import WRITTEN_BY_PARTS, format_of_suffix
+from npfuse.pictures.stored import format_of
 from npfuse.weights.weights import Weights
 
-# The interpreter with NumPy, SciPy, Numba and Pillow: 180 MiB were measured, 264 where code is compiled first; tifffile
-# or zarr add up to 40.
-BASE_BYTES = 330 << 20
-DECODING = 1.4  # of the samples: Pillow keeps four bytes for RGB's three, until they are copied
+BASE_BYTES = 200 << 20  # the interpreter with NumPy, SciPy, Numba and Pillow, and compiled code from its cache
 UNITS = {"": 1, "k": 10, "m": 20, "g": 30, "t": 40}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Demand:
-    """A fusion whose memory is predicted.
+    """A command whose memory is predicted.
 
     Parameters
     ----------
-    shape, dtype : shape and dtype of a picture
-    weights, engine, threads : Weights, engine and number of threads of the fusion
-    held : number of pictures that are whole in memory, of the inputs and the output
-    frames : number of inputs
+    method : Method; None for a command that only looks at the pictures
+    task : Task, what is fused
+    frames : number of pictures that are given; more of them may be held than fused
+    held : number of those that are whole in memory
+    result_held : whether the result is, too
+    planes : memory of a picture with its alpha, in that of its colours
+    copied : whether all pictures are made anew before they are fused, as by --align
+    decoding, encoding : most memory that decoding a picture and encoding the result take beside them, as a share of
+        theirs
     """
 
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    weights: Weights
-    engine: Engine
-    threads: int
+    method: Method | None
+    task: Task
+    frames: int
     held: int
-    frames: int = 2
-
-    @property
-    def picture_bytes(self) -> int:
-        """Bytes of one picture."""
-        size = self.dtype.itemsize
-        for n in self.shape:
-            size *= int(n)
-        return size
+    result_held: bool
+    planes: float = 1.0
+    copied: bool = False
+    decoding: float = 0.0
+    encoding: float = 0.0
 
     @property
     def bytes(self) -> int:
         """Bytes of the process, at most."""
-        values = part_values(
-            self.weights.graph,
-            self.shape,
-            self.dtype,
-            engine=self.engine,
-            threads=self.threads,
-            copied=self.held < self.frames + 1,
-            merged=self.frames > 2,
+        picture = self.task.picture_bytes * self.planes
+        held = self.held * picture
+        reading = held + self.decoding * picture if self.held else 0
+        writing = (1 + self.encoding) * picture if self.result_held else 0
+        return int(BASE_BYTES + max(reading, held * (2 if self.copied else 1) + self._fusing, writing))
+
+    @property
+    def _fusing(self) -> int:
+        """Bytes that are held beside the given pictures while they are fused."""
+        if self.method is None:
+            return 0
+        picture, height = self.task.picture_bytes, self.task.shape[0]
+        # Decoded rows of each input that stays in its file, and rows of the output that are to be packed.
+        rows = (self.frames - self.held + (not self.result_held)) * (min(KEPT_ROWS, height) * picture // height)
+        result = picture if self.result_held else 0
+        return rows + max(
+            total(moment.values) + (result if moment.written else 0) for moment in self.method.moments(self.task)
         )
-        part = sum(count for _, count in values)
-        row_bytes = self.picture_bytes // self.shape[0]
-        kept = min(KEPT_ROWS, self.shape[0]) * row_bytes  # decoded rows of an input, rows of the output to be packed
-        extra = int(self.picture_bytes * (DECODING - 1)) if self.held else 0
-        return (
-            BASE_BYTES
-            + self.threads * part
-            + self.held * self.picture_bytes
-            + (self.frames + 1 - self.held) * kept
-            + extra
-        )
+
+
+def demand_of(
+    pixels: Any,
+    paths: Sequence[Path],
+    output: Path | None,
+    method: Method | None,
+    weights: Weights | None,
+    options: FileOptions,
+    *,
+    held: int,
+    alpha: bool = False,
+) -> Demand:
+    """Return the demand of a command.
+
+    Parameters
+    ----------
+    pixels : one of the pictures
+    paths : of all pictures
+    output : path of the result; None for a command that only looks at the pictures
+    method, weights, options : Method, its Weights and FileOptions of the fusion
+    held : number of pictures that are read whole; where one is, so is the result
+    alpha : whether the pictures have alpha
+    """
+    few = method is not None and (options.pair or method.most_exposures == 2)
+    task = Task(
+        graph=weights.graph if weights else method.graph if method else _no_graph,
+        shape=tuple(pixels.shape),
+        dtype=np.dtype(pixels.dtype),
+        exposures=2 if few else len(paths),
+        engine=float_engine(options.engine),
+        threads=thread_count(options.threads),
+        stored=held < len(paths),
+    )
+    formats = [format_of(path) for path in paths]
+    written = None if output is None else format_of_suffix(output.suffix)
+    return Demand(
+        method=method,
+        task=task,
+        frames=len(paths),
+        held=held,
+        result_held=held == len(paths) and output is not None,
+        planes=1 + alpha / task.channels,
+        copied=options.align is not None or options.deghost or options.white_level is not None or alpha,
+        decoding=max((format.decoding[task.dtype != np.uint8] for format in formats if format), default=0.0),
+        encoding=written.encoding if written else 0,
+    )
+
+
+def threads_within(demand: Demand, max_bytes: int, tell: Teller) -> int:
+    """Return the most threads that keep to the allowed memory, and tell the prediction.
+
+    Raises
+    ------
+    ValueError : one thread needs more than is allowed; the message gives the size that would fit
+    """
+    allowed = max_bytes >> 20
+    for threads in range(demand.task.threads, 0, -1):
+        least = replace(demand, task=replace(demand.task, threads=threads))
+        if least.bytes <= max_bytes:
+            tell.say(
+                f"memory: at most {least.bytes >> 20:,} MiB predicted on {threads} threads, {allowed:,} MiB allowed"
+            )
+            return threads
+    hint = ""
+    if demand.held and demand.method is not None and demand.method.parts:
+        *kinds, last = (format.suffixes[0] for format in WRITTEN_BY_PARTS)
+        apart = replace(least, held=0, result_held=False, task=replace(least.task, stored=True))
+        hint = f"; between {', '.join(kinds)} and {last} files it needs {apart.bytes >> 20:,} MiB"
+    height, width = demand.task.shape[:2]
+    raise ValueError(
+        f"{demand.frames} pictures of {height}x{width} need about {least.bytes >> 20:,} MiB, expected at most"
+        f" {allowed:,} MiB as --max-memory says{hint}"
+    )
+
+
+def _no_graph(height: int, width: int) -> Graph:
+    raise AssertionError("nothing is fused")
 
 
 def parse_size(text: str) -> int:
@@ -88,11 +168,3 @@ def parse_size(text: str) -> int:
         raise ValueError(f"--max-memory is {text!r}, expected a size such as 800M or 1.5G")
     scale = UNITS[match[2]]
     return int(float(match[1]) * (1 if scale == 1 else 1 << scale))
-
-
-def threads_that_fit(demand: Demand, max_bytes: int) -> int:
-    """Return the most threads, up to those of the demand, that keep to a limit; 0 if one is too many."""
-    for threads in range(demand.threads, 0, -1):
-        if replace(demand, threads=threads).bytes <= max_bytes:
-            return threads
-    return 0

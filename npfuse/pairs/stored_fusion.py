@@ -13,11 +13,11 @@ import numpy as np
 
 from npfuse.contract import check_survey
 from npfuse.fusion import Order, Progress, float_engine, run_all, thread_count
+from npfuse.methods import Method
 from npfuse.methods.pair_network import fuse_bracket, tone_surveys
 from npfuse.padding import GRID
 from npfuse.pairs.file_options import CLIP_HINT, FileOptions, Teller
-from npfuse.pairs.memory_plan import Demand, threads_that_fit
-from npfuse.pictures.formats import WRITTEN_BY_PARTS
+from npfuse.pairs.memory_plan import demand_of, threads_within
 from npfuse.pictures.picture import StoredPicture
 from npfuse.pictures.reading import read_picture
 from npfuse.pictures.stored import is_array, stored_output
@@ -28,17 +28,23 @@ from npfuse.survey import survey
 from npfuse.tone import NEUTRAL, Tone, TonedOutput
 from npfuse.weights.weights import Weights
 
+Network = tuple[Method, Weights]
+
 STORED_BYTES = 1 << 28  # of one picture: from this size on, one that can be read part by part is
 
 
-def by_parts(opened: Sequence[StoredPicture | None], output: Path, weights: Weights, options: FileOptions) -> bool:
+def by_parts(
+    opened: Sequence[StoredPicture | None], paths: Sequence[Path], output: Path, network: Network, options: FileOptions
+) -> bool:
     """Tell whether pictures are fused part by part: arrays always, TIFFs if they are large or memory is short.
 
     Parameters
     ----------
     opened : pictures; None for a file that must be read whole
+    paths : of the pictures
     output : path, of a format that can be written part by part
-    weights, options : Weights and FileOptions of the fusion
+    network : method and its weights
+    options : FileOptions
     """
     there = [picture for picture in opened if picture is not None]
     if is_array(output) or any(picture.pixels.dtype == np.float64 for picture in there):
@@ -49,20 +55,28 @@ def by_parts(opened: Sequence[StoredPicture | None], output: Path, weights: Weig
         return True
     if options.max_memory is None:
         return False
-    whole = len(opened) + 1
-    return _demand(there[0].pixels, weights, options, held=whole, frames=len(opened)).bytes > options.max_memory
+    alpha = there[0].alpha is not None
+    demand = demand_of(there[0].pixels, paths, output, *network, options, held=len(opened), alpha=alpha)
+    return demand.bytes > options.max_memory
 
 
 def fuse_by_parts(
-    pictures: Sequence[StoredPicture], output: Path, weights: Weights, options: FileOptions, tell: Teller
+    pictures: Sequence[StoredPicture],
+    paths: Sequence[Path],
+    output: Path,
+    network: Network,
+    options: FileOptions,
+    tell: Teller,
 ) -> None:
     """Fuse two pictures or more into a file, part by part.
 
     Parameters
     ----------
     pictures : alike, and checked; alpha, EXIF and ICC profile of the first go into the output
+    paths : of the pictures
     output : path, of a format that can be written part by part
-    weights, options, tell : as of `npfuse.pairs.file_fusion.fuse_files`
+    network : method and its weights
+    options, tell : as of `npfuse.pairs.file_fusion.fuse_files`
 
     Raises
     ------
@@ -75,14 +89,17 @@ def fuse_by_parts(
     if options.clip and np.dtype(first.pixels.dtype).kind == "f":
         pixels = [clipped(picture) for picture in pixels]
     held = sum(isinstance(picture.pixels, np.ndarray) for picture in pictures)
-    threads = threads_within(first.pixels, weights, options, tell, held=held, frames=len(pixels))
+    threads = thread_count(options.threads)
+    if options.max_memory is not None:
+        demand = demand_of(first.pixels, paths, output, *network, options, held=held)
+        threads = threads_within(replace(demand, result_held=False), options.max_memory, tell)
     notes: list[str] = []
     with stored_output(output, first, first.pixels.shape, overwrite=options.overwrite, notes=notes) as out:
         with tell.timed("fused and written, part by part"), tell.progress() as progress:
             ranks = fuse_into(
                 pixels,
                 out,
-                weights,
+                network[1],
                 order=options.order,
                 engine=float_engine(options.engine),
                 threads=threads,
@@ -165,51 +182,3 @@ def tone_pair(options: FileOptions) -> tuple[Pixels, Pixels] | None:
         return None
     under, over = (read_picture(Path(path), max_bytes=options.max_memory).pixels for path in options.tone_from)
     return under, over
-
-
-def threads_within(
-    pixels: Any, weights: Weights, options: FileOptions, tell: Teller, *, held: int, frames: int = 2
-) -> int:
-    """Return the most threads that keep to the allowed memory.
-
-    Parameters
-    ----------
-    pixels : one of the pictures
-    weights, options : Weights and FileOptions of the fusion
-    tell : receives the prediction
-    held : number of pictures that are whole in memory, of the inputs and the output
-    frames : number of inputs
-
-    Raises
-    ------
-    ValueError : one thread needs more than is allowed; the message gives the size that would fit
-    """
-    demand = _demand(pixels, weights, options, held=held, frames=frames)
-    if options.max_memory is None:
-        return demand.threads
-    threads = threads_that_fit(demand, options.max_memory)
-    if threads:
-        predicted = replace(demand, threads=threads).bytes >> 20
-        allowed = options.max_memory >> 20
-        tell.say(f"memory: at most {predicted:,} MiB predicted on {threads} threads, {allowed:,} MiB allowed")
-        return threads
-    least = replace(demand, threads=1)
-    apart = replace(least, held=0)
-    *kinds, last = (format.suffixes[0] for format in WRITTEN_BY_PARTS)
-    hint = f"; between {', '.join(kinds)} and {last} files it needs {apart.bytes >> 20:,} MiB" if held else ""
-    raise ValueError(
-        f"fuse: pictures of {pixels.shape[0]}x{pixels.shape[1]} need about {least.bytes >> 20:,} MiB, expected at most"
-        f" {options.max_memory >> 20:,} MiB as --max-memory says{hint}"
-    )
-
-
-def _demand(pixels: Any, weights: Weights, options: FileOptions, *, held: int, frames: int) -> Demand:
-    return Demand(
-        shape=tuple(pixels.shape),
-        dtype=np.dtype(pixels.dtype),
-        weights=weights,
-        engine=float_engine(options.engine),
-        threads=thread_count(options.threads),
-        held=held,
-        frames=frames,
-    )

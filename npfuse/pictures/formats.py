@@ -65,6 +65,8 @@ class Format:
     lossless : whether written samples come back as they were
     alpha, grey : whether it has them
     holds : most bytes of each part of the description, by attribute of `Description`; 0 bytes of others
+    decoding : most memory that decoding takes beside the picture, as a share of its own: of 8 bits, and of more
+    encoding : likewise, that encoding takes beside the result
     extra : of pip install "npfuse[EXTRA]", or None
     extra_for : the files that need the extra, as a message goes on: "is an OpenEXR file"
     """
@@ -82,6 +84,8 @@ class Format:
     alpha: bool = True
     grey: bool = True
     holds: Mapping[str, int] = field(default_factory=dict)
+    decoding: tuple[float, float] = (1.34, 1.34)  # Pillow's four bytes for RGB's three
+    encoding: float = 1.34
     extra: str | None = None
     extra_for: str = ""
 
@@ -115,6 +119,7 @@ PNG = Format(
     write=write_png,
     depths=(np.uint8, np.uint16),
     holds={part: most for part, most in ALL.items() if part != "iptc"},
+    decoding=(1.34, 0.7),
 )
 WEBP = Format(
     name="WebP",
@@ -126,6 +131,8 @@ WEBP = Format(
     lossless=False,
     grey=False,
     holds={part: most for part, most in ALL.items() if part not in ("iptc", "resolution")},
+    decoding=(4.5, 4.5),
+    encoding=3.5,
 )
 TIFF = Format(
     name="TIFF",
@@ -140,6 +147,8 @@ TIFF = Format(
     holds=ALL,
     extra="tiff",
     extra_for="has more than 8 bits",
+    decoding=(1.34, 0.1),
+    encoding=0.1,
 )
 EXR = Format(
     name="OpenEXR",
@@ -151,6 +160,8 @@ EXR = Format(
     longest_side=2**24,
     extra="exr",
     extra_for="is an OpenEXR file",
+    decoding=(1.1, 1.1),
+    encoding=1.1,
 )
 HEIC = Format(
     name="HEIC",
@@ -159,6 +170,7 @@ HEIC = Format(
     read=read_heif,
     extra="heif",
     extra_for="is a HEIC picture",
+    decoding=(0.75, 0.75),
 )
 RAW = Format(
     name="camera raw file",
@@ -167,6 +179,7 @@ RAW = Format(
     read=read_raw,
     extra="raw",
     extra_for="is a camera raw file",
+    decoding=(2.5, 2.5),
 )
 NPY = Format(
     name="NumPy array",
@@ -175,6 +188,8 @@ NPY = Format(
     write_parts=npy_output,
     depths=(np.uint8, np.uint16, np.float32, np.float64),
     alpha=False,
+    decoding=(0.0, 0.0),
+    encoding=0.0,
 )
 ZARR = Format(
     name="Zarr array",
@@ -185,6 +200,8 @@ ZARR = Format(
     alpha=False,
     extra="zarr",
     extra_for="is a Zarr array",
+    decoding=(0.0, 0.0),
+    encoding=0.0,
 )
 PPM = Format(
     name="PPM",
@@ -194,6 +211,8 @@ PPM = Format(
     write=write_ppm,
     depths=(np.uint8, np.uint16),
     alpha=False,
+    decoding=(1.0, 1.0),
+    encoding=0.1,
 )
 BMP = Format(
     name="BMP",
@@ -208,6 +227,7 @@ AVIF = Format(
     read=read_avif,
     extra="tiff",
     extra_for="has more than 8 bits",
+    decoding=(2.0, 2.0),
 )
 FORMATS = (JPEG, PNG, WEBP, TIFF, PPM, BMP, AVIF, EXR, HEIC, RAW, NPY, ZARR)
 

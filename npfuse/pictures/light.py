@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from npfuse.pictures.row_runs import by_runs
+
 CURVES = (b"rTRC", b"gTRC", b"bTRC", b"kTRC")  # tags of an ICC profile
 TABLES = (b"A2B0", b"A2B1", b"A2B2", b"D2B0", b"D2B1")
 # A parametric curve of the kind 3 (ICC.1:2010, 10.15): sRGB's, as numbers of 16 bits behind the point.
@@ -65,15 +67,20 @@ def encode_samples(samples: NDArray[Any], power: float = 1.0) -> NDArray[Any]:
     [0, 118, 255]
     """
     if samples.dtype.kind == "f":
-        light = samples.astype(np.float32, copy=False)
-        with np.errstate(invalid="ignore", over="ignore"):
-            light = light if power == 1 else np.copysign(np.abs(light) ** np.float32(1 / power), light)
-        return encode_light(light).astype(samples.dtype, copy=False)
+        return by_runs(
+            lambda run: encode_light(_light(run.astype(np.float32, copy=False), power)), samples, samples.dtype
+        )
     white = np.iinfo(samples.dtype).max
     levels = (np.arange(white + 1, dtype=np.float64) / white) ** (1 / power)
     table = np.rint(encode_light(levels.astype(np.float32)) * np.float32(white)).astype(samples.dtype)
     encoded: NDArray[Any] = table[samples]
     return encoded
+
+
+def _light(values: NDArray[np.float32], power: float) -> NDArray[np.float32]:
+    """Return the light of values that are a power of it."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        return values if power == 1 else np.copysign(np.abs(values) ** np.float32(1 / power), values)
 
 
 def display_profile(icc_profile: bytes) -> bytes | None:

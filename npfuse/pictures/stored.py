@@ -43,7 +43,7 @@ def opened(path: Path) -> Iterator[StoredPicture | None]:
     PictureError : an array file that is no picture or cannot be read
     """
     name = shown(path)
-    format = _format_of(path)
+    format = format_of(path)
     with ExitStack() as stack:
         if format is None or format.open_parts is None:
             yield None
@@ -59,7 +59,7 @@ def opened(path: Path) -> Iterator[StoredPicture | None]:
         yield picture
 
 
-def _format_of(path: Path) -> Format | None:
+def format_of(path: Path) -> Format | None:
     """Return the format of a file: of arrays by the suffix, else by the first bytes."""
     if is_array(path):
         return format_of_suffix(path.suffix)

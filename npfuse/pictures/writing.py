@@ -27,6 +27,7 @@ from npfuse.pictures.picture import (
     profile_fits,
     shown,
 )
+from npfuse.pictures.row_runs import by_runs
 
 Some = TypeVar("Some", Picture, StoredPicture)
 NAMES = {
@@ -208,11 +209,11 @@ def to_8_bits(samples: NDArray[Any], name: str) -> NDArray[np.uint8]:
     PictureError : floats that are NaN or outside [0, 1]
     """
     if samples.dtype == np.uint16:
-        return np.rint(samples / np.float32(257)).astype(np.uint8)
+        return by_runs(lambda run: np.rint(run / np.float32(257)), samples, np.uint8)
     lowest, highest = samples.min(), samples.max()
     if not (lowest >= 0 and highest <= 1):
         raise PictureError(
             f"{name}: float pixels are {lowest:g} to {highest:g}, expected 0 to 1 to make 8 bits of; scale them, or"
             f" choose {lossless_for(samples.dtype)}"
         )
-    return np.rint(samples * np.float32(255)).astype(np.uint8)
+    return by_runs(lambda run: np.rint(run * np.float32(255)), samples, np.uint8)

@@ -12,6 +12,7 @@ import numpy as np
 
 from npfuse.pictures.light import LIGHT_ENCODED, decode_light, encode_light
 from npfuse.pictures.picture import CheckSize, Decoded, Picture, RefusedError
+from npfuse.pictures.row_runs import by_runs, row_runs
 
 
 def read_exr(stream: BinaryIO, check_size: CheckSize) -> Decoded:
@@ -37,11 +38,14 @@ def read_exr(stream: BinaryIO, check_size: CheckSize) -> Decoded:
     dropped = sorted(channels.keys() - {*colours, "A"})
     if dropped:
         notes.append(f"{len(dropped)} channels beyond colour and alpha dropped")
-    planes = [encode_light(channels[name].astype(np.float32)) for name in colours]
+    planes = [*colours, *(["A"] if "A" in channels else [])]
+    samples = np.empty((*channels[colours[0]].shape, len(planes)), np.float32)
+    for i, name in enumerate(planes):
+        for rows in row_runs(channels[name]):
+            plane = channels[name][rows].astype(np.float32)
+            samples[rows, :, i] = plane if name == "A" else encode_light(plane)
     notes.append(LIGHT_ENCODED)
-    if "A" in channels:
-        planes.append(channels["A"].astype(np.float32))
-    return Decoded(samples=planes[0] if len(planes) == 1 else np.dstack(planes), notes=tuple(notes))
+    return Decoded(samples=samples if len(planes) > 1 else samples[..., 0], notes=tuple(notes))
 
 
 def _inspected(stream: BinaryIO) -> tuple[int, int, int]:
@@ -65,9 +69,10 @@ def write_exr(stream: BinaryIO, picture: Picture, quality: int, notes: list[str]
     """Write float32 display values as float32 linear light, losslessly packed."""
     import OpenEXR
 
-    light = decode_light(picture.pixels)
-    planes = {"Y": light} if light.ndim == 2 else {name: light[..., i] for i, name in enumerate("RGB")}
+    pixels = picture.pixels
+    colours = {"Y": pixels} if pixels.ndim == 2 else {name: pixels[..., i] for i, name in enumerate("RGB")}
+    planes = {name: by_runs(decode_light, plane, np.float32) for name, plane in colours.items()}
     if picture.alpha is not None:
-        planes["A"] = picture.alpha
+        planes["A"] = np.ascontiguousarray(picture.alpha)
     header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
-    OpenEXR.File(header, {name: np.ascontiguousarray(plane) for name, plane in planes.items()}).write(stream)
+    OpenEXR.File(header, planes).write(stream)

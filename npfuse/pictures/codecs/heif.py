@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from npfuse.pictures.picture import CheckSize, Decoded
+from npfuse.pictures.row_runs import by_runs
 
 BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")  # of still pictures in HEVC
 
@@ -33,8 +34,8 @@ def read_heif(stream: BinaryIO, check_size: CheckSize) -> Decoded:
     samples = np.asarray(image)
     if samples.dtype == np.uint16 and depth < 16:
         levels = np.uint16(2**depth - 1)
-        scaled = (samples >> np.uint16(16 - depth)) * np.float32(65535 / float(levels))
-        samples = np.rint(scaled).astype(np.uint16)
+        scale = np.float32(65535 / float(levels))
+        samples = by_runs(lambda run: np.rint((run >> np.uint16(16 - depth)) * scale), samples, np.uint16)
         notes.append(f"{depth} bits scaled to 16")
     return Decoded(
         samples=samples,

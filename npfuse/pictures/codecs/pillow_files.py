@@ -84,7 +84,9 @@ def decoded(image: Image.Image) -> Decoded:
             notes += (f"{'palette' if image.mode in ('P', 'PA') else image.mode} converted to RGB",)
         if image.has_transparency_data and not mode.endswith("A"):
             mode += "A"
-        samples = _converted(image, mode)
+        if image.mode == "1":
+            image = image.convert("L")  # 0 and 255, the numbers that a transparent colour is compared with
+        samples = whole_samples(image, mode)
     return Decoded(samples=samples, notes=notes, **description(image))
 
 
@@ -116,17 +118,21 @@ def _resolution(image: Image.Image) -> tuple[float, float] | None:
     return float(density[1]) * scale, float(density[0]) * scale
 
 
-def _converted(image: Image.Image, mode: str) -> NDArray[np.uint8]:
-    """Return samples (H, W) or (H, W, 2 to 4), strip by strip."""
-    if image.mode == "1":
-        image = image.convert("L")  # 0 and 255, the numbers that a transparent colour is compared with
+def whole_samples(image: Image.Image, mode: str) -> NDArray[np.uint8]:
+    """Return a loaded image's samples in a mode of Pillow's, (H, W) or (H, W, 2 to 4)."""
     channels = len(mode)
     samples = np.empty((image.height, image.width, channels) if channels > 1 else (image.height, image.width), np.uint8)
-    rows = max(1, STRIP_PIXELS // image.width)
-    for first in range(0, image.height, rows):
-        strip = image.crop((0, first, image.width, min(first + rows, image.height)))
-        samples[first : first + rows] = np.asarray(strip if strip.mode == mode else strip.convert(mode))
+    for rows, strip in strips(image, mode):
+        samples[rows] = strip
     return samples
+
+
+def strips(image: Image.Image, mode: str) -> Iterator[tuple[slice, NDArray[np.uint8]]]:
+    """Yield rows of a loaded image, and their samples in a mode of Pillow's, strip by strip."""
+    count = max(1, STRIP_PIXELS // image.width)
+    for first in range(0, image.height, count):
+        strip = image.crop((0, first, image.width, min(first + count, image.height)))
+        yield slice(first, first + count), np.asarray(strip if strip.mode == mode else strip.convert(mode))
 
 
 def write_jpeg(stream: BinaryIO, picture: Picture, quality: int, notes: list[str]) -> None:

@@ -21,9 +21,12 @@ from npfuse.pictures.codecs.pillow_files import (
     first_of_several,
     opened_by_pillow,
     save_with_pillow,
+    strips,
+    whole_samples,
 )
-from npfuse.pictures.codecs.tiff_output import DEFLATE_LEVEL, strips
+from npfuse.pictures.codecs.tiff_output import DEFLATE_LEVEL
 from npfuse.pictures.picture import CheckSize, Decoded, Picture
+from npfuse.pictures.row_runs import row_runs
 
 # Pillow's raw modes, and which byte of a stored sample each returns; 0 is the high one.
 DEEP_RGB = {"RGB;16B": 0, "RGB;16L": 1}
@@ -50,20 +53,16 @@ def _deep_samples(stream: BinaryIO) -> NDArray[Any]:
     stream.seek(0)
     with _opened(stream) as image:
         raw_mode, transparent = image.tile[0].args, image.info.get("transparency")
+        width, height = image.size
     if raw_mode == "LA;16B":  # four bytes a pixel, as RGBA has them
-        pairs = _decoded(stream, "RGBA", "RGBA").view(">u2")
-        return pairs.astype(np.uint16)
+        return whole_samples(_decoded(stream, "RGBA", "RGBA"), "RGBA").view(">u2").astype(np.uint16)
     mode, halves = ("RGB", DEEP_RGB) if raw_mode == "RGB;16B" else ("RGBA", DEEP_RGBA)
     if raw_mode not in halves:
         raise ValueError(f"16-bit PNG decoded as {raw_mode}, expected 16-bit colour")
-    samples: NDArray[Any] | None = None
+    samples = np.empty((height, width, len(mode)), np.uint16)
     for raw, byte in halves.items():
-        half = _decoded(stream, mode, raw)
-        if samples is None:
-            samples = np.empty(half.shape, np.uint16)
         place = byte if sys.byteorder == "big" else 1 - byte
-        samples.view(np.uint8).reshape(*half.shape, 2)[..., place] = half
-    assert samples is not None
+        _fill(samples.view(np.uint8).reshape(*samples.shape, 2)[..., place], stream, mode, raw)
     if mode == "RGB" and isinstance(transparent, tuple):
         opaque = (samples != np.array(transparent, np.uint16)).any(axis=2)
         return np.dstack([samples, np.where(opaque, np.uint16(65535), np.uint16(0))])
@@ -75,14 +74,20 @@ def _opened(stream: BinaryIO) -> PngImageFile:
     return PngImageFile(stream)
 
 
-def _decoded(stream: BinaryIO, mode: str, raw_mode: str) -> NDArray[Any]:
-    """Decode a file as if its pixels were stored in a raw mode of Pillow's, (H, W, channels of mode), uint8."""
-    with _opened(stream) as image:
-        image.tile = [tile._replace(args=raw_mode) for tile in image.tile]
-        image._mode = mode
-        image.info.pop("transparency", None)
-        image.load()
-        return np.asarray(image)
+def _fill(out: NDArray[Any], stream: BinaryIO, mode: str, raw_mode: str) -> None:
+    """Write the samples of `_decoded`, (H, W, channels of mode)."""
+    for rows, part in strips(_decoded(stream, mode, raw_mode), mode):
+        out[rows] = part
+
+
+def _decoded(stream: BinaryIO, mode: str, raw_mode: str) -> PngImageFile:
+    """Decode a file as if its pixels were stored in a raw mode of Pillow's."""
+    image = _opened(stream)
+    image.tile = [tile._replace(args=raw_mode) for tile in image.tile]
+    image._mode = mode
+    image.info.pop("transparency", None)
+    image.load()
+    return image
 
 
 def write_png(stream: BinaryIO, picture: Picture, quality: int, notes: list[str]) -> None:
@@ -109,7 +114,8 @@ def write_png(stream: BinaryIO, picture: Picture, quality: int, notes: list[str]
         rows, columns = (min(2**31 - 1, max(1, round(n / 0.0254))) for n in picture.resolution)  # a metre
         putchunk(stream, b"pHYs", struct.pack(">IIB", columns, rows, 1))
     compressor = zlib.compressobj(DEFLATE_LEVEL)
-    for strip in strips(samples):
+    for rows in row_runs(samples):
+        strip = samples[rows]
         plain = strip.astype(">u2", order="C").view(np.uint8).reshape(len(strip), -1)  # (rows, bytes)
         filtered = np.ones((len(strip), 1 + plain.shape[1]), np.uint8)  # each row begins with 1, which is Sub:
         filtered[:, 1:] = plain

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfuse.pictures.picture import CheckSize, Decoded, Picture
+from npfuse.pictures.row_runs import row_runs
 
 HEAD_BYTES = 1 << 16
 GAP = rb"(?:\s|#[^\n\r]*[\n\r])+"
@@ -66,4 +67,5 @@ def write_ppm(stream: BinaryIO, picture: Picture, quality: int, notes: list[str]
     height, width = picture.pixels.shape[:2]
     kind, white = "P5" if picture.pixels.ndim == 2 else "P6", np.iinfo(picture.pixels.dtype).max
     stream.write(f"{kind}\n{width} {height}\n{white}\n".encode())
-    stream.write(np.ascontiguousarray(picture.pixels, picture.pixels.dtype.newbyteorder(">")).tobytes())
+    for rows in row_runs(picture.pixels):
+        stream.write(picture.pixels[rows].astype(picture.pixels.dtype.newbyteorder(">")).tobytes())

@@ -38,6 +38,7 @@ NUMBERS = (
     Base.BitsPerSample,
     Base.SampleFormat,
 )
+READ_BYTES = 1 << 22  # of packed samples that are read and unpacked at once
 STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 MAX_SAMPLE_VALUE = 281
 CMYK = 5  # photometric interpretation
@@ -227,7 +228,8 @@ def _read_deep(stream: BinaryIO) -> Decoded:
                 f"is a TIFF of {page.samplesperpixel} channels with photometric {photometric}, expected grey, RGB or"
                 " CMYK; export it as a 16-bit RGB TIFF"
             )
-        samples = page.asarray(squeeze=False)[:, 0]  # (planes, H, W, interleaved): one of planes and interleaved is 1
+        # (planes, H, W, interleaved): one of planes and interleaved is 1
+        samples = page.asarray(squeeze=False, buffersize=READ_BYTES)[:, 0]
         orientation, profile = page.tags.valueof(Base.Orientation, 1), page.tags.valueof(Base.InterColorProfile)
         meaning = int(page.extrasamples[0]) if page.extrasamples else 0
         bits = int(page.bitspersample)

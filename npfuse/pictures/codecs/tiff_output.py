@@ -177,9 +177,3 @@ def tiff_output(
         writer = TiffWriter(stream, shape, np.dtype(like.pixels.dtype), like, notes, alpha=like.alpha)
         yield writer
         writer.finish()
-
-
-def strips(samples: NDArray[Any]) -> list[NDArray[Any]]:
-    """Cut rows into runs of about a mebibyte."""
-    step = max(1, STRIP_BYTES * len(samples) // samples.nbytes)
-    return [samples[first : first + step] for first in range(0, len(samples), step)]

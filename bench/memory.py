@@ -1,0 +1,201 @@
+"""The memory that `npfuse fuse` takes beside what it predicts: real commands, each in a process of its own.
+
+    python -m bench.memory [CASE ...] [--folder DIR]
+
+A case names a method, the number of frames, the kind of file and the size, as in "mertens 12 jpeg 1440x2000"; without
+any, `CASES` are measured. Linux only: the peak of a process is read from /proc.
+"""
+
+import argparse
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+CASES = (
+    "tonefuse 2 jpeg 4000x6000",
+    "tonefuse 3 jpeg 2000x3000",
+    "tonefuse 7 jpeg 2000x3000",
+    "tonefuse 12 jpeg 1440x2000",
+    "lightfuse 2 jpeg 2000x3000",
+    "t_cnn 2 jpeg 2000x3000",
+    "mertens 2 jpeg 4000x6000",
+    "mertens 3 jpeg 2000x3000",
+    "mertens 7 jpeg 2000x3000",
+    "mertens 12 jpeg 1440x2000",
+    "mefnet 2 jpeg 2000x3000",
+    "mefnet 7 jpeg 2000x3000",
+    "deepfuse 2 jpeg 1000x1500",
+    "tonefuse 2 grey 2000x3000",
+    "tonefuse 2 png 2000x3000",
+    "tonefuse 2 alpha 2000x3000",
+    "tonefuse 2 png16 2000x3000",
+    "tonefuse 2 tiff 2000x3000",
+    "tonefuse 2 tiff16 2000x3000",
+    "tonefuse 2 packed 2000x3000",
+    "tonefuse 2 tiled 2000x3000",
+    "tonefuse 2 float 2000x3000",
+    "tonefuse 2 exr 2000x3000",
+    "tonefuse 2 heif 2000x3000",
+    "tonefuse 2 avif 2000x3000",
+    "tonefuse 2 webp 2000x3000",
+)
+SUFFIXES = {
+    "jpeg": ".jpg", "grey": ".jpg", "png": ".png", "alpha": ".png", "png16": ".png", "tiff": ".tif", "tiff16": ".tif",
+    "packed": ".tif", "tiled": ".tif", "float": ".tif", "exr": ".exr", "heif": ".heic", "avif": ".avif",
+    "webp": ".webp",
+}  # fmt: skip
+RUN = """
+import re, sys
+from npfuse.cli import main
+status = main(sys.argv[1:])
+with open("/proc/self/status") as file:  # not ru_maxrss, which begins at the parent's
+    print(status, re.search(r"VmHWM:\\s+(\\d+) kB", file.read())[1])
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """What is fused: by a method, so many frames, of a kind of file (`SUFFIXES`), of (height, width)."""
+
+    method: str
+    frames: int
+    kind: str
+    height: int
+    width: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Case":
+        """Return the case of a text such as "mertens 12 jpeg 1440x2000"."""
+        match = re.fullmatch(r"(\w+) (\d+) (\w+) (\d+)x(\d+)", text)
+        if not match or match[3] not in SUFFIXES:
+            kinds = ", ".join(SUFFIXES)
+            raise ValueError(f'case is {text!r}, expected one such as "mertens 12 jpeg 1440x2000", kinds: {kinds}')
+        return cls(method=match[1], frames=int(match[2]), kind=match[3], height=int(match[4]), width=int(match[5]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """The memory of a command, predicted and measured, in bytes."""
+
+    predicted: int
+    measured: int
+
+
+def measure(case: Case, folder: Path) -> Taken:
+    """Make a case's files in a folder, fuse them there, and return the memory.
+
+    Raises
+    ------
+    subprocess.CalledProcessError : the command failed
+    """
+    paths = [_made(case, k, folder) for k in range(case.frames)]
+    output = folder / f"fused{SUFFIXES[case.kind] if case.kind in ('png16', 'exr', 'float') else '.jpg'}"
+    arguments = [
+        "fuse",
+        *map(str, paths),
+        "-o",
+        str(output),
+        "--force",
+        "-v",
+        "--method",
+        case.method,
+        "--max-memory",
+        "1T",
+    ]
+    done = subprocess.run([sys.executable, "-c", RUN, *arguments], capture_output=True, text=True, check=False)
+    status, _, peak = done.stdout.strip().rpartition(" ")
+    predicted = re.search(r"memory: at most ([\d,]+) MiB predicted", done.stderr)
+    if status != "0" or not predicted:
+        raise subprocess.CalledProcessError(done.returncode, arguments, done.stdout, done.stderr)
+    return Taken(predicted=int(predicted[1].replace(",", "")) << 20, measured=int(peak) << 10)
+
+
+def frame(height: int, width: int, stops: float) -> NDArray[np.float32]:
+    """Return an exposure of a made-up scene, ndarray (H, W, 3), display values."""
+    rows, columns = np.mgrid[:height, :width].astype(np.float32) / 40
+    scene = 0.1 + 0.2 * (np.sin(rows) * np.cos(columns * 1.3) + 1)
+    scene += np.random.default_rng(0).random((height, width), dtype=np.float32) * np.float32(0.02)
+    light = scene[..., np.newaxis] * np.array([1, 0.9, 0.7], np.float32) * np.float32(2.0**stops)
+    shown: NDArray[np.float32] = np.clip(light, 0, 1) ** np.float32(1 / 2.2)
+    return shown
+
+
+def _made(case: Case, k: int, folder: Path) -> Path:
+    """Return the path of a frame, made if it is not there, in another process, so that this one stays small."""
+    path = folder / f"{case.kind}-{case.height}x{case.width}-{k}{SUFFIXES[case.kind]}"
+    if not path.exists():
+        stops = -3 + 6 * k / 11
+        call = f"bench.memory.write({case.kind!r}, {case.height}, {case.width}, {stops}, {str(path)!r})"
+        subprocess.run([sys.executable, "-c", f"import bench.memory; {call}"], check=True)
+    return path
+
+
+def write(kind: str, height: int, width: int, stops: float, path: str) -> None:
+    """Write an exposure as a kind of file."""
+    from npfuse.pictures.reading import Picture, write_picture
+
+    values = frame(height, width, stops)
+    if kind in ("float", "exr"):
+        pixels = values
+    else:
+        white, dtype = (65535, np.uint16) if kind in ("png16", "tiff16", "packed", "tiled") else (255, np.uint8)
+        pixels = np.rint(values * white).astype(dtype)
+    if kind in ("tiff", "tiff16", "packed", "tiled", "float"):
+        import tifffile
+
+        how = {
+            "packed": {"compression": "zlib", "rowsperstrip": 64},
+            "tiled": {"compression": "zlib", "tile": (256, 256)},
+        }
+        tifffile.imwrite(path, pixels, photometric="rgb", metadata=None, **packed, **parts)
+    elif kind in ("heif", "avif"):
+        from PIL import Image
+
+        if kind == "heif":
+            import pillow_heif
+
+            pillow_heif.register_heif_opener()
+        Image.fromarray(pixels).save(path)
+    else:
+        alpha = np.full(pixels.shape[:2], 255, np.uint8) if kind == "alpha" else None
+        write_picture(path, Picture(pixels=pixels[..., 1] if kind == "grey" else pixels, alpha=alpha))
+
+
+def rows(cases: list[Case], folder: Path, measured: Callable[[Case, Path], Taken] = measure) -> Iterator[str]:
+    """Yield the lines of a table."""
+    yield f"{'case':34} {'predicted':>10} {'measured':>10}   above"
+    for case in cases:
+        name = f"{case.method} {case.frames} {case.kind} {case.height}x{case.width}"
+        try:
+            taken = measured(case, folder)
+        except (subprocess.CalledProcessError, ImportError) as error:
+            yield f"{name:34} failed: {error}"
+            continue
+        above = taken.predicted / taken.measured - 1
+        yield f"{name:34} {taken.predicted >> 20:6,} MiB {taken.measured >> 20:6,} MiB   {above:+.0%}"
+
+
+def main() -> None:
+    """Measure the cases that are asked for."""
+    parser = argparse.ArgumentParser(prog="python -m bench.memory", description=__doc__.splitlines()[0])
+    parser.add_argument("cases", nargs="*", default=CASES, metavar="CASE")
+    parser.add_argument(
+        "--folder", type=Path, help="folder in which files are made and kept (default: a temporary one)"
+    )
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = arguments.folder or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        for line in rows([Case.parse(text) for text in arguments.cases], folder):
+            print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
