@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -150,10 +151,8 @@ def write(kind: str, height: int, width: int, stops: float, path: str) -> None:
     if kind in ("tiff", "tiff16", "packed", "tiled", "float"):
         import tifffile
 
-        how = {
-            "packed": {"compression": "zlib", "rowsperstrip": 64},
-            "tiled": {"compression": "zlib", "tile": (256, 256)},
-        }
+        packed: dict[str, Any] = {"compression": "zlib"} if kind in ("packed", "tiled") else {}
+        parts: dict[str, Any] = {"packed": {"rowsperstrip": 64}, "tiled": {"tile": (256, 256)}}.get(kind, {})
         tifffile.imwrite(path, pixels, photometric="rgb", metadata=None, **packed, **parts)
     elif kind in ("heif", "avif"):
         from PIL import Image
