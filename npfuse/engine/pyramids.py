@@ -56,10 +56,10 @@ def measures_of(white: float) -> Measures:
 
 @compiled
 def deal_planes(picture: Any, planes: Any) -> None:
-    """Write a picture (H, W, C) to planes (C, H, W)."""
-    height, width, channels = picture.shape
+    """Write a picture (H, W * C), its channels side by side, to planes (C, H, W)."""
+    channels, height, width = planes.shape
     for h in range(height):
-        row = picture[h].reshape(-1)
+        row = picture[h]
         if channels == 3:
             red, green, blue = planes[0, h], planes[1, h], planes[2, h]
             for w in range(width):
@@ -73,12 +73,19 @@ def deal_planes(picture: Any, planes: Any) -> None:
 
 
 @compiled
-def weigh(pictures: Rows, first: int, measures: Measures, weights: Any) -> None:
-    """Write the weights of pictures to `weights` (K, rows, W), of their rows from `first` on; they add up to 1."""
+def weigh(pictures: Rows, first: int, measures: Measures, lumas: Any, total: Any, weights: Any) -> None:
+    """Write the weights of pictures, of their rows from `first` on; those of a pixel add up to 1.
+
+    Parameters
+    ----------
+    pictures : Rows (K, C, R, W), one more at either end than there are weights, but at the picture's border
+    first : row
+    measures : Measures
+    lumas, total : room to work in, (K, 3, W) and (W,), float32
+    weights : ndarray (K, rows, W), float32
+    """
     planes, start, height = pictures.planes, pictures.start, pictures.height
     count, channels, _, width = planes.shape
-    lumas = np.empty((count, 3, width), np.float32)
-    total = np.empty(width, np.float32)
     for h in range(weights.shape[1]):
         row = first + h
         above, below = (1 if row == 0 else row - 1), (height - 2 if row == height - 1 else row + 1)
@@ -266,7 +273,9 @@ def _double_columns(row, out):
 
 
 @compiled
-def blend(finer: Rows, weights: Rows, coarser: Rows, fused: Rows, first: int, out: Any) -> None:
+def blend(
+    finer: Rows, weights: Rows, coarser: Rows, fused: Rows, first: int, between: Any, enlarged: Any, out: Any
+) -> None:
     """Write rows of a blended level, and the enlarged next coarser one added, to `out` (C, rows, W), from `first` on.
 
     Parameters
@@ -276,11 +285,10 @@ def blend(finer: Rows, weights: Rows, coarser: Rows, fused: Rows, first: int, ou
     coarser : Rows, of the pictures at the next coarser level
     fused : Rows (1, C, R, W), of the result at the next coarser level
     first : row
+    between, enlarged : room to work in, of the columns of the coarser level and of this one, float32
     out : ndarray (C, rows, W), float32
     """
     count, channels, _, width = finer.planes.shape
-    between = np.empty(fused.planes.shape[3], np.float32)
-    enlarged = np.empty(width, np.float32)
     for h in range(out.shape[1]):
         row = first + h
         for c in range(channels):
@@ -295,10 +303,10 @@ def blend(finer: Rows, weights: Rows, coarser: Rows, fused: Rows, first: int, ou
 
 @compiled
 def collect_planes(planes: Any, white: Any, is_whole: bool, out: Any) -> None:
-    """Write planes (C, H, W) to a picture (H, W, C), limited to 0 and white, and as whole numbers if asked for."""
-    height, width, channels = out.shape
+    """Write planes (C, H, W) to a picture (H, W * C), limited to 0 and white, and as whole numbers if asked for."""
+    channels, height, width = planes.shape
     for h in range(height):
-        row = out[h].reshape(-1)
+        row = out[h]
         if channels == 3:
             red, green, blue = planes[0, h], planes[1, h], planes[2, h]
             for w in range(width):

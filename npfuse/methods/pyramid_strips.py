@@ -54,7 +54,7 @@ class Level:
         _halve_weights(weights, 0, coarser.weights)
         below = Rows(coarser.pictures, 0, -(-height // 2))
         fused = np.empty((channels, height, width), np.float32)
-        blend(pictures, weights, below, below._replace(planes=coarser.blended(further - 1)[np.newaxis]), 0, fused)
+        _blend(pictures, weights, below, below._replace(planes=coarser.blended(further - 1)[np.newaxis]), 0, fused)
         return fused
 
 
@@ -107,13 +107,13 @@ class Fusion:
             strip = self._strip(span1, (first, last), scratch)
             fused1 = scratch.array("fused 1", (1, channels, span1[1] - span1[0], width1), np.float32)
             kept, fused2 = Rows(self.kept.pictures, 0, height2), Rows(self.fused[np.newaxis], 0, height2)
-            blend(strip.pictures[1], strip.weights[1], kept, fused2, span1[0], fused1[0])
+            _blend(strip.pictures[1], strip.weights[1], kept, fused2, span1[0], fused1[0])
             planes = scratch.array("fused", (channels, last - first, width), np.float32)
             fused = Rows(fused1, span1[0], height1)
-            blend(strip.pictures[0], strip.weights[0], strip.pictures[1], fused, first, planes)
-            levels = scratch.array("levels", (last - first, width, channels), dtype)
+            _blend(strip.pictures[0], strip.weights[0], strip.pictures[1], fused, first, planes)
+            levels = scratch.array("levels", (last - first, width * channels), dtype)
             collect_planes(planes, np.float32(WHITE[dtype]), dtype.kind == "u", levels)
-            self.out[first:last, 0:width] = levels if len(self.out.shape) == 3 else levels[:, :, 0]
+            self.out[first:last, 0:width] = levels.reshape(last - first, *self.out.shape[1:])
 
     def _strip(self, span1: Span, span: Span, scratch: Scratch) -> Strip:
         """Return the rows `span` of level 0, or more, and `span1` of level 1."""
@@ -126,10 +126,11 @@ class Fusion:
         planes = scratch.array("planes", (count, channels, bottom - top, width), dtype)
         for exposure, its in zip(self.exposures, planes, strict=True):
             part = np.require(exposure[top:bottom, 0:width], requirements=["C", "W"])
-            deal_planes(part.reshape(bottom - top, width, channels), its)
+            deal_planes(part.reshape(bottom - top, width * channels), its)
         pictures = Rows(planes, top, height)
         weights = Rows(scratch.array("weights", (count, last - first, width), np.float32), first, height)
-        weigh(pictures, first, measures_of(WHITE[dtype]), weights.planes)
+        lumas = np.empty((count, 3, width), np.float32)
+        weigh(pictures, first, measures_of(WHITE[dtype]), lumas, np.empty(width, np.float32), weights.planes)
         height1, width1 = self._size(1)
         rows1 = span1[1] - span1[0]
         coarser = Rows(scratch.array("planes 1", (count, channels, rows1, width1), np.float32), span1[0], height1)
@@ -195,6 +196,12 @@ def _halve(finer: Rows, first: int, out: Floats) -> None:
     width = finer.planes.shape[-1]
     columns, _ = resize_taps(width, -(-width // 2), "pyramid_down")
     halve(finer, first, columns, np.empty(width, np.float32), out)
+
+
+def _blend(finer: Rows, weights: Rows, coarser: Rows, fused: Rows, first: int, out: Floats) -> None:
+    """Write rows of a blended level, and the enlarged next coarser one added, from row `first` on."""
+    between, enlarged = (np.empty(level.planes.shape[3], np.float32) for level in (fused, finer))
+    blend(finer, weights, coarser, fused, first, between, enlarged, out)
 
 
 def _halve_weights(finer: Rows, first: int, out: Floats) -> None:
