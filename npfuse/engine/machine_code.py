@@ -157,6 +157,15 @@ def kept(name: str, kinds: Sequence[str]) -> Code | None:
     return None
 
 
+def anything_kept() -> bool:
+    """Tell whether some machine code was kept that still holds: else all has to be compiled first."""
+    for path in folder().glob(f"*{SUFFIX}"):
+        with suppress(OSError, ValueError, KeyError, TypeError), path.open("rb") as file:
+            if json.loads(file.readline())["made_of"] == made_of():
+                return True
+    return False
+
+
 def keep(name: str, kinds: Sequence[str], code: Code) -> None:
     """Keep machine code; where the disk is full, it will be compiled again."""
     told = {

@@ -13,17 +13,21 @@ from typing import Any
 
 import numpy as np
 
+from npfuse.engine.machine_code import anything_kept
 from npfuse.fusion import float_engine, thread_count
 from npfuse.graph import Graph
 from npfuse.methods import Method
 from npfuse.methods.method import Task, total
+from npfuse.pairs.diagnosis import SMALL_PIXELS
 from npfuse.pairs.file_options import FileOptions, Teller
 from npfuse.pictures.codecs.tiff_parts import KEPT_ROWS
 from npfuse.pictures.formats import WRITTEN_BY_PARTS, format_of_suffix
 from npfuse.pictures.stored import format_of
 from npfuse.weights.weights import Weights
 
-BASE_BYTES = 200 << 20  # the interpreter with NumPy, SciPy, Numba and Pillow, and compiled code from its cache
+BASE_BYTES = 125 << 20  # the interpreter with NumPy, SciPy and Pillow, and machine code
+COMPILING_BYTES = 150 << 20  # more, where code has to be compiled first: Numba and LLVM
+LOOKING_BYTES = 130 << 20  # of the copies, of SMALL_PIXELS, in which faults and motions are looked for
 UNITS = {"": 1, "k": 10, "m": 20, "g": 30, "t": 40}
 
 
@@ -42,6 +46,8 @@ class Demand:
     copied : whether all pictures are made anew before they are fused, as by --align
     decoding, encoding : most memory that decoding a picture and encoding the result take beside them, as a share of
         theirs
+    looked_at : whether faults or motions are looked for
+    compiling : whether code has to be compiled first
     """
 
     method: Method | None
@@ -53,6 +59,8 @@ class Demand:
     copied: bool = False
     decoding: float = 0.0
     encoding: float = 0.0
+    looked_at: bool = False
+    compiling: bool = False
 
     @property
     def bytes(self) -> int:
@@ -61,7 +69,11 @@ class Demand:
         held = self.held * picture
         reading = held + self.decoding * picture if self.held else 0
         writing = (1 + self.encoding) * picture if self.result_held else 0
-        return int(BASE_BYTES + max(reading, held * (2 if self.copied else 1) + self._fusing, writing))
+        height, width = self.task.shape[:2]
+        looking = held + LOOKING_BYTES * min(1, height * width / SMALL_PIXELS) if self.looked_at else 0
+        fusing = held * (2 if self.copied else 1) + self._fusing
+        compiling = COMPILING_BYTES if self.compiling else 0
+        return int(BASE_BYTES + compiling + max(reading, looking, fusing, writing))
 
     @property
     def _fusing(self) -> int:
@@ -121,6 +133,8 @@ def demand_of(
         copied=options.align is not None or options.deghost or options.white_level is not None or alpha,
         decoding=max((format.decoding[task.dtype != np.uint8] for format in formats if format), default=0.0),
         encoding=written.encoding if written else 0,
+        looked_at=options.check or options.align is not None or options.deghost,
+        compiling=task.engine == "fast" and not anything_kept(),
     )
 
 

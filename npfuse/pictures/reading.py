@@ -130,7 +130,7 @@ def _reason(error: Exception, format: Format) -> str:
     if isinstance(error, ImportError):
         return f"{format.extra_for}, which {needs_package(error.name, format.extra or '')}"
     if isinstance(error, TooLargeError):
-        return f"declares {error}, expected fewer; use a smaller picture"
+        return f"declares {error}, expected fewer; use a smaller picture, or allow more with --max-memory"
     if isinstance(error, MemoryError):
         return "does not fit into the free memory; use a smaller picture"
     why = "its header makes no sense" if isinstance(error, UnidentifiedImageError) else one_line(error)
