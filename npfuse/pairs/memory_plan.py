@@ -27,6 +27,7 @@ from npfuse.weights.weights import Weights
 
 BASE_BYTES = 125 << 20  # the interpreter with NumPy, SciPy and Pillow, and machine code
 COMPILING_BYTES = 150 << 20  # more, where code has to be compiled first: Numba and LLVM
+LIBRARY_BYTES = 80 << 20  # more, of the packages of a format that needs an extra
 LOOKING_BYTES = 130 << 20  # of the copies, of SMALL_PIXELS, in which faults and motions are looked for
 UNITS = {"": 1, "k": 10, "m": 20, "g": 30, "t": 40}
 
@@ -46,6 +47,7 @@ class Demand:
     copied : whether all pictures are made anew before they are fused, as by --align
     decoding, encoding : most memory that decoding a picture and encoding the result take beside them, as a share of
         theirs
+    libraries : whether a format needs packages of an extra
     looked_at : whether faults or motions are looked for
     compiling : whether code has to be compiled first
     """
@@ -59,6 +61,7 @@ class Demand:
     copied: bool = False
     decoding: float = 0.0
     encoding: float = 0.0
+    libraries: bool = False
     looked_at: bool = False
     compiling: bool = False
 
@@ -72,8 +75,8 @@ class Demand:
         height, width = self.task.shape[:2]
         looking = held + LOOKING_BYTES * min(1, height * width / SMALL_PIXELS) if self.looked_at else 0
         fusing = held * (2 if self.copied else 1) + self._fusing
-        compiling = COMPILING_BYTES if self.compiling else 0
-        return int(BASE_BYTES + compiling + max(reading, looking, fusing, writing))
+        base = BASE_BYTES + self.libraries * LIBRARY_BYTES + self.compiling * COMPILING_BYTES
+        return int(base + max(reading, looking, fusing, writing))
 
     @property
     def _fusing(self) -> int:
@@ -133,6 +136,7 @@ def demand_of(
         copied=options.align is not None or options.deghost or options.white_level is not None or alpha,
         decoding=max((format.decoding[task.dtype != np.uint8] for format in formats if format), default=0.0),
         encoding=written.encoding if written else 0,
+        libraries=any(format.extra for format in (*formats, written) if format),
         looked_at=options.check or options.align is not None or options.deghost,
         compiling=task.engine == "fast" and not anything_kept(),
     )
