@@ -65,7 +65,7 @@ def fuse(
     order : "auto" or "given"
         "auto": the picture of the lower mean is the under-exposed one (a if the means are equal). "given": a is.
     threads : int, optional
-        Number of threads; None for one a core of this process, 1 for the caller's thread alone. The result does not
+        Number of threads; None for one per core of this process, 1 for the caller's alone. The result does not
         depend on it.
     engine : "fast", "definition", "cuda", "int16", "int16-shift" or "mixed"
         The compiled functions, the NumPy definitions, or a graphics card (extra `cuda`; ToneFuse, LightFuse and T_CNN
@@ -406,7 +406,7 @@ def _mean(x: Pixels, threads: int = 1) -> float:
 
 
 def thread_count(threads: int | None) -> int:
-    """Return the number of threads; None stands for one a core of this process."""
+    """Return the number of threads; None stands for one per core of this process."""
     if threads is None:
         available = getattr(os, "sched_getaffinity", None)
         return len(available(0)) if available else os.cpu_count() or 1

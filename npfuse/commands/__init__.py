@@ -1,1 +1,1 @@
-"""The commands of `npfuse`, one a file: each adds its own parser and does its work."""
+"""The commands of `npfuse`, one per file: each adds its own parser and does its work."""

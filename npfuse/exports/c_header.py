@@ -1,4 +1,4 @@
-"""A network's weights as one C99 header: one array per weight, and all that is needed to use them as `#define`s."""
+"""A network's weights as one C99 header: one array per weight, and what is needed to use them, as macros (`#define`)."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What the operators compute in integers, one a file; most definitions of `npfuse.ops` hold for integers as they are.
+"""What the operators compute in integers, one per file; most definitions of `npfuse.ops` hold for integers as they are.
 
 Every function takes and returns int64 or object arrays (of Python integers) and neither rounds nor saturates, but for
 `resize`, which says how. Shapes and names are those of `npfuse.ops`.
