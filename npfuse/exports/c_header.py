@@ -1,4 +1,4 @@
-"""A network's weights as one C99 header: one array per weight, and what is needed to use them, as macros (`#define`)."""
+"""A network's weights as one C99 header: one array per weight, and macros (`#define`) for all that goes with them."""
 
 import re
 from collections.abc import Mapping
