@@ -248,13 +248,7 @@ class _Reader:
         if registered in LAYER_RULES or kind in LAYER_RULES:
             return _own_layer(made, registered if registered in LAYER_RULES else kind, inputs)
         if _is_function(layer):
-            keywords = {word: value for word, value in call.keywords.items() if not _has_reference(value)}
-            if kind == "TFOpLambda":
-                kind = str(config["function"]).rsplit(".", 1)[-1]
-            function = Call(**{**vars(made), "kind": kind, "config": {**config, **keywords}})
-            constants = [each for each in _unnested(call.arguments) if not isinstance(each, Reference)]
-            constants += [keywords[word] for word in ("y", "x") if word in keywords]
-            result = call_function(function, Arguments(inputs, constants))
+            result = _function(call, made, inputs)
         elif self.is_own(layer) or kind not in LAYERS:
             shown = registered if self.is_own(layer) else kind
             article = "an own" if self.is_own(layer) else "a"
@@ -266,6 +260,18 @@ class _Reader:
         if name in self.doubtful or any(value.name in self.doubtful for value in inputs):
             self.doubtful.add(result.name)
         return result
+
+
+def _function(call: LayerCall, made: Call, inputs: list[Value]) -> Value:
+    """Append a function that stands in the model like a layer."""
+    kind, config = made.kind, made.config
+    keywords = {word: value for word, value in call.keywords.items() if not _has_reference(value)}
+    if kind == "TFOpLambda":
+        kind = str(config["function"]).rsplit(".", 1)[-1]
+    function = Call(**{**vars(made), "kind": kind, "config": {**config, **keywords}})
+    constants = [each for each in _unnested(call.arguments) if not isinstance(each, Reference)]
+    constants += [keywords[word] for word in ("y", "x") if word in keywords]
+    return call_function(function, Arguments(inputs, constants))
 
 
 def _own_layer(call: Call, rule: str, inputs: list[Value]) -> Value:

@@ -199,21 +199,24 @@ class _Reader:
                 missing = next(name for name in node.input if name and name not in self.found)
                 raise Obstacle(f"input {missing} of node {label} ({node.op_type}) is missing, expected a value")
             made = self._made(node, label, inputs)
-            for name, value in zip(outputs, made, strict=False):
-                if isinstance(value, Tensor) and not guessed:
-                    _check_told(label, value, told.get(name))
+            if not guessed:
+                _check_told(label, outputs, made, told)
         except Obstacle as obstacle:
             if not guessed or "shape" not in str(obstacle):
                 self.description.obstacles.append(str(obstacle))
-            first = next((each for each in inputs if isinstance(each, Tensor)), Tensor(label, (1, 1, 1, 1)))
-            made = [Tensor(f"{label} {i}", first.shape, first.last) for i, _ in enumerate(outputs)]
-            for value in made:
-                assert isinstance(value, Tensor)
-                self.description.shapes[value.name] = value.picture
-                self.doubtful.add(value.name)
+            made = list(self._guessed(label, inputs, len(outputs)))
         if guessed:
             self.doubtful |= {value.name for value in made if isinstance(value, Tensor)}
         self.found |= dict(zip(outputs, made, strict=False))
+
+    def _guessed(self, label: str, inputs: list[Tensor | Constant | None], count: int) -> list[Tensor]:
+        """Return values of the first input's shape, to find other obstacles with; nothing is counted in the end."""
+        first = next((each for each in inputs if isinstance(each, Tensor)), Tensor(label, (1, 1, 1, 1)))
+        made = [Tensor(f"{label} {i}", first.shape, first.last) for i in range(count)]
+        for value in made:
+            self.description.shapes[value.name] = value.picture
+            self.doubtful.add(value.name)
+        return made
 
     def _known(self, node: Any) -> bool:
         return all(name in self.found for name in node.input if name)
@@ -329,10 +332,17 @@ def _told_shape(value: Any) -> tuple[int | None, ...] | None:
     return tuple(each.dim_value if each.HasField("dim_value") else None for each in kind.shape.dim)
 
 
-def _check_told(label: str, value: Tensor, told: tuple[int | None, ...] | None) -> None:
-    """Raise an obstacle where a shape is another than the file tells."""
-    if told is not None and (
-        len(told) != len(value.shape)
-        or any(n not in (None, actual) for n, actual in zip(told[1:], value.shape[1:], strict=True))
-    ):
-        raise Obstacle(f"shape of node {label} is {value.shape}, expected {told} as the file tells")
+def _check_told(
+    label: str,
+    outputs: list[str],
+    made: list[Tensor | Constant | None],
+    told: Mapping[str, tuple[int | None, ...] | None],
+) -> None:
+    """Raise an obstacle where a value's shape is another than the file tells."""
+    for name, value in zip(outputs, made, strict=False):
+        shape = told.get(name)
+        if shape is None or not isinstance(value, Tensor):
+            continue
+        alike = all(n in (None, actual) for n, actual in zip(shape[1:], value.shape[1:], strict=False))
+        if len(shape) != len(value.shape) or not alike:
+            raise Obstacle(f"shape of node {label} is {value.shape}, expected {shape} as the file tells")

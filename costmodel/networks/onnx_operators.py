@@ -172,16 +172,21 @@ def _of_two(step: Step) -> Tensor:
     shape = _broadcast(step, [value.shape for value in step.inputs if value is not None])
     last = any(tensor.last and len(tensor.shape) == 4 for tensor in tensors)
     many = [constant for constant in constants if constant.size > 1]
-    if len(many) > 1 or (many and not many[0].name):
-        raise step.obstacle("constants", "worked out", "numbers, or one initializer")
-    if many:
-        step.arrays[many[0].name] = many[0].size
+    _store(step, many)
     stored = tuple(("constant", constant.shape) for constant in many)
     op: Operator = Elementwise(label=step.kind, each=each * max(len(step.inputs) - 1, 1), stored=stored)
     alike = not constants and len({tensor.picture for tensor in tensors}) == 1
     if alike and each == SUM:
         op = Add() if step.kind == "Add" else Subtract()
     return step.add(op, tensors, shape, last=last, key=many[0] if many else None)
+
+
+def _store(step: Step, many: list[Constant]) -> None:
+    """Note the one array of several numbers among a node's constants, if there is one."""
+    if len(many) > 1 or (many and not many[0].name):
+        raise step.obstacle("constants", "worked out", "numbers, or one initializer")
+    for constant in many:
+        step.arrays[constant.name] = constant.size
 
 
 def _broadcast(step: Step, shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
