@@ -43,6 +43,7 @@ from npfuse.ops import (
     AddChannels,
     Concatenate,
     Conv2D,
+    Conv2DTranspose,
     DepthwiseConv2D,
     DepthwiseConv2DTranspose,
     LeakyReLU,
@@ -174,7 +175,7 @@ def torch_convolution(
     kernel = weights["kernel"]
     kernel = kernel[..., np.newaxis].transpose(2, 3, 0, 1) if depthwise else kernel.transpose(3, 2, 0, 1)
     kernel = torch.from_numpy(kernel.copy()).contiguous(memory_format=memory)
-    if op.transposed:
+    if isinstance(op, Conv2DTranspose | DepthwiseConv2DTranspose):
         function = functional.conv_transpose2d
         pads = tuple(padding.transposed_crop(case.inputs[0][axis], *op.axis_arguments(axis)) for axis in (0, 1))
     else:
