@@ -126,4 +126,4 @@ def test_the_command_fuses_in_integers(tmp_path, capsys):
     stored = tmp_path / "fused.tif"
     arguments = ["fuse", str(under), str(over), "-o", str(stored), "--engine", "int16", "--max-memory", "2G"]
     assert main(arguments) == 2
-    assert "tonefuse, lightfuse or t_cnn only, in floats" in capsys.readouterr().err
+    assert "--max-memory is given with the engine int16, expected fast or definition" in capsys.readouterr().err
