@@ -29,8 +29,8 @@ from npfuse.strips import float_dtype, strip_sides, tile_side, tiles_along
 
 Values = tuple[tuple[str, int], ...]  # (name, bytes)
 
-# A pixel, channel by channel: ten float32 numbers (levels, sums, table entries, ...) and the part of the frame itself.
-MERGED_BYTES = CHANNELS // 2 * (10 * 4 + 4)
+# A pixel, channel by channel: eight float32 numbers (levels, sums, table entries, ...) and the frame itself.
+MERGED_BYTES = CHANNELS // 2 * (8 * 4 + 4)
 CARD_WINDOW = (512, 8192)  # rows and columns that a window on a graphics card keeps: npfuse.card_windows.window_sides
 TILES = 3  # along an axis; further ones are no larger
 

@@ -27,8 +27,12 @@ from npfuse.weights.weights import Weights
 
 BASE_BYTES = 125 << 20  # the interpreter with NumPy, SciPy and Pillow, and machine code
 COMPILING_BYTES = 150 << 20  # more, where code has to be compiled first: Numba and LLVM
-LIBRARY_BYTES = 80 << 20  # more, of the packages of a format that needs an extra
-LOOKING_BYTES = 130 << 20  # of the copies, of SMALL_PIXELS, in which faults and motions are looked for
+NUMBA_BYTES = 102 << 20  # more, where machine code calls Numba's library
+LIBRARY_BYTES = {"tiff": 50 << 20, "exr": 110 << 20, "heif": 20 << 20, "raw": 30 << 20, "zarr": 60 << 20}  # of extras
+LOOKING_BYTES = 110 << 20  # of the copies, of SMALL_PIXELS, in which faults and motions are looked for
+LOOKING_PIXEL_BYTES = 4  # more, of each pixel: strips of which the copies are made
+SPARE = 1.06  # memory that was freed and not given back
+WITHOUT_NUMBA = ("tonefuse", "lightfuse", "mertens")  # methods whose machine code calls no library
 UNITS = {"": 1, "k": 10, "m": 20, "g": 30, "t": 40}
 
 
@@ -47,7 +51,7 @@ class Demand:
     copied : whether all pictures are made anew before they are fused, as by --align
     decoding, encoding : most memory that decoding a picture and encoding the result take beside them, as a share of
         theirs
-    libraries : whether a format needs packages of an extra
+    libraries : bytes of the packages that formats need
     looked_at : whether faults or motions are looked for
     compiling : whether code has to be compiled first
     """
@@ -61,7 +65,7 @@ class Demand:
     copied: bool = False
     decoding: float = 0.0
     encoding: float = 0.0
-    libraries: bool = False
+    libraries: int = 0
     looked_at: bool = False
     compiling: bool = False
 
@@ -73,10 +77,13 @@ class Demand:
         reading = held + self.decoding * picture if self.held else 0
         writing = (1 + self.encoding) * picture if self.result_held else 0
         height, width = self.task.shape[:2]
-        looking = held + LOOKING_BYTES * min(1, height * width / SMALL_PIXELS) if self.looked_at else 0
+        pixels = height * width
+        copies = LOOKING_BYTES * min(1, pixels / SMALL_PIXELS) + LOOKING_PIXEL_BYTES * pixels
+        looking = held + copies if self.looked_at else 0
         fusing = held * (2 if self.copied else 1) + self._fusing
-        base = BASE_BYTES + self.libraries * LIBRARY_BYTES + self.compiling * COMPILING_BYTES
-        return int(base + max(reading, looking, fusing, writing))
+        numba = NUMBA_BYTES if self.method is not None and self.method.name not in WITHOUT_NUMBA else 0
+        base = BASE_BYTES + self.libraries + max(numba, self.compiling * COMPILING_BYTES)
+        return int((base + max(reading, looking, fusing, writing)) * SPARE)
 
     @property
     def _fusing(self) -> int:
@@ -126,6 +133,10 @@ def demand_of(
     )
     formats = [format_of(path) for path in paths]
     written = None if output is None else format_of_suffix(output.suffix)
+    # Pillow reads TIFF and AVIF of 8 bits without the extra.
+    extras = {format.extra for format in (*formats, written) if format and format.extra}
+    if task.dtype == np.uint8:
+        extras -= {"tiff"}
     return Demand(
         method=method,
         task=task,
@@ -136,7 +147,7 @@ def demand_of(
         copied=options.align is not None or options.deghost or options.white_level is not None or alpha,
         decoding=max((format.decoding[task.dtype != np.uint8] for format in formats if format), default=0.0),
         encoding=written.encoding if written else 0,
-        libraries=any(format.extra for format in (*formats, written) if format),
+        libraries=sum(LIBRARY_BYTES[extra] for extra in extras),
         looked_at=options.check or options.align is not None or options.deghost,
         compiling=task.engine == "fast" and not anything_kept(),
     )
