@@ -12,8 +12,9 @@ both places, are drawn again. An object is found where the regions hold at least
 
 import argparse
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -187,32 +188,41 @@ def main() -> None:
             file = f"{what}-{name}-{condition}-{len(found[condition])}".replace("/", "-").replace(" ", "-")
             Image.fromarray(sheet(pair, ghosts, k)).save(options.save / f"{file}.png")
 
-    for bracket, rng in drawn_brackets(find_brackets(options.data, options.scenes), options.cases, options.seed):
-        drawn = draw_exposures(bracket.frames, rng)
-        if drawn is None:
-            continue
-        still = brought_to(drawn[0], options.megapixels * 1e6), brought_to(drawn[1], options.megapixels * 1e6)
-        for name, condition in CONDITIONS.items():
-            pair = condition(still, rng)
-            ghosts, k = ghosts_of(pair)
-            false[name].append(bool(ghosts))
-            if ghosts:
-                keep("in vain", bracket.name, name, pair, ghosts, k)
-            moved = with_object(still, drawn[2], rng)
-            if moved is not None:
-                pair = condition(moved.pair, rng)
+    try:
+        for bracket, rng in drawn_brackets(find_brackets(options.data, options.scenes), options.cases, options.seed):
+            drawn = draw_exposures(bracket.frames, rng)
+            if drawn is None:
+                continue
+            still = brought_to(drawn[0], options.megapixels * 1e6), brought_to(drawn[1], options.megapixels * 1e6)
+            for name, condition in CONDITIONS.items():
+                pair = condition(still, rng)
                 ghosts, k = ghosts_of(pair)
-                found[name].append(is_found(ghosts, k, moved.changed))
-                if not found[name][-1]:
-                    keep("missed", bracket.name, name, pair, ghosts, k)
+                false[name].append(bool(ghosts))
+                if ghosts:
+                    keep("in vain", bracket.name, name, pair, ghosts, k)
+                moved = with_object(still, drawn[2], rng)
+                if moved is not None:
+                    pair = condition(moved.pair, rng)
+                    ghosts, k = ghosts_of(pair)
+                    found[name].append(is_found(ghosts, k, moved.changed))
+                    if not found[name][-1]:
+                        keep("missed", bracket.name, name, pair, ghosts, k)
+    except KeyboardInterrupt:
+        print("broken off: the table is of the pairs so far")
+    print_table(false, found)
+
+
+def print_table(false: dict[str, list[bool]], found: dict[str, list[bool]]) -> None:
+    """Print how many still pairs were told in vain, and how many objects found, by condition."""
+
+    def share(of: Sequence[bool]) -> str:
+        return f"{np.mean(of):.1%}" if of else "-"
+
     print("\n| condition | still pairs | told in vain | with an object | found |\n|---|---|---|---|---|")
-    for name in CONDITIONS:
-        print(
-            f"| {name} | {len(false[name])} | {np.mean(false[name]):.1%} | {len(found[name])} "
-            f"| {np.mean(found[name]):.1%} |"
-        )
-    told, seen = (np.concatenate(list(each.values())) for each in (false, found))
-    print(f"| all | {len(told)} | {np.mean(told):.1%} | {len(seen)} | {np.mean(seen):.1%} |")
+    rows = [(name, false[name], found[name]) for name in CONDITIONS]
+    rows.append(("all", list(chain(*false.values())), list(chain(*found.values()))))
+    for name, still, moved in rows:
+        print(f"| {name} | {len(still)} | {share(still)} | {len(moved)} | {share(moved)} |")
 
 
 if __name__ == "__main__":
