@@ -14,8 +14,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import UnidentifiedImageError
 
+from npfuse.pictures.codecs.pillow_files import UNLIMITED
 from npfuse.pictures.formats import FORMATS, START_BYTES, Format, format_of_start, listed, other_kind
 from npfuse.pictures.light import LIGHT_ENCODED, display_profile, encode_samples, is_display_power
 from npfuse.pictures.metadata.exif import resolution_of_block, turned, upright
@@ -110,9 +111,8 @@ class Limit:
 
     def __init__(self, max_bytes: int | None) -> None:
         self.max_bytes = MAX_BYTES if max_bytes is None else max_bytes
-        self.max_pixels = None
-        if max_bytes is None and Image.MAX_IMAGE_PIXELS is not None:
-            self.max_pixels = 2 * Image.MAX_IMAGE_PIXELS
+        with UNLIMITED as limit:  # Pillow's own is lifted while another thread opens a file
+            self.max_pixels = 2 * limit if max_bytes is None and limit is not None else None
 
     def __call__(self, height: int, width: int, pixel_bytes: int) -> None:
         """Raise TooLargeError for a picture beyond the limit."""

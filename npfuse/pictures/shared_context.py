@@ -9,6 +9,8 @@ from typing import Any
 class SharedContext:
     """A context that the first thread enters and the last one leaves; also one within another, in one thread.
 
+    All get what the first one got.
+
     Parameters
     ----------
     make : returns a new context manager
@@ -19,13 +21,13 @@ class SharedContext:
     >>> @contextmanager
     ... def told():
     ...     print("entered")
-    ...     yield
+    ...     yield 7
     ...     print("left")
     >>> shared = SharedContext(told)
-    >>> with shared, shared:
-    ...     print("inside")
+    >>> with shared, shared as number:
+    ...     print("inside", number)
     entered
-    inside
+    inside 7
     left
     """
 
@@ -33,14 +35,16 @@ class SharedContext:
         self.make = make
         self.lock, self.inside = threading.Lock(), 0
         self.entered: AbstractContextManager[Any] | None = None
+        self.value: Any = None
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Any:
         """Enter, if no thread is inside."""
         with self.lock:
             if not self.inside:
                 self.entered = self.make()
-                self.entered.__enter__()
+                self.value = self.entered.__enter__()
             self.inside += 1
+            return self.value
 
     def __exit__(self, *error: object) -> None:
         """Leave, if no other thread is inside."""

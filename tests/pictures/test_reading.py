@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from npfuse.pictures.codecs.pillow_files import opened_by_pillow
 from npfuse.pictures.codecs.tiff_output import write_tiff
 from npfuse.pictures.reading import Picture, PictureError, read_picture, write_picture
 from tests.picture_files import (
@@ -175,6 +176,17 @@ def test_pictures_beyond_the_pixel_limit_are_refused(tmp_path, kind, monkeypatch
     assert read_picture(tmp_path / "a").pixels.shape == (30, 40, 3)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)
     with pytest.raises(PictureError, match=r"more pixels than the limit of .* million, expected fewer"):
+        read_picture(tmp_path / "a")
+
+
+def test_the_pixel_limit_holds_while_another_thread_has_a_file_open(tmp_path, monkeypatch):
+    content = encoded(Image.new("RGB", (40, 30)), "PNG")
+    (tmp_path / "a").write_bytes(content)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)
+    with (
+        opened_by_pillow(io.BytesIO(content), "PNG", lambda *size: None),
+        pytest.raises(PictureError, match=r"more pixels than the limit"),
+    ):
         read_picture(tmp_path / "a")
 
 

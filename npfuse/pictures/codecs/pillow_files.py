@@ -48,12 +48,12 @@ def opened_by_pillow(stream: BinaryIO, kind: str, check_size: CheckSize) -> Iter
 
 
 @contextmanager
-def _unlimited() -> Iterator[None]:
-    """Lift Pillow's limit of pixels."""
+def _unlimited() -> Iterator[int | None]:
+    """Lift Pillow's limit of pixels, and yield it."""
     limit = Image.MAX_IMAGE_PIXELS
     Image.MAX_IMAGE_PIXELS = None
     try:
-        yield
+        yield limit
     finally:
         Image.MAX_IMAGE_PIXELS = limit
 
