@@ -430,4 +430,5 @@ def _checked(named: dict[str, Any], engine: FusionEngine) -> list[Any]:
     for name, x in pictures.items():
         if x.dtype.kind == "f" and not on_card:
             check_range(name, x)
-    return list(pictures.values())
+    # Compiled code takes no numbers that lie across their places, as in fields of a packed record.
+    return list(pictures.values()) if on_card else [np.require(x, requirements="A") for x in pictures.values()]

@@ -419,3 +419,13 @@ def test_a_flat_pair_is_flat_to_its_borders_with_the_bundled_weights(name, level
     """
     fused = npfuse.fuse(np.full(shape, 40, np.uint8), np.full(shape, 200, np.uint8), name)
     assert np.ptp(fused, axis=(0, 1)).max() <= levels
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+@pytest.mark.parametrize("method", ["tonefuse", "mertens"])
+def test_pictures_that_are_not_aligned_are_fused_as_others(dtype, method):
+    a, b = (np.full((9, 12, 3), level, dtype) for level in (0, 1))
+    packed = np.zeros(1 + a.nbytes, np.uint8)[1:].view(dtype).reshape(a.shape)
+    packed[...] = a
+    assert not packed.flags.aligned
+    assert (fuse(packed, b, method=method) == fuse(a, b, method=method)).all()

@@ -13,6 +13,7 @@ from npfuse.fusion import FusionEngine, Progress
 from npfuse.methods import METHODS
 from npfuse.pairs.file_options import Teller
 from npfuse.pictures.atomic import TAKEN
+from npfuse.pictures.decoder_noise import heard
 from npfuse.pictures.stored import is_array
 from npfuse.progress import Bar, progress_bar
 from npfuse.weights.loading import DEFAULT, bundled_names
@@ -74,12 +75,14 @@ class ConsoleTeller(Teller):
     def say(self, *lines: str) -> None:
         """Print details if they are asked for."""
         if self.verbose:
-            for line in lines:
-                print(line, file=sys.stderr)
+            with heard():
+                for line in lines:
+                    print(line, file=sys.stderr, flush=True)
 
     def warn(self, line: str) -> None:
         """Print a warning."""
-        print(f"npfuse: warning: {line}", file=sys.stderr)
+        with heard():
+            print(f"npfuse: warning: {line}", file=sys.stderr, flush=True)
 
     @contextmanager
     def timed(self, what: str) -> Iterator[None]:

@@ -1,8 +1,8 @@
 """Keeps what decoders written in C and C++ print of a damaged file off the terminal.
 
 libtiff, OpenEXR and LibRaw write to the process's own output, past Python, and more than a line; what matters of it is
-in the error that they raise. What other threads print past Python in the meantime is lost as well, so this is for the
-commands, around reading alone, and not for callers of the library.
+in the error that they raise. What other threads print in the meantime is lost as well, unless it is under `heard`, so
+this is for the commands, around reading alone, and not for callers of the library.
 """
 
 import ctypes
@@ -46,6 +46,19 @@ def unheard() -> Iterator[None]:
             KEPT.callers -= 1
             if KEPT.callers == 0:
                 _turn_back()
+
+
+@contextmanager
+def heard() -> Iterator[None]:
+    """Let what is printed and flushed in a block reach the outputs, whatever other threads want unheard."""
+    with KEPT.lock:
+        if KEPT.callers:
+            _turn_back()
+        try:
+            yield
+        finally:
+            if KEPT.callers:
+                _turn_away()
 
 
 def _turn_away() -> None:

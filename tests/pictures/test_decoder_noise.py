@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from npfuse.pictures.decoder_noise import unheard
+from npfuse.pictures.decoder_noise import heard, unheard
 
 
 def test_what_is_printed_past_python_is_dropped_in_the_block_alone(capfd):
@@ -46,6 +46,18 @@ def test_threads_that_overlap_leave_the_outputs_as_they_were(capfd):
         thread.join()
     assert [os.fstat(output).st_ino for output in (1, 2)] == [status.st_ino for status in outputs]
     assert capfd.readouterr() == ("", "")
+
+
+def test_what_is_said_while_another_thread_reads_is_heard(capfd):
+    with heard():
+        os.write(2, b"one ")
+    with unheard():
+        os.write(2, b"lost")
+        with heard():
+            os.write(2, b"two ")
+        os.write(2, b"lost")
+    os.write(2, b"three")
+    assert capfd.readouterr() == ("", "one two three")
 
 
 BUFFERED = """
