@@ -428,4 +428,4 @@ def test_pictures_that_are_not_aligned_are_fused_as_others(dtype, method):
     packed = np.zeros(1 + a.nbytes, np.uint8)[1:].view(dtype).reshape(a.shape)
     packed[...] = a
     assert not packed.flags.aligned
-    assert (fuse(packed, b, method=method) == fuse(a, b, method=method)).all()
+    assert (npfuse.fuse(packed, b, method=method) == npfuse.fuse(a, b, method=method)).all()
