@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 DEFAULT_SIZE = "1344x896"
 DEFAULT_MODEL = "lightfuse"
+MOST_LETTERS = 4000  # of a message
 LEAST_WIDTH = 40  # columns of text
 PLOT_MACHINE = "i7-8565u"  # where --machine names none: the paper's
 
@@ -64,14 +65,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(str(error))
     except MemoryError:
         return _fail("memory is too small for this size, expected a smaller --size or another machine")
-    print(printed, flush=True)
+    print("\n".join(map(_printable, printed.split("\n"))), flush=True)
     return 0
 
 
 def _fail(message: str) -> int:
     """Print one line to stderr; return the exit status of wrong input."""
-    print("costmodel: " + " ".join(message.split()), file=sys.stderr)
+    line = _printable(" ".join(message.split()))
+    print(f"costmodel: {line if len(line) <= MOST_LETTERS else line[:MOST_LETTERS] + ' ...'}", file=sys.stderr)
     return 2
+
+
+def _printable(line: str) -> str:
+    """Return a line without a terminal's control characters, which a file's names may have."""
+    return line if line.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in line)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -12,6 +12,10 @@ from npfuse.graph_memory import FLOAT32_BYTES
 from npfuse.ops import Operator, Shape
 
 MOST_OBSTACLES = 20  # printed; the others are counted
+# What a file may ask for: more is no network that anybody runs, and counting it would take the machine's memory.
+MOST_NODES = 20_000
+MOST_ROWS = 2**24  # and columns, of a value
+MOST_CHANNELS = 2**31 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +98,7 @@ class Description:
     def input(self, name: str, shape: tuple[int, ...], number_bytes: int = FLOAT32_BYTES) -> Value:
         """Declare an input."""
         value = Value(name, shape)
+        self._check_length(name, value.picture)
         self.inputs.append((name, value.picture))
         self.shapes[name] = value.picture
         self.value_bytes[name] = number_bytes
@@ -114,17 +119,29 @@ class Description:
         Raises
         ------
         Obstacle : the shapes do not fit the operator
+        ValueError : too many nodes, or too long a value
         """
+        if len(self.nodes) >= MOST_NODES:
+            raise ValueError(f"{self.where}: number of nodes is more than {MOST_NODES:,}, expected at most that")
         try:
             shape = op.output_shape(*(self.shapes[each] for each in inputs))
         except ValueError as error:
             raise Obstacle(f"{name}: {error}") from None
+        self._check_length(name, shape)
         key = name if weight_key is None else weight_key
         self.nodes.append(Node(name=name, op=op, inputs=inputs, weight_key=key))
         self.shapes[name] = shape
         self.value_bytes[name] = number_bytes
         self.weight_bytes[key] = weight_bytes
         return shape
+
+    def _check_length(self, name: str, shape: Shape) -> None:
+        height, width, channels = shape
+        if max(height, width) > MOST_ROWS or channels > MOST_CHANNELS:
+            raise ValueError(
+                f"{self.where}: shape (H, W, C) of {name} is {shape}, expected at most {MOST_ROWS:,} rows and columns, "
+                f"and {MOST_CHANNELS:,} channels"
+            )
 
     def network(self, outputs: list[str], format_name: str) -> Network:
         """Return the network.
@@ -140,6 +157,8 @@ class Description:
             count = f"{len(found)} obstacles: " if len(found) > 1 else ""
             hint = "; a rule is a function under costmodel.rule" if "with a rule" in shown else ""
             raise ValueError(f"{self.where}: {count}{shown}{more}{hint}")
+        if not outputs:
+            raise ValueError(f"{self.where}: number of outputs is 0, expected at least 1")
         graph = Graph(name=self.name, inputs=tuple(self.inputs), nodes=tuple(self.nodes), outputs=tuple(outputs))
         return Network(
             graph=graph,

@@ -18,6 +18,7 @@ from npfuse.ops.operator import Pair
 
 Config = Mapping[str, Any]
 
+MOST = 2**31 - 1  # of a number in a layer's settings
 TAPS = {"bicubic": 4, "lanczos3": 6, "lanczos5": 10}
 
 
@@ -63,6 +64,8 @@ class Call:
         value = self.setting(setting)
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise self.obstacle(setting, repr(value), "a whole number of at least 1")
+        if value > MOST:
+            raise self.obstacle(setting, value, f"at most {MOST}")
         return value
 
     def pair(self, setting: str, least: int = 1) -> Pair:
@@ -71,6 +74,8 @@ class Call:
         numbers = (value, value) if isinstance(value, int) else value
         if not whole_numbers(numbers, 2) or min(numbers) < least:
             raise self.obstacle(setting, repr(value), f"two whole numbers of at least {least}")
+        if max(numbers) > MOST:
+            raise self.obstacle(setting, value, f"at most {MOST}")
         return numbers[0], numbers[1]
 
     def margins(self, setting: str) -> Pads:
@@ -82,6 +87,8 @@ class Call:
         pairs = [(each, each) if isinstance(each, int) else each for each in numbers]
         if not all(whole_numbers(each, 2) and min(each) >= 0 for each in pairs):
             raise self.obstacle(setting, repr(value), "margins of rows and columns of at least 0")
+        if max(map(max, pairs)) > MOST:
+            raise self.obstacle(setting, value, f"at most {MOST}")
         (top, bottom), (left, right) = pairs
         return top, bottom, left, right
 

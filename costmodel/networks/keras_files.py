@@ -43,7 +43,7 @@ def _from_archive(path: Path) -> tuple[Mapping[str, Any], str, int | None]:
         raise ValueError(f"{path}: file is no zip archive, expected {KERAS}") from None
     except KeyError:
         raise ValueError(f"{path}: config.json is missing, expected {KERAS}") from None
-    except (NotImplementedError, RuntimeError, EOFError, zlib.error) as error:
+    except (NotImplementedError, RuntimeError, EOFError, zlib.error, OSError) as error:  # OSError of bzip2
         raise ValueError(f"{path}: config.json is unreadable ({error}), expected {KERAS}") from None
     return _model(path, text, "config.json", KERAS), f".keras{version and ' of Keras ' + version}", None
 

@@ -83,7 +83,8 @@ def worked_out(kind: str, attributes: Mapping[str, Any], inputs: Sequence[Consta
     if kind not in ARITHMETIC or not arrays or any(a is None for a, i in zip(arrays, inputs, strict=True) if i):
         return None
     try:
-        result = np.asarray(ARITHMETIC[kind](attributes, arrays))
+        with np.errstate(all="ignore"):  # of numbers that are no sizes
+            result = np.asarray(ARITHMETIC[kind](attributes, arrays))
     except (ValueError, IndexError, TypeError, ZeroDivisionError, KeyError) as error:
         raise Obstacle(f"{kind} of constants does not work out ({error}), expected sizes that fit") from None
     if result.size > MOST_NUMBERS:

@@ -7,6 +7,7 @@ import zipfile
 import pytest
 
 from costmodel import CONVENTIONS, LayerCount, Work, count, rule
+from costmodel.__main__ import main
 from costmodel.networks.keras_model import read_keras_model
 from costmodel.networks.own_layers import LAYER_RULES
 from npfuse.graph import Graph
@@ -410,3 +411,60 @@ def test_keras_2_writes_calls_in_another_way(tmp_path):
         ("multiply", (12, 16, 3)),
     ]
     assert cost.work.multiplications == 12 * 16 * 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"filters": 10**30}, "filters of layer layer .* expected at most"),
+        ({"kernel_size": [10**30, 3]}, "kernel_size of layer layer .* expected at most"),
+        ({"dilation_rate": [10**30, 1]}, "dilation_rate of layer layer .* expected at most"),
+    ],
+)
+def test_numbers_that_no_network_has_are_refused(tmp_path, settings, message):
+    with pytest.raises(ValueError, match=message):
+        read(tmp_path, layer("Conv2D", **CONV | settings))
+
+
+def test_values_that_no_machine_holds_are_refused(tmp_path):
+    huge = layer("UpSampling2D", size=[10**8, 1], interpolation="nearest", data_format="channels_last")
+    with pytest.raises(ValueError, match=r"shape \(H, W, C\) of layer is .* expected at most 16,777,216 rows"):
+        read(tmp_path, huge)
+    with pytest.raises(ValueError, match=r"shape \(H, W, C\) of input is"):
+        read(tmp_path, shape=(None, 10**30, 8, 3))
+
+
+def test_models_that_multiply_in_each_other_are_stopped(tmp_path, monkeypatch):
+    monkeypatch.setattr("costmodel.networks.description.MOST_NODES", 3)
+    with pytest.raises(ValueError, match="number of nodes is more than 3, expected at most that"):
+        read(tmp_path, *(layer("ReLU", f"relu{i}") for i in range(4)))
+
+
+def test_a_model_without_outputs_is_refused(tmp_path):
+    model = {"class_name": "Functional", "config": {"layers": [], "input_layers": [], "output_layers": []}}
+    with pytest.raises(ValueError, match="number of outputs is 0, expected at least 1"):
+        read_keras_model(write(tmp_path / "net.keras", model), 8, 8)
+
+
+def test_a_name_moves_no_terminal_and_a_view_moves_no_bytes(tmp_path, capsys):
+    path = write(tmp_path / "net.keras", sequential(layer("Flatten", "a\x1b]0;b\x07"), shape=(None, 2, 2, 3)))
+    assert main(["report", "--network", str(path), "--layers"]) == 0
+    printed = capsys.readouterr().out
+    assert "a?]0;b?" in printed
+    assert "\x1b" not in printed
+    path = write(tmp_path / "other.keras", sequential(layer("Other\x1b[2J", "a\nb")))
+    assert main(["report", "--network", str(path)]) == 2
+    error = capsys.readouterr().err
+    assert "layer a b is a Other?[2J" in error
+    assert error.count("\n") == 1
+
+
+def test_damaged_bzip2_is_refused_by_name(tmp_path):
+    path = tmp_path / "net.keras"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("config.json", "{}" * 50)
+    damaged = bytearray(path.read_bytes())
+    damaged[60:80] = b"\xff" * 20
+    path.write_bytes(damaged)
+    with pytest.raises(ValueError, match=r"net\.keras: config\.json is unreadable"):
+        read_keras_model(path, 8, 8)
