@@ -3,7 +3,7 @@
 Such a network is tanh of a sum of two branches. The chain (DetailNet) is pointwise layers of the exposures themselves.
 The coarse part (GlobalNet) halves the exposures by depthwise convolutions, evaluates any small graph of the result, the
 coarse branch, and enlarges it again. Inputs besides the exposures may feed both, through a thumbnail branch.
-Numba is not imported here: the cost model asks too.
+Numba is not imported here, because the cost model uses this module too.
 """
 
 from collections.abc import Sequence

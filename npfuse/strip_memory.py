@@ -1,7 +1,7 @@
 """The memory that one thread holds while it fuses a part of a pair with a network of a pair.
 
-`npfuse.strips` cuts a pair into strips or tiles, each thread works on one at a time; the sizes are those of
-`npfuse.strips` and `npfuse.engine`. Left out: the interpreter, libraries and compiled code, and the weights.
+`npfuse.strips` cuts a pair into strips or tiles, and each thread works on one at a time. The sizes are those of
+`npfuse.strips` and `npfuse.engine`. The interpreter, libraries, compiled code and weights are not counted.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -1,9 +1,10 @@
-"""Cuts a pair of pictures into tiles and runs a network over them, tile by tile.
+"""Cuts a pair of pictures into strips or square tiles, and runs a network over them one by one.
 
-A tile is aligned with the network's coarsest grid and surrounded by the neighbourhood that its result depends on, so
-memory stays small and the result is that of the whole. Networks of LightFuse's form run over strips of the picture in
-one pass (`npfuse.engine.strip_pass`), others operator by operator over squares. Sizes that are no multiple of 8 are
-edge-replicated at the bottom and right (`Weights.padded_size`) and cropped afterwards.
+Networks of LightFuse's form run over strips, each in one pass (`npfuse.engine.strip_pass`). Other networks run over
+square tiles, operator by operator. A strip or tile is aligned with the network's coarsest grid, and is read with the
+neighbourhood that its result depends on. So memory stays small, and the result equals that of the whole picture.
+Sizes that are no multiple of 8 are edge-replicated at the bottom and right (`Weights.padded_size`) and cropped
+afterwards.
 Pictures are only read as `picture[rows, columns]` and results only written as `out[rows, columns] = values`.
 """
 
@@ -126,7 +127,7 @@ def fuse_pair(
     threads: int,
     surveys: tuple[Survey, Survey] | None = None,
 ) -> Iterator[Callable[[], Any]]:
-    """Yield the work of a pair, tile by tile: each job fills its part of `out`.
+    """Yield the work of a pair, one strip or tile at a time: each job fills its part of `out`.
 
     Parameters
     ----------
@@ -232,7 +233,7 @@ def network_inputs(under: Pixels, over: Pixels, weights: Weights) -> dict[str, P
 def strip_sides(height: int, width: int, threads: int) -> tuple[int, int]:
     """Return the rows and columns of a strip, multiples of TILE_GRID.
 
-    A small picture has one strip a thread: each strip takes Python a fraction of a millisecond, in which no other
+    A small picture has one strip per thread: each strip takes Python a fraction of a millisecond, in which no other
     thread can run Python.
 
     Examples

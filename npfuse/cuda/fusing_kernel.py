@@ -12,7 +12,7 @@ takes 19,648 multiply-adds a pixel instead of 18,112.
 
 Launch geometry. A block is COLUMNS x ROWS threads; a warp is a row of 32 pixels, so that its loads lie side by side. A
 thread's pixels lie below each other, so a block makes a tile of COLUMNS columns and ROWS * PIXELS rows, and the grid
-has a block a tile. What lies beyond the picture is computed from its nearest pixel and not written.
+has one block per tile. Pixels beyond the picture are computed from its nearest pixel and not written.
 
 Weights. All threads of a block want the same weights at the same time. UNITS units of the first layer, with their
 weights in OUTPUTS sums, lie in shared memory at a time, behind the biases of those sums and the last layer's weights.

@@ -1,6 +1,6 @@
 """One pointwise layer at row pairs of a block: the inner loop of all evaluations by `npfuse.engine.pixel_groups`.
 
-The pixels lie along the vector lanes, a row of PAIR_PIXELS a channel. Sums of up to PANEL outputs at all the pixels
+The pixels lie along the vector lanes, a row of PAIR_PIXELS per channel. Sums of up to PANEL outputs at all the pixels
 stay in registers while the inputs go by, each read once and multiplied by PANEL weights: the multipliers are busy, not
 the loads. So the weights of PANEL outputs lie together, in a panel of rows: the biases first, then the weights of each
 input. The order of a pixel's additions is fixed: bias, then the inputs from first to last.

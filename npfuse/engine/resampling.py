@@ -1,7 +1,7 @@
 """Reads a picture between its pixels, by Lanczos' window of three lobes: compiled.
 
-The definition is in tests/engine/test_resampling.py; positions are rounded to 1/512 of a pixel. Where a value is wanted
-from, and so the result, does not depend on how the work is cut up.
+The definition is in tests/engine/test_resampling.py; positions are rounded to 1/512 of a pixel.
+A position does not depend on how the work is divided, so neither does the result.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""Arrays to work in, kept from one strip to the next: memory that is asked for anew has to be cleared anew."""
+"""Arrays to work in, kept from one strip to the next, because the system clears all newly allocated memory."""
 
 from typing import Any
 
