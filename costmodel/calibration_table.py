@@ -5,7 +5,7 @@ from costmodel.tables import Column, Table, Value
 
 
 def rates_table(calibration: Calibration) -> Table:
-    """Return a row a kind of step and amount."""
+    """Return one row per kind of step and amount."""
     columns = (
         Column(key="kind", header="step", meaning="operator, chain of pointwise layers, or fusion of a pair"),
         Column(key="amount", header="amount", meaning="what takes the time: a call, a multiply-add, a value read"),

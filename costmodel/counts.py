@@ -1,4 +1,4 @@
-"""What a network costs: `count` walks a graph with the rules of `costmodel.rules`, a row a layer."""
+"""What a network costs: `count` walks a graph with the rules of `costmodel.rules`, one row per layer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

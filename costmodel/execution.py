@@ -122,7 +122,7 @@ def fused_steps(graph: Graph, cost: GraphCost) -> tuple[StepCost, ...]:
 
 
 def _pass(cost: GraphCost, nodes: list[Node], *, values: int, pictures: tuple[Shape, ...]) -> StepCost:
-    """Return a step over all pixels, which moves its weights, some values, and pictures of a byte a number."""
+    """Return a step over all pixels, which moves its weights, some values, and pictures of one byte per number."""
     layers = {layer.name: layer for layer in cost.layers}
     rows = [layers[node.name] for node in nodes]
     picture_bytes = sum(map(prod, pictures))

@@ -1,12 +1,12 @@
 """A network in integers as an ONNX model of quantised and dequantised values (QDQ), from bytes to bytes.
 
-Kernels are int8 with a scale a channel, biases int32, values int16 or uint8, all of `npfuse.integer`. Between the pairs
-of QuantizeLinear and DequantizeLinear stand ordinary operators: what runs the model may fuse them into integer ones, or
-compute in floats, as ONNX Runtime does with 16 bits. So the model is within a level of `npfuse.integer` on what it is
-checked with, and no golden one: its bytes depend on the runtime and the processor.
+Kernels are int8 with a scale per channel, biases int32, values int16 or uint8, all of `npfuse.integer`. Between the
+pairs of QuantizeLinear and DequantizeLinear stand ordinary operators: what runs the model may fuse them into integer
+ones, or compute in floats, as ONNX Runtime does with 16 bits. So the model is within a level of `npfuse.integer` on
+what it is checked with, and no golden one: its bytes depend on the runtime and the processor.
 
-Values with a scale a channel (`npfuse.integer.Format`) go on as whole numbers: a kernel that reads them has the scales
-of its inputs inside, and its own are those of its sums.
+Values with a scale per channel (`npfuse.integer.Format`) go on as whole numbers: a kernel that reads them has the
+scales of its inputs inside, and its own are those of its sums.
 """
 
 from dataclasses import dataclass
@@ -114,7 +114,7 @@ class _IntegerPlace(Place):
     input_step: float
 
     def kernel(self, kernel: NDArray[Any], channels: int) -> str:
-        """Store a kernel of 8 bits with a scale a channel."""
+        """Store a kernel of 8 bits with a scale per channel."""
         return self._real("kernel", kernel, np.int8, self._sum_scale / self.input_step, channels)
 
     def bias(self) -> tuple[str, ...]:

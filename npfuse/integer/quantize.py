@@ -7,8 +7,8 @@ Three arithmetics, by name:
 - "mixed": hidden values of full size that a convolution reads have 8 bits, unsigned; their ranges were measured on
   pictures. All others as in "int16".
 - "int16-shift": as "int16", with all scales such that each requantisation is a shift. What is added to something else
-  has a power of two for its scale. Every other value has a scale a channel: that of its sums, times a power of two; the
-  kernel that reads it makes up for the rest.
+  has a power of two for its scale. Every other value has a scale per channel: that of its sums, times a power of two;
+  the kernel that reads it makes up for the rest.
 
 No sum of a layer can leave 32 bits, in whatever order it is added up; a network where one could is refused.
 """
