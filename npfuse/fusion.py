@@ -212,10 +212,9 @@ def _fused(
     pair: bool = False,
 ) -> Pixels:
     """Check pictures and fuse them."""
-    if order not in get_args(Order):
-        raise ValueError(f"fuse: order is {order!r}, expected one of {', '.join(get_args(Order))}")
-    if engine not in get_args(FusionEngine):
-        raise ValueError(f"fuse: engine is {engine!r}, expected one of {', '.join(get_args(FusionEngine))}")
+    for name, choice, choices in (("order", order, get_args(Order)), ("engine", engine, get_args(FusionEngine))):
+        if choice not in choices:
+            raise ValueError(f"fuse: {name} is {choice!r}, expected one of {', '.join(choices)}")
     count = thread_count(threads)
     pictures = _checked(pictures_by_name, engine)
     chosen, loaded = method_and_weights(method, weights)
@@ -245,16 +244,20 @@ def _fused(
             ordered = [ordered[0], ordered[-1]]
         target: Any = result if look.tone.neutral else TonedOutput(result, look.tone)
         phases_of_each.append(phases_of(ordered, target))
-    # The first phases of all pictures of a batch, then the second ones.
+    _run_phases(phases_of_each, count, progress)
+    return out
+
+
+def _run_phases(phases_of_each: Sequence[Phases], threads: int, progress: Progress | None) -> None:
+    """Run the first phases of all pictures of a batch, then the second ones, and so on."""
     phases = [[job for jobs in together for job in jobs] for together in zip_longest(*phases_of_each, fillvalue=[])]
     total = sum(map(len, phases))
     done = 0
     for phase in phases:
-        for _ in run_all(phase, count):
+        for _ in run_all(phase, threads):
             done += 1
             if progress:
                 progress(done, total)
-    return out
 
 
 def _phases_of(

@@ -64,6 +64,7 @@ MERTENS = FormulaMethod(
     graph=mertens,
     around="conversion from and to bytes",
     most_exposures=None,
+    needs_numba=False,
     moments=mertens_moments,
     jobs=mertens_phases,
 )

@@ -122,6 +122,7 @@ class Method(ABC):
     around : work around the graph that the cost model does not count
     most_exposures : 2 for methods of a pair; None for methods of any number
     parts : whether pictures are fused part by part, so that they may stay in their files; two of them
+    needs_numba : whether its machine code calls Numba's library, which is loaded then
     moments : yields the memory held, part by part, for a Task
     """
 
@@ -133,6 +134,7 @@ class Method(ABC):
     around: str
     most_exposures: int | None
     parts: bool = False
+    needs_numba: bool = True
     moments: Callable[[Task], Iterator[Moment]]
 
     @abstractmethod

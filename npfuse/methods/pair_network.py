@@ -125,6 +125,7 @@ TONEFUSE = _pair_network(
     tonefuse,
     grid=on_grid,
     around="the thumbnail of both pictures (one addition a value), and rounding",
+    needs_numba=False,
 )
-LIGHTFUSE = _pair_network("lightfuse", "LightFuse", lightfuse, grid=on_grid, around=RANGES)
+LIGHTFUSE = _pair_network("lightfuse", "LightFuse", lightfuse, grid=on_grid, around=RANGES, needs_numba=False)
 T_CNN = _pair_network("t_cnn", "T_CNN", t_cnn, around=RANGES)

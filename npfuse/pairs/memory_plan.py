@@ -32,7 +32,6 @@ LIBRARY_BYTES = {"tiff": 50 << 20, "exr": 110 << 20, "heif": 20 << 20, "raw": 30
 LOOKING_BYTES = 110 << 20  # of the copies, of SMALL_PIXELS, in which faults and motions are looked for
 LOOKING_PIXEL_BYTES = 4  # more, of each pixel: strips of which the copies are made
 SPARE = 1.06  # memory that was freed and not given back
-WITHOUT_NUMBA = ("tonefuse", "lightfuse", "mertens")  # methods whose machine code calls no library
 UNITS = {"": 1, "k": 10, "m": 20, "g": 30, "t": 40}
 
 
@@ -81,7 +80,7 @@ class Demand:
         copies = LOOKING_BYTES * min(1, pixels / SMALL_PIXELS) + LOOKING_PIXEL_BYTES * pixels
         looking = held + copies if self.looked_at else 0
         fusing = held * (2 if self.copied else 1) + self._fusing
-        numba = NUMBA_BYTES if self.method is not None and self.method.name not in WITHOUT_NUMBA else 0
+        numba = NUMBA_BYTES if self.method is not None and self.method.needs_numba else 0
         base = BASE_BYTES + self.libraries + max(numba, self.compiling * COMPILING_BYTES)
         return int((base + max(reading, looking, fusing, writing)) * SPARE)
 

@@ -20,6 +20,7 @@ from reference.examples import (
 )
 from reference.recipes import RECIPES, Jitter, Recipe
 from reference.scenes import full_range
+from tests.reference.recipes import PLAIN_CROPS
 from tests.reference.scenes import random_scene
 
 
@@ -48,19 +49,6 @@ def test_input_and_label_are_turned_alike_and_differently_in_the_next_epoch():
     )
     for labels in (first, second):  # every patch once
         np.testing.assert_allclose(np.sort(labels.sum(axis=(1, 2, 3))) * 255, every, rtol=1e-5)
-
-
-PLAIN_CROPS = replace(
-    RECIPES["tonefuse"],
-    patch=8,
-    context=8,
-    surroundings=0,
-    mirrored_colours=0.0,
-    steps=3,
-    batch=4,
-    jitter=Jitter(),
-    noise=None,
-)
 
 
 def test_crops_are_the_same_places_of_exposures_and_label():

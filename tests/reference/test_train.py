@@ -18,25 +18,15 @@ from reference.export import export_arrays  # noqa: E402
 from reference.keras_models import lightfuse, t_cnn, tonefuse  # noqa: E402
 from reference.mef_training import NETWORKS  # noqa: E402
 from reference.mef_training import train as train_mef  # noqa: E402
-from reference.recipes import RECIPES, VALIDATION, Jitter, Recipe  # noqa: E402
+from reference.recipes import RECIPES, VALIDATION, Recipe  # noqa: E402
 from reference.scenes import full_range, read_scene, read_scenes  # noqa: E402
 from reference.step import make_step  # noqa: E402
 from reference.train import Job, averaged, fit, make_optimizer, split_scenes  # noqa: E402
+from tests.reference.recipes import PLAIN_CROPS  # noqa: E402
 from tests.reference.scenes import random_scene, write_scene  # noqa: E402
 
 # Sums of float32 in TensorFlow's threads may be ordered differently from run to run; Adam passes such differences on.
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
-PLAIN_CROPS = replace(
-    RECIPES["tonefuse"],
-    patch=8,
-    context=8,
-    surroundings=0,
-    mirrored_colours=0.0,
-    steps=3,
-    batch=4,
-    jitter=Jitter(),
-    noise=None,
-)
 
 
 @pytest.fixture
