@@ -1,8 +1,9 @@
 """Prepares a chain of pointwise convolutions for `npfuse.engine.pixel_groups`: weights, margins, and a place for each.
 
-All numbers that an evaluation reads or writes besides pixels lie in one array, the memory, and all lists of units in
-another; compiled functions are given places in them. (One array, because Numba does an atomic reference count for each
-array argument of a call.) Rows of coefficients are padded with zeros to a multiple of VECTOR_NUMBERS.
+Apart from the pixels, all numbers that an evaluation reads or writes lie in one array, the memory. All lists of units
+lie in another. Compiled functions are given places in them. (Numba counts references to each array argument of a call
+by an atomic instruction; one array keeps that cheap.) Rows of coefficients are padded with zeros to a multiple of
+VECTOR_NUMBERS.
 """
 
 from collections.abc import Sequence
@@ -20,29 +21,32 @@ from npfuse.engine.region_bounds import BOX_ROWS
 
 Layer = tuple[NDArray[Any], NDArray[Any] | None, bool]
 
-# Columns of a chain's table, which has a row for the input and for each layer: width, the same padded, whether ReLU
-# follows, and the places of the layer's own numbers.
+# Columns of a chain's table, which has one row for the input and one per layer: the width, the padded width, whether
+# ReLU follows, and the places of the layer's own numbers.
 WIDTH, PADDED, RECTIFY, PACKED, KERNEL, BIAS, MARGINS, COEFFICIENTS = range(8)
 
 
 class Places(NamedTuple):
-    """Sizes of a chain, and places of arrays in its memory and lists; the basis is features, then undecided units."""
+    """Sizes of a chain, and places of arrays in its memory and lists.
+
+    The basis holds the features first, then the undecided units.
+    """
 
     # Sizes.
     depth: int  # number of layers
-    colour_differences: bool  # whether the features are sums and differences of three channels each, or the channels
-    macs: int  # multiply-adds a pixel if nothing is decided
+    colour_differences: bool  # whether the features are sums and differences of every three channels, or the channels
+    macs: int  # multiply-adds per pixel if no unit is decided
     basis_stride: int  # numbers from row pair to row pair of the basis
-    values_stride: int  # the same of the values
+    values_stride: int  # numbers from row pair to row pair of the values
     # Places in the memory.
     limit: int  # (1,): a block's largest feature for which nothing overflows
     basis: int  # (ROW_PAIRS, basis, PAIR_PIXELS): the basis at the block's pixels
     values: int  # (ROW_PAIRS, widest, PAIR_PIXELS): pre-activations of one layer's undecided units
-    plain: int  # (widest, PAIR_PIXELS): a layer of a row pair, for blocks that are evaluated plainly
-    plain_next: int  # (widest, PAIR_PIXELS): the next layer of the row pair
+    plain: int  # (widest, PAIR_PIXELS): one layer at a row pair, for blocks that are evaluated plainly
+    plain_next: int  # (widest, PAIR_PIXELS): the next layer at the row pair
     box: int  # (BOX_ROWS, features): see region_bounds
     vectors: int  # (2 * widest, VECTOR_NUMBERS): sums or ranges, lane by lane
-    reduced: int  # (2 * widest,): the same over all lanes; ranges as `region_bounds.range_of` reads them
+    reduced: int  # (2 * widest,): sums or ranges over all lanes; `region_bounds.range_of` reads the ranges
     linear: int  # (features + 1, widest): coefficients of the relaxed pre-activations
     gaps: int  # (2, widest): see region_bounds
     no_gaps: int  # (2, widest): zeros, the gaps of the first layer
@@ -66,11 +70,16 @@ class Chain(NamedTuple):
 
 
 def chain_of(layers: Sequence[Layer]) -> Chain:
-    """Prepare a chain.
+    """Prepare a chain for evaluation.
 
     Parameters
     ----------
-    layers : (kernel (Ci, Co), bias (Co,) or None, whether ReLU follows), all of one dtype, channels in order
+    layers : sequence of (kernel (Ci, Co), bias (Co,) or None, whether ReLU follows); all arrays are of one dtype, and
+        each layer's Ci is the Co of the layer before
+
+    Returns
+    -------
+    Chain
     """
     kernels = [kernel for kernel, *_ in layers]
     biases = [bias_or_zeros(bias, kernel.shape[1], kernel.dtype) for kernel, bias, _ in layers]
@@ -122,7 +131,7 @@ def chain_of(layers: Sequence[Layer]) -> Chain:
 
 
 class _Arena:
-    """Arrays laid out one after another, each from a multiple of a cache line on."""
+    """Arrays laid out one after another; each begins on a cache line."""
 
     LINE = 16
 
@@ -131,7 +140,7 @@ class _Arena:
         self.parts: list[tuple[int, NDArray[Any]]] = []
 
     def put(self, array: NDArray[Any] | None = None, size: int = 0) -> int:
-        """Lay out an array, or zeros, or an array with zeros behind it; return its place."""
+        """Lay out an array, with zeros behind it up to `size` numbers; return its place."""
         place = self.size
         values = np.zeros(0) if array is None else array.reshape(-1)
         self.parts.append((place, values))
@@ -139,7 +148,7 @@ class _Arena:
         return place
 
     def array(self, dtype: Any) -> NDArray[Any]:
-        """Return the one array."""
+        """Return one array with all parts in it."""
         result = np.zeros(self.size, dtype)
         for place, values in self.parts:
             result[place : place + len(values)] = values
@@ -168,20 +177,21 @@ def _kernel_of_features(kernel: NDArray[Any]) -> NDArray[Any]:
 
 
 def _margins(kernels: list[NDArray[Any]], biases: list[NDArray[Any]]) -> tuple[list[NDArray[Any]], float]:
-    """Return the largest rounding error of each unit's pre-activation, or of a bound of it, in a block.
+    """Return the largest rounding error of each unit's pre-activation in a block, and of its bounds.
 
     A sum of n products is off by at most n eps times the sum of their absolute values (Higham 2002, section 3.1). The
-    sum is bounded by running the chain on absolute values; n counts all additions on a path, those of the updates too:
-    a block's sums are those of the group's first, with each unit added and taken out at most once a block.
+    sum of absolute values is bounded by running the chain on absolute values. The number n counts all additions on a
+    path, those of the updates too: a block's sums begin with those of the group's first block, and each unit is added
+    and taken out at most once per block.
 
     Parameters
     ----------
-    kernels : of the features
-    biases : of the layers
+    kernels : list of ndarray (Ci, Co), the first one of the features
+    biases : list of ndarray (Co,)
 
     Returns
     -------
-    list of ndarray (2, Co) : the margin is the first row times the block's largest feature, plus the second
+    list of ndarray (2, Co) : the margin is the first row times the block's largest feature, plus the second row
     float : the largest feature for which nothing overflows; negative if the weights overflow by themselves
     """
     dtype = kernels[0].dtype

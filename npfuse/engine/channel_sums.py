@@ -1,10 +1,10 @@
 """Sums over a window, channel by channel: the inner loop of depthwise convolutions, transposed ones too.
 
-Channels lie along the vector lanes, and the sums of a few pixels of a row stay in registers while the taps pass by.
-If the channels do not fill the last vector, it reaches into the next pixel; pixels are written in their order in
+Channels lie along the vector lanes, and the sums of a few pixels of a row stay in registers while a loop goes over the
+taps. If the channels do not fill the last vector, it reaches into the next pixel. Pixels are written in their order in
 memory, so the next pixel's own sums overwrite that. Two kinds of pixels are summed number by number: those whose window
-reaches beyond the picture, without the taps outside, and the last ones of all, whose vectors would reach beyond the
-array. The order of additions is the same for every pixel.
+reaches beyond the picture (the taps outside are left out), and the very last pixels, whose vectors would reach beyond
+the array. The order of additions is the same for every pixel.
 """
 
 from typing import Any
@@ -33,13 +33,13 @@ def sum_channels(
 
     Parameters
     ----------
-    x : ndarray (N, H, W, C)
-    kernel : ndarray (kH, kW, C)
-    bias : ndarray (C,)
-    rows : ndarray (OH, kH), the input row under each tap for each output row; beyond the picture where there is none
+    x : ndarray (N, H, W, C), float32 or float64
+    kernel : ndarray (kH, kW, C), dtype of x
+    bias : ndarray (C,), dtype of x
+    rows : ndarray (OH, kH), the input row under each tap for each output row; a row outside of the picture adds nothing
     columns : ndarray (phases, kW), the input column under each tap for the first output columns, or NOWHERE
-    step : input columns per `phases` output columns
-    out : ndarray (N, OH, OW, C), is written
+    step : number of input columns per `phases` output columns
+    out : ndarray (N, OH, OW, C), dtype of x, is written
     """
     slack = np.zeros(VECTOR_NUMBERS, x.dtype)
     weights = np.concatenate([kernel.reshape(-1), slack])
@@ -82,11 +82,11 @@ def _sum_channels(values, shape, kernel, bias, rows, columns, step, results, out
 
 @compiled
 def _row(x, kernel, bias, places, weights, positions, sizes, out, at, pixels):
-    """Sum the windows of a row; tap t reads places[t] for the first pixel, which is in column positions[t]."""
+    """Sum the windows of a row; for the first pixel, tap t reads places[t], which lies in column positions[t]."""
     in_width, channels, step = sizes
     taps = len(places)
     first, last, farthest = 0, pixels, 0  # the pixels that are summed by vectors
-    beyond = -(-channels // VECTOR_NUMBERS) * VECTOR_NUMBERS  # numbers under a pixel's vectors
+    beyond = -(-channels // VECTOR_NUMBERS) * VECTOR_NUMBERS  # numbers that a pixel's vectors cover
     for t in range(taps):
         first = max(first, -(positions[t] // step))
         last = min(last, (in_width - 1 - positions[t]) // step + 1)
@@ -97,7 +97,7 @@ def _row(x, kernel, bias, places, weights, positions, sizes, out, at, pixels):
     for w in range(first, tiled, PIXELS):
         for c in range(
             beyond - VECTOR_NUMBERS, -1, -VECTOR_NUMBERS
-        ):  # the last first: it may reach into the next pixel
+        ):  # the last vector comes first: it may reach into the next pixel
             tile = load_tile(PIXELS, 1, bias, c, 0)
             here = w * step * channels + c
             for t in range(taps):

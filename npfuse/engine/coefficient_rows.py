@@ -1,7 +1,7 @@
 """Rows of coefficients: sums of their products, lists of units by state, and panels for the evaluation.
 
-A layer's pre-activations are linear in a basis (the constant 1, the pixel's features, undecided units of the layers
-before); their coefficients are a matrix with a row for each member of the basis and a column for each unit.
+A layer's pre-activations are linear in a basis: the constant 1, the pixel's features, and the undecided units of the
+layers before. Their coefficients are a matrix with a row for each member of the basis and a column for each unit.
 """
 
 from __future__ import annotations
@@ -65,14 +65,14 @@ def add_products(
 
 @vector_function
 def copy(v: Vectors, memory: Value, numbers: Value, count: Value, out: Value) -> None:
-    """Copy numbers, a multiple of the vector's width, to another place."""
+    """Copy `count` numbers, a multiple of the vector's width, to another place."""
     with v.loop(count // v.width) as chunk:
         v.store(v.load(memory + (numbers + chunk * v.width)), memory + (out + chunk * v.width))
 
 
 @vector_function
 def clear(v: Vectors, memory: Value, count: Value, out: Value) -> None:
-    """Write zeros, a multiple of the vector's width."""
+    """Write `count` zeros, a multiple of the vector's width."""
     with v.loop(count // v.width) as chunk:
         v.store(v.number(0), memory + (out + chunk * v.width))
 
@@ -81,7 +81,7 @@ def clear(v: Vectors, memory: Value, count: Value, out: Value) -> None:
 def copy_rows(
     v: Vectors, memory: Value, rows: Value, lists: Value, units: Value, count: Value, columns: Value, out: Value
 ) -> None:
-    """Copy the listed ones of rows (units, columns), one after another, to another place."""
+    """Copy the listed rows of an array (units, columns), one after another, to another place."""
     rows, units, out = memory + rows, lists + units, memory + out
     with v.loop(count) as k, v.loop(columns // v.width) as chunk:
         o = chunk * v.width
@@ -100,15 +100,15 @@ def units_where(
     lists: Value,
     found: Value,
 ) -> Value:
-    """List the units with a equal to `wanted` and b unequal to `unwanted`; return their number.
+    """List the units whose state in a is `wanted` and whose state in b is not `unwanted`; return their number.
 
     Parameters
     ----------
     memory : array
     a, b : places (units,) of states
     wanted, unwanted : states
-    units : their number, a multiple of the vector's width
-    lists, found : array of int64, and the place in it that is written, of units + 1
+    units : number of units, a multiple of the vector's width
+    lists, found : array of int64, and the place in it that is written, (units + 1,)
     """
     a, b, found = memory + a, memory + b, lists + found
     count = v.variable(v.index(0))
@@ -116,7 +116,7 @@ def units_where(
         o = chunk * v.width
         hit = v.load(a + o).equals(v.broadcast(wanted)) & v.differs(v.load(b + o), v.broadcast(unwanted))
         with v.when(v.any(hit)):
-            for lane in range(v.width):  # without a branch, which would be mispredicted: misses are overwritten
+            for lane in range(v.width):  # no branch, which would be mispredicted: units that do not fit are overwritten
                 v.store_scalar(o + lane, found + count.now)
                 count.set(count.now + v.as_integer(v.lane(hit, lane)))
     return count.now
@@ -129,7 +129,7 @@ def gather_panels(memory, coefficients, columns, rows, lists, units, count, pane
     Parameters
     ----------
     memory : array
-    coefficients : place (rows, columns); the first row, of the constant 1, are the biases
+    coefficients : place (rows, columns); the first row, that of the constant 1, holds the biases
     lists, units, count : array of int64, the list's place in it, and its length
     panels : place, is written
     """

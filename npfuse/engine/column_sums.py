@@ -1,7 +1,7 @@
 """Sums and extremes of the columns of a band of rows of whole numbers, in one pass over it.
 
-A panel of COLUMNS columns at a time is walked down, its sums and extremes in registers. float32 is exact here: the sum
-of up to ROWS numbers of 16 bits is below 2 ** 24.
+The band is read panel by panel, COLUMNS columns each, from top to bottom; a panel's sums and extremes stay in
+registers. float32 is exact here: the sum of up to ROWS numbers of 16 bits is below 2 ** 24.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ def column_sums(part: NDArray[Any]) -> tuple[NDArray[np.float32], float, float]:
 
     Returns
     -------
-    ndarray (columns,), float32, exact; the least and the most of all values
+    ndarray (columns,), float32 : exact sums
+    float, float : the least and the greatest value of all
 
     Examples
     --------
@@ -47,7 +48,7 @@ def column_sums(part: NDArray[Any]) -> tuple[NDArray[np.float32], float, float]:
 
 @compiled
 def _walk(x, rows, columns, sums, least, most):
-    """Walk all panels; the last one begins early enough to be whole."""
+    """Sum all panels; the last one begins early enough to be whole."""
     _walk_panels(sums, least, most, x, rows, columns, columns // COLUMNS, 0)
     _walk_panels(sums, least, most, x, rows, columns, 1, columns - COLUMNS)
 
@@ -56,7 +57,7 @@ def _walk(x, rows, columns, sums, least, most):
 def _walk_panels(
     v: Vectors, sums: Value, least: Value, most: Value, x: Value, rows: Value, columns: Value, panels: Value, at: Value
 ) -> None:
-    """Walk panels down, from column `at` on."""
+    """Sum panels from top to bottom, beginning with column `at`."""
     with v.loop(panels) as panel:
         first = at + panel * COLUMNS
         lanes = range(0, COLUMNS, v.width)

@@ -7,13 +7,13 @@ never reordered: a result does not depend on how the work is cut up. `error_mode
 checks that keep loops from being vectorised.
 
 Rules for compiled code:
-- Integer literals make float64: float32 times 3 is float64, and is rounded again when it is stored, another result than
+- Integer literals make float64: float32 times 3 is float64. It is rounded again when it is stored, so the result is not
   the definition's. Hand numbers in as `x.dtype.type(3)`, or convert them in the function: `one = x.dtype.type(1)`.
 - Parameters are not annotated: Numba finds the types at each call. Functions that Python calls have NumPy types.
 - Functions that Python calls return nothing; they write to arrays that they are given.
-- Memory that is asked for inside (`np.empty`), and `reshape`, need Numba's library, and a process that has to import it
+- Memory that a function asks for (`np.empty`), and `reshape`, need Numba's library, and a process that has to import it
   starts half a second later. What the default method calls is given arrays to work in.
-- Array arguments cost an atomic reference count a call; numbers and named tuples of numbers cost nothing.
+- Each array argument costs an atomic reference count per call; numbers and named tuples of numbers cost nothing.
 """
 
 import threading
@@ -58,7 +58,7 @@ class InnerFunction:
         update_wrapper(self, function)
 
     def __call__(self, *arguments: Any) -> Any:
-        """Raise TypeError."""
+        """Raise TypeError: Python cannot call it."""
         raise TypeError(f"{self.function.__name__}: called from Python, expected a call in a compiled function")
 
     def for_numba(self) -> Any:
@@ -100,7 +100,7 @@ class CompiledFunction(InnerFunction):
         return self._loaded[kinds]
 
     def _compile(self, name: str, kinds: tuple[str, ...], arguments: tuple[Any, ...]) -> machine_code.Call:
-        """Compile and keep machine code; where that is impossible with this version of Numba, leave all to Numba."""
+        """Compile and keep machine code; if this version of Numba does not allow that, let Numba call the function."""
         from npfuse.engine.compiling import OtherNumbaError, called_by_numba, compile_function
 
         for note in _TOLD_OF_COMPILING:
@@ -133,13 +133,13 @@ def inner(function: F) -> F:
 
 
 def pasted(function: F) -> F:
-    """Inline a function into its only caller; saves compiling it separately."""
+    """Inline a function into its only caller, which saves compiling it by itself."""
     return cast(F, InnerFunction(function, inline="always"))
 
 
 @contextmanager
 def telling_of_compiling(note: Callable[[], None]) -> Iterator[None]:
-    """Call `note` when something has to be compiled, once; kept machine code is not compiled."""
+    """Call `note` once, before the first function is compiled; never, if all machine code was kept."""
     told = False
 
     def once() -> None:
@@ -156,16 +156,16 @@ def telling_of_compiling(note: Callable[[], None]) -> Iterator[None]:
 
 
 def contiguous(name: str, *arrays: NDArray[Any]) -> tuple[NDArray[Any], ...]:
-    """Return the arrays in C order, all of one dtype: one compilation then serves every caller.
+    """Return arrays in C order, so that one compilation serves every caller.
 
     Parameters
     ----------
-    name : of the operator, for the message
-    arrays : of one dtype, float32 or float64
+    name : name of the operator, for the message
+    arrays : ndarrays, all float32 or all float64
 
     Returns
     -------
-    the same arrays, copied only if their memory is not in C order or not aligned
+    tuple of ndarray : the same arrays, copied only if their memory is not in C order or not aligned
 
     Raises
     ------

@@ -1,8 +1,8 @@
 """Compiles functions with Numba to machine code that can be kept; imported only when something is compiled.
 
-Numba makes a library of every function that is called: it optimises it and makes machine code of it, and does both
-again for each caller that it is linked into. Here, functions are only linked into their callers, and the one that
-Python calls is optimised and made into machine code, once. Nothing else of it is seen from outside.
+Numba makes a library of every function that is called. It optimises the library and makes machine code of it, and does
+both again for each caller that it is linked into. Here, functions are only linked into their callers. The one that
+Python calls is optimised and made into machine code, once, and is the only one that is visible from outside.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # LLVM's names of the C types of arguments; Numba may pass a truth value as a bit or as a byte.
 LLVM_TYPES = {"c_long": {"i64"}, "c_longlong": {"i64"}, "c_float": {"float"}, "c_double": {"double"},
               "c_bool": {"i1", "i8"}}  # fmt: skip
-# Arrays that come from outside have no owner to be told that they are no longer used.
+# Arrays that come from outside have no owner, so the function that Numba calls to release an owner is never called.
 NO_OWNER = "NRT_MemInfo_call_dtor"
 NEVER_CALLED = f"""
 target triple = "{{module.triple}}"
@@ -40,7 +40,7 @@ define void @{NO_OWNER}({{pointer}} %owner) {{{{
 
 
 class OtherNumbaError(RuntimeError):
-    """A version of Numba whose inside is another than this module expects."""
+    """A version of Numba that works in another way than this module expects."""
 
 
 class _LinkedOnly(codegen.JITCodeLibrary):
@@ -55,11 +55,11 @@ class _LinkedOnly(codegen.JITCodeLibrary):
 
 @contextmanager
 def _linking_only() -> Iterator[None]:
-    """Make no machine code of what Numba compiles meanwhile."""
+    """Keep Numba from making machine code of what it compiles meanwhile."""
     generator = cpu_target.target_context.codegen()
     with global_compiler_lock:  # other threads' functions need machine code
         generator._library_class = _LinkedOnly
-        generator.set_env = lambda name, env: None  # a place in the machine code, for objects of Python
+        generator.set_env = lambda name, env: None  # it writes a pointer into machine code
         try:
             yield
         finally:
@@ -72,7 +72,7 @@ def load_library() -> None:
 
 
 def dispatcher_of(function: Callable[..., Any], options: dict[str, Any]) -> Any:
-    """Return a function for Numba to compile, whose names mean what Numba calls."""
+    """Return a function for Numba to compile, in which names of compiled functions mean what Numba calls."""
     assert isinstance(function, FunctionType)
     names = {*function.__code__.co_names, "__name__"}
     meant = {name: _for_numba(value) for name, value in function.__globals__.items() if name in names}
@@ -91,8 +91,12 @@ def compile_function(function: "CompiledFunction", arguments: Sequence[Any], kin
     Parameters
     ----------
     function : CompiledFunction
-    arguments : which it is called with
-    kinds : of these, as `npfuse.engine.machine_code.read` lists them
+    arguments : sequence, the arguments of a call
+    kinds : kinds of the arguments, as `npfuse.engine.machine_code.read` lists them
+
+    Returns
+    -------
+    Code
 
     Raises
     ------
@@ -114,7 +118,7 @@ def compile_function(function: "CompiledFunction", arguments: Sequence[Any], kin
 
 
 def called_by_numba(function: "CompiledFunction") -> Call:
-    """Return what calls a function by Numba, which compiles it again in every process."""
+    """Return a call of a function by Numba, which compiles it again in every process."""
     dispatcher = dispatcher_of(
         function.function, function.options | {"no_cpython_wrapper": False, "no_cfunc_wrapper": False}
     )
@@ -122,7 +126,7 @@ def called_by_numba(function: "CompiledFunction") -> Call:
 
 
 def _type_of(argument: Any) -> Any:
-    """Return Numba's type of an argument; arrays may be written, whether they are marked so or not."""
+    """Return Numba's type of an argument; read-only arrays get the type of writeable ones."""
     if isinstance(argument, np.ndarray):
         number: Any = numba.from_dtype(argument.dtype)
         return types.Array(number, argument.ndim, "C" if argument.flags.c_contiguous else "A")
@@ -137,7 +141,7 @@ def _type_of(argument: Any) -> Any:
 
 
 def _object_of(library: Any, symbol: str, kinds: Sequence[str]) -> Code:
-    """Optimise a library of which only one function is called from outside, and make machine code of it."""
+    """Optimise a library, of which only one function is called from outside, and make machine code of it."""
     generator = library.codegen
     made = generator.create_library(f"{library.name}, alone")
     module = made._final_module = library._final_module.clone()
@@ -157,7 +161,7 @@ def _object_of(library: Any, symbol: str, kinds: Sequence[str]) -> Code:
 
 
 def _check_convention(function: Any, kinds: Sequence[str]) -> None:
-    """Raise OtherNumbaError where Numba takes arguments apart in another way than `npfuse.engine.machine_code`."""
+    """Raise OtherNumbaError if Numba takes arguments apart in another way than `npfuse.engine.machine_code`."""
     actual = [str(argument.type) for argument in function.arguments][2:]
     expected = [LLVM_TYPES.get(kind.__name__) for kind in c_types(kinds)]  # None: a pointer, whose type has many names
     fits = len(actual) == len(expected) and all(

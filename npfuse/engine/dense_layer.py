@@ -1,9 +1,10 @@
 """One pointwise layer at row pairs of a block: the inner loop of all evaluations by `npfuse.engine.pixel_groups`.
 
-The pixels lie along the vector lanes, a row of PAIR_PIXELS per channel. Sums of up to PANEL outputs at all the pixels
-stay in registers while the inputs go by, each read once and multiplied by PANEL weights: the multipliers are busy, not
-the loads. So the weights of PANEL outputs lie together, in a panel of rows: the biases first, then the weights of each
-input. The order of a pixel's additions is fixed: bias, then the inputs from first to last.
+The pixels lie along the vector lanes, a row of PAIR_PIXELS per channel. Sums of up to PANEL outputs at all these pixels
+stay in registers while a loop goes over the inputs. Each input is read once and multiplied by PANEL weights, so that
+multiplications take the time, not loads. The weights of PANEL outputs therefore lie together, in a panel of rows: the
+biases first, then the weights of each input. The order of a pixel's additions is fixed: bias, then the inputs from
+first to last.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from npfuse.engine.vectors import vector_function
 if TYPE_CHECKING:
     from npfuse.engine.emission import Value, Vectors
 
-PANEL = 12 if WIDTH_BYTES == 64 else 6  # outputs; of two vectors of pixels: 24 of 32, or 12 of 16 registers hold sums
+PANEL = 12 if WIDTH_BYTES == 64 else 6  # outputs of two vectors of pixels: 24 of 32, or 12 of 16 registers hold sums
 
 
 def packed(kernel: NDArray[Any], bias: NDArray[Any]) -> NDArray[Any]:
@@ -65,12 +66,12 @@ def dense_layer(
     Parameters
     ----------
     x : array of rows of PAIR_PIXELS, those of row pair t from x_at + t * x_stride on
-    inputs : rows of x in a row pair
+    inputs : number of rows of x in a row pair
     weights : array with the `packed` weights from weights_at on
-    outputs : their number
-    rectify : whether ReLU follows; a NaN stays one
+    outputs : number of outputs
+    rectify : whether ReLU follows; a NaN stays a NaN
     out : array of rows of PAIR_PIXELS, is written: those of row pair t from out_at + t * out_stride on
-    row_pairs : their number
+    row_pairs : number of row pairs
     """
     x, weights, out = x + x_at, weights + weights_at, out + out_at
     panels = (outputs + (PANEL - 1)) // PANEL
@@ -87,7 +88,7 @@ def dense_layer(
 
 
 def _panel(v: Vectors, x: Value, inputs: Value, weights: Value, size: int, rectify: Value, out: Value) -> None:
-    """Compute `size` outputs."""
+    """Compute the `size` outputs of a panel."""
     for part in range(0, PAIR_PIXELS, 2 * v.width):
         lanes = (part, part + v.width)
         sums = [[v.variable(v.broadcast(v.load_scalar(weights + o))) for _ in lanes] for o in range(size)]

@@ -1,7 +1,7 @@
 """LLVM's instructions for vector functions: values, variables and vectors of the program that is emitted.
 
-What they are for, and an example, is in `npfuse.engine.vectors`. Numba is imported here, so this module is imported
-when a function is compiled, and not before.
+`npfuse.engine.vectors` says what they are for, and has an example. Numba is imported here, so this module is imported
+only when a function is compiled.
 """
 
 import inspect
@@ -75,7 +75,7 @@ class Value:
         return self._compare("==", other)
 
     def __and__(self, other: "Value") -> "Value":
-        """Emit: both truth values."""
+        """Emit a logical and of two truth values."""
         return Value(self.builder, self.builder.and_(self.value, other.value))
 
     def _compare(self, sign: str, other: Any) -> "Value":
@@ -101,18 +101,18 @@ class Variable:
     """A value that changes in a loop; it stays in a register."""
 
     def __init__(self, builder: Any, first: Value) -> None:
-        """Begin with a value."""
+        """Allocate the variable and store its first value."""
         self.builder = builder
         self.place = cgutils.alloca_once(builder, first.value.type)
         self.set(first)
 
     def set(self, value: Value) -> None:
-        """Change it."""
+        """Store a new value."""
         self.builder.store(value.value, self.place)
 
     @property
     def now(self) -> Value:
-        """The present value."""
+        """Load the present value."""
         return Value(self.builder, self.builder.load(self.place))
 
 
@@ -121,9 +121,9 @@ class Vectors:
 
     Parameters
     ----------
-    builder : of llvmlite
+    builder : llvmlite's IRBuilder
     scalar : LLVM's type of the floats
-    itemsize : bytes of one
+    itemsize : bytes of one float
     width : numbers in a vector; None for as many as a register holds
     """
 
@@ -134,7 +134,7 @@ class Vectors:
         self.vector = ir.VectorType(scalar, self.width)
 
     def index(self, number: int) -> Value:
-        """Return a whole number."""
+        """Return a constant whole number."""
         return Value(self.builder, ir.Constant(INDEX, number))
 
     def number(self, number: float) -> Value:
@@ -158,13 +158,13 @@ class Vectors:
         return Value(self.builder, self.builder.load(place, align=_itemsize(element)))
 
     def to_floats(self, vector: Value) -> Value:
-        """Convert a vector of unsigned whole numbers, or of these floats already, to floats."""
+        """Convert a vector of unsigned whole numbers to floats; floats stay as they are."""
         if isinstance(vector.value.type.element, ir.IntType):
             return Value(self.builder, self.builder.uitofp(vector.value, self.vector))
         return vector
 
     def convert_to(self, vector: Value, pointer: Value) -> Value:
-        """Convert floats to the numbers that a pointer points to; whole ones are rounded to the nearest."""
+        """Convert floats to the type that a pointer points to; for whole numbers, round to the nearest."""
         element = pointer.value.type.pointee
         if not isinstance(element, ir.IntType):
             return vector
@@ -191,11 +191,11 @@ class Vectors:
         return Value(self.builder, self.builder.shuffle_vector(a.value, other, mask))
 
     def differs(self, a: Value, b: Value) -> Value:
-        """Emit: unequal, or one is NaN."""
+        """Emit a comparison: true where two vectors differ or one is NaN."""
         return Value(self.builder, self.builder.fcmp_unordered("!=", a.value, b.value))
 
     def any(self, condition: Value) -> Value:
-        """Return whether a condition holds in a lane."""
+        """Return whether a condition holds in at least one lane."""
         mask = ir.IntType(condition.value.type.count)
         bits = self.builder.bitcast(condition.value, mask)
         return Value(self.builder, self.builder.icmp_unsigned("!=", bits, ir.Constant(mask, 0)))
@@ -209,15 +209,15 @@ class Vectors:
         return Value(self.builder, self.builder.zext(condition.value, INDEX))
 
     def select(self, condition: Value, yes: Value, no: Value) -> Value:
-        """Choose lane by lane."""
+        """Return `yes` in the lanes where a condition holds, `no` in the others."""
         return Value(self.builder, self.builder.select(condition.value, yes.value, no.value))
 
     def minimum(self, a: Value, b: Value) -> Value:
-        """Return the lesser of each lane."""
+        """Return the lesser value, lane by lane."""
         return self.select(a < b, a, b)
 
     def maximum(self, a: Value, b: Value) -> Value:
-        """Return the greater of each lane."""
+        """Return the greater value, lane by lane."""
         return self.select(b < a, a, b)
 
     def absolute(self, a: Value) -> Value:
@@ -240,7 +240,7 @@ class Vectors:
         return Value(self.builder, self.builder.call(function, [a.value, sign.value]))
 
     def call(self, name: str, a: Value) -> Value:
-        """Apply an LLVM function of one vector."""
+        """Apply an LLVM function of one vector, named without its type."""
         vector = a.value.type
         full = f"llvm.{name}.v{vector.count}f{8 * self.itemsize}"
         function = cgutils.get_or_insert_function(self.builder.module, ir.FunctionType(vector, [vector]), full)
@@ -257,7 +257,7 @@ class Vectors:
         return Value(self.builder, result)
 
     def reduce(self, a: Value, combine: Callable[[Value, Value], Value]) -> Value:
-        """Combine the lanes to one value, halving: the order is fixed."""
+        """Combine the lanes to one value: halves, then halves of these, and so on, always in this order."""
         width = self.width
         while width > 1:
             width //= 2
@@ -265,9 +265,10 @@ class Vectors:
         return self.lane(a, 0)
 
     def reduce_rows(self, rows: list[Value], combine: Callable[[Value, Value], Value]) -> Value:
-        """Combine the lanes of each of as many vectors as a vector has lanes; lane i of the result is that of rows[i].
+        """Combine the lanes of each row; lane i of the result is the combination of rows[i].
 
-        Halving pairs: of two vectors, the halves of one go to the lower lanes and those of the other to the upper ones.
+        There must be as many rows as a vector has lanes. Rows are combined in pairs: the halves of one go to the lower
+        lanes, and the halves of the other to the upper lanes. Each round halves the number of rows.
         """
         half = self.width // 2
         while half:
@@ -286,13 +287,13 @@ class Vectors:
 
     @contextmanager
     def loop(self, count: Value) -> Iterator[Value]:
-        """Repeat the instructions emitted inside, for 0, 1, …, count - 1."""
+        """Emit a loop over 0, 1, …, count - 1 around the instructions inside."""
         with cgutils.for_range(self.builder, count.value) as loop:
             yield Value(self.builder, loop.index)
 
     @contextmanager
     def when(self, condition: Value) -> Iterator[None]:
-        """Emit the instructions inside under a condition."""
+        """Emit a branch: the instructions inside are run if a condition holds."""
         with self.builder.if_then(condition.value):
             yield
 
@@ -320,7 +321,7 @@ def intrinsic_of(function: "VectorFunction") -> Any:
         return returns(*taken), generate
 
     typed.__name__, typed.__doc__ = body.__name__, body.__doc__
-    # Numba asks for the names of the arguments behind the first, which is its own.
+    # The first argument is Numba's own; Numba asks for the names of the others.
     own, *others = inspect.signature(body).parameters.values()
     typed.__signature__ = inspect.Signature([own.replace(name="typingctx"), *others])  # type: ignore[attr-defined]
     return intrinsic(typed)
@@ -329,7 +330,7 @@ def intrinsic_of(function: "VectorFunction") -> Any:
 def _function_of(
     body: Callable[..., Any], context: Any, module: Any, signature: Any, parameters: list[Any], returns: Any
 ) -> Any:
-    """Return the emitted function, one a module and types of arguments; never inlined, to be compiled once."""
+    """Return the emitted function: one per module and types of arguments, never inlined, so it is compiled once."""
     kinds = "_".join(str(kind.dtype if isinstance(kind, types.Array) else kind) for kind in signature.args)
     name = f"npfuse_{body.__name__}_{kinds}"
     if name in module.globals:

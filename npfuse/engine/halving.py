@@ -1,8 +1,8 @@
 """Depthwise 3x3 convolutions with stride 2, one after another, of the pixels of two exposures: GlobalNet's way down.
 
 Each channel is a plane, so that its columns lie along the vector lanes. The first stage reads the pictures themselves,
-row by row, and keeps three rows at a time. "same" pads an even length with a zero behind its end only; all lengths here
-are even, and behind each row lie zeros.
+row by row, and keeps three rows at a time. All lengths here are even, and "same" pads an even length with one zero, at
+its end. So each row is stored with zeros behind it.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ def halve(
 
     Parameters
     ----------
-    pictures : ndarrays (H, W, 3) in C order; beyond their edges, the last pixel is repeated
-    scales : (black, scale) of each, see `npfuse.engine.picture_runs`
-    height, width : that are read, multiples of 2 ** number of stages
-    stages : `stage_weights` of each, at least one, of the dtype to compute in
+    pictures : two ndarrays (H, W, 3) in C order; beyond their edges, the last pixel is repeated
+    scales : (black, scale) of each picture, see `npfuse.engine.picture_runs`
+    height, width : number of rows and columns that are read, multiples of 2 ** number of stages
+    stages : `stage_weights` of each stage, at least one, of the dtype to compute in
     scratch : Scratch
 
     Returns
     -------
-    ndarray (height / 2 ** stages, width / 2 ** stages, CHANNELS)
+    ndarray (height / 2 ** stages, width / 2 ** stages, CHANNELS), dtype of the stages
     """
     dtype = stages[0].dtype
     rows = scratch.array("rows", (TAPS, CHANNELS, plane_width(width)), dtype)
@@ -61,7 +61,7 @@ def halve(
 
 
 def stage_weights(kernel: NDArray[Any], bias: NDArray[Any]) -> NDArray[Any]:
-    """Return a stage's kernel (3, 3, CHANNELS) and bias (CHANNELS,) as (CHANNELS, 10): the bias of a channel first."""
+    """Return a stage's kernel (3, 3, CHANNELS) and bias (CHANNELS,) as (CHANNELS, 10): each bias, then 9 weights."""
     return np.concatenate([bias[np.newaxis], kernel.reshape(TAPS * TAPS, -1)]).T.copy()
 
 
@@ -92,7 +92,7 @@ def _halve_pictures(under, over, black, scale, other_black, other_scale, edge, r
 
 @compiled
 def _halve_planes(planes, weights, width, out, last):
-    """Halve planes; `last` (TAPS, numbers of a row) holds the last rows, and zeros below them."""
+    """Halve planes; `last` (TAPS, numbers of a row) is filled with the last two rows, and zeros below them."""
     stored = planes.shape[2]
     for h in range(out.shape[0]):
         for c in range(CHANNELS):
@@ -110,7 +110,7 @@ def _halve_planes(planes, weights, width, out, last):
 
 @inner
 def _clear(out, h, c, width):
-    """Write zeros behind a row."""
+    """Write zeros behind a row of a plane."""
     for i in range(width, out.shape[2]):
         out[h, c, i] = 0
 

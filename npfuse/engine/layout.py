@@ -20,15 +20,15 @@ From large to small:
     | 12 | 13 | 14 | 15 |
     +----+----+----+----+
 
-Numba is not imported here: the memory predictions read these sizes too. Compiled functions compile the two functions.
+Numba is not imported here: the memory predictions read these sizes too. Compiled functions call the two functions.
 """
 
 # Of LightFuse's form.
 CHANNELS = 6  # of two exposures
 TAPS = 3  # of the convolutions that halve, along an axis
-CELL = 8  # pixels: how many times the coarse picture is enlarged
+CELL = 8  # pixels of the picture per pixel of the coarse picture, along an axis
 
-# Of a picture, in pixels unless said.
+# Of a picture; in pixels if nothing else is said.
 BLOCK_SIDE = 16
 RUN = BLOCK_SIDE
 PAIR_ROWS = 2
@@ -38,12 +38,12 @@ BLOCKS_PER_SIDE = 4  # of a group
 BLOCKS = BLOCKS_PER_SIDE**2
 GROUP_SIDE = BLOCKS_PER_SIDE * BLOCK_SIDE
 STRIP_GROUPS = 4  # groups that a strip evaluates at a time: their pixels and results then take half a megabyte
-CHAIN_GROUPS = 8  # groups that a chain by itself evaluates at a time
+CHAIN_GROUPS = 8  # groups that `npfuse.engine.pixel_mlp` evaluates at a time
 PLANE_SLACK = 2 * RUN  # zeros behind each row of a plane that is halved
 
 # Of numbers.
 WIDEST_VECTOR = 16  # numbers of the widest vector, that of AVX-512
-PADDED_NUMBERS = 2**18  # about as many of the strip that a dense convolution pads at a time
+PADDED_NUMBERS = 2**18  # numbers, roughly, of the strip that a dense convolution pads at a time
 
 
 def block_place(row, column):
@@ -51,7 +51,7 @@ def block_place(row, column):
 
     Parameters
     ----------
-    row, column : of the pixel, from the first group's corner
+    row, column : position of the pixel, counted from the first group's corner
 
     Returns
     -------
@@ -72,8 +72,8 @@ def run_place(group, row, channels):
 
     Parameters
     ----------
-    group, row : the group, and the row in it
-    channels : of the array
+    group, row : number of the group, and of the row in it
+    channels : number of channels of the array
 
     Examples
     --------
@@ -85,5 +85,5 @@ def run_place(group, row, channels):
 
 
 def plane_width(width: int) -> int:
-    """Return the numbers that a row of a plane takes: whole runs, and the zeros behind them."""
+    """Return how many numbers a row of a plane takes: whole runs, and the zeros behind them."""
     return -(-width // RUN) * RUN + PLANE_SLACK

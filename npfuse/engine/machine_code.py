@@ -1,13 +1,13 @@
 """Machine code of compiled functions: kept in files, and called without Numba.
 
-Importing Numba takes half a second, compiling what a pair needs some seconds. So the machine code of each function and
-kinds of arguments is kept in a file of its own: a line of JSON, then an object file as compilers write it, which LLVM
-(`llvmlite.binding`) loads. It is taken only if nothing that it was made of has changed: the sources, the compilers, the
-processor, the settings. Whoever can write such a file runs code as the user who reads it: only a folder that belongs to
-the user, and that nobody else can write, is read.
+Importing Numba takes half a second, and compiling what a pair needs some seconds. So machine code is kept in files, one
+for each function and kinds of arguments: a line of JSON, then an object file as compilers write it, which LLVM
+(`llvmlite.binding`) loads. A file is used only if nothing that it was made of has changed: the sources, the compilers,
+the processor, the settings. Whoever can write such a file runs code as the user who reads it. So only a folder is read
+that belongs to the user, and that nobody else can write.
 
 A function is called by the convention of compiled Numba functions: a place for the result, one for an error, then the
-arguments, arrays and tuples taken apart; it returns 0 if all is well.
+arguments, with arrays and tuples taken apart. It returns 0 if all is well.
 """
 
 import ctypes
@@ -31,11 +31,11 @@ import llvmlite.binding as llvm
 import numpy as np
 
 Call = Callable[[list[Any], tuple[Any, ...]], None]
-"""Runs a compiled function on the numbers that `read` has collected, or on the arguments themselves."""
+"""Runs a compiled function; takes the numbers that `read` has collected, and the arguments themselves."""
 
 NUMBERS: dict[str, Any] = {"i8": ctypes.c_int64, "f4": ctypes.c_float, "f8": ctypes.c_double, "b1": ctypes.c_bool}
 PACKAGE = Path(__file__).parents[1]
-SOURCES = ("engine/*.py", "fast/*.py", "ops/*.py", "color.py", "padding.py")  # of what is compiled
+SOURCES = ("engine/*.py", "fast/*.py", "ops/*.py", "color.py", "padding.py")  # of all compiled functions
 SUFFIX = ".code"
 
 
@@ -46,8 +46,8 @@ class Code:
     Parameters
     ----------
     symbol : name of the function in the object file
-    needs_numba : whether it calls Numba's library, for memory
-    object : the object file
+    needs_numba : whether it calls Numba's library, to get memory
+    object : content of the object file
     """
 
     symbol: str
@@ -56,16 +56,16 @@ class Code:
 
 
 def read(argument: Any, kinds: list[str], numbers: list[Any]) -> None:
-    """Append an argument's kinds, and the numbers that stand for it in a call.
+    """Append an argument's kinds, and the numbers that stand for it in a call, to lists.
 
     Parameters
     ----------
-    argument : array, number, or tuple of such
-    kinds, numbers : lists that grow
+    argument : array, number, or tuple of these
+    kinds, numbers : lists that are appended to
 
     Raises
     ------
-    TypeError : something else, or an array of another byte order or that is not aligned
+    TypeError : the argument is something else, or an array that is not aligned or not in the machine's byte order
 
     Examples
     --------
@@ -115,13 +115,15 @@ def c_types(kinds: Sequence[str]) -> Iterator[Any]:
 
 
 def call_of(code: Code, kinds: Sequence[str]) -> Call:
-    """Load machine code, and return what calls it; Numba's library must be there, if the code needs it.
+    """Load machine code and return a function that calls it.
+
+    If the code needs Numba's library, that must have been loaded.
 
     Raises
     ------
-    MemoryError : of the returned function: the code ran out of memory, the only error that it can meet
+    MemoryError : raised by the returned function if the code gets no memory; compiled code can meet no other error
     """
-    # A loader of its own: LLVM's looks for a missing name among all that it has loaded, private ones included.
+    # One loader per function: a shared one looks for a missing name among all it has loaded, private names included.
     loader = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target_machine())
     loader.add_object_file(llvm.ObjectFileRef.from_data(code.object))
     loader.finalize_object()
@@ -139,26 +141,26 @@ def call_of(code: Code, kinds: Sequence[str]) -> Call:
 
 
 def _target_machine() -> Any:
-    """Return this processor, for LLVM."""
+    """Return LLVM's description of this processor."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     return llvm.Target.from_triple(llvm.get_process_triple()).create_target_machine(jit=True)
 
 
 def kept(name: str, kinds: Sequence[str]) -> Code | None:
-    """Return the machine code that was kept of a function for some kinds of arguments; None if there is none."""
+    """Return the machine code that was kept for a function and kinds of arguments; None if there is none."""
     try:
         header, _, binary = _path(name, kinds).read_bytes().partition(b"\n")
         told = json.loads(header)
         if told["made_of"] == made_of() and told["digest"] == _digest(binary):
             return Code(symbol=told["symbol"], needs_numba=told["needs_numba"], object=binary)
-    except (OSError, ValueError, KeyError, TypeError):  # none, or a file that is not one of these
+    except (OSError, ValueError, KeyError, TypeError):  # there is no file, or one that `keep` did not write
         pass
     return None
 
 
 def anything_kept() -> bool:
-    """Tell whether some machine code was kept that still holds: else all has to be compiled first."""
+    """Tell whether any machine code was kept that is still valid; if not, everything has to be compiled first."""
     for path in folder().glob(f"*{SUFFIX}"):
         with suppress(OSError, ValueError, KeyError, TypeError), path.open("rb") as file:
             if json.loads(file.readline())["made_of"] == made_of():
@@ -167,7 +169,7 @@ def anything_kept() -> bool:
 
 
 def keep(name: str, kinds: Sequence[str], code: Code) -> None:
-    """Keep machine code; where the disk is full, it will be compiled again."""
+    """Keep machine code in a file; if the disk is full, the next process compiles it again."""
     told = {
         "made_of": made_of(),
         "digest": _digest(code.object),
@@ -215,9 +217,10 @@ def _path(name: str, kinds: Sequence[str]) -> Path:
 
 @cache
 def folder() -> Path:
-    """Return the folder that machine code is kept in: the first one that is this user's, or a temporary one.
+    """Return the folder that machine code is kept in.
 
-    In order: what NUMBA_CACHE_DIR names, beside the package's own compiled files, and in the user's folder of caches.
+    It is the first of these that belongs to the user and can be written: the folder that NUMBA_CACHE_DIR names, the
+    package's `__pycache__`, the folder `npfuse` in the user's folder of caches, a temporary folder.
     """
     named = os.environ.get("NUMBA_CACHE_DIR")
     for candidate in ([Path(named)] if named else []) + [PACKAGE / "__pycache__", _caches() / "npfuse"]:
@@ -229,7 +232,7 @@ def folder() -> Path:
 
 
 def _caches() -> Path:
-    """Return the system's folder of a user's caches."""
+    """Return the user's folder of caches, as the operating system has it."""
     if os.name == "nt":
         return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
     if sys.platform == "darwin":
@@ -238,7 +241,7 @@ def _caches() -> Path:
 
 
 def is_own(path: Path) -> bool:
-    """Tell whether a folder, no link to one, belongs to this user and nobody else can write it."""
+    """Tell whether a path is a folder (not a link) that belongs to this user and that nobody else can write."""
     if os.name == "nt":
         return path.is_dir()
     found = path.lstat()
@@ -250,7 +253,7 @@ def is_own(path: Path) -> bool:
 
 
 def temporary_folder() -> Path:
-    """Return a folder for machine code among the temporary ones that only this user can write; warn if it is new."""
+    """Return a temporary folder for machine code that only this user can write; warn if it is new."""
     user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
     place = Path(tempfile.gettempdir(), f"npfuse-compiled-{user}")
     try:
@@ -260,8 +263,8 @@ def temporary_folder() -> Path:
             return place
         place = Path(tempfile.mkdtemp(prefix="npfuse-compiled-"))
     warnings.warn(
-        f"no folder for compiled code can be written beside npfuse or in the home directory; it is kept in {place}, "
-        "and compiled anew when that is gone; set NUMBA_CACHE_DIR to a folder of yours to keep it",
+        "no folder for compiled code can be written beside npfuse or in the home directory; the code is kept in "
+        f"{place}, and compiled again when that is gone; set NUMBA_CACHE_DIR to a folder of yours to keep it",
         stacklevel=2,
     )
     return place

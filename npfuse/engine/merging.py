@@ -1,7 +1,7 @@
-"""Adds a frame of a bracket, mapped to another's exposure, to a weighted average; compiled.
+"""Adds a frame of a bracket, mapped to another frame's exposure, to a weighted average; compiled.
 
 `npfuse.stacks` makes the tables and says what they mean. Rows are worked on as they lie in memory, channel beside
-channel, so that the loops are vectors; a result does not depend on how a picture is cut into parts.
+channel, so that the compiler can vectorise the loops. A result does not depend on how a picture is cut into parts.
 """
 
 from typing import Any
@@ -21,18 +21,18 @@ def add_mapped(
     total: NDArray[np.float32],
     weight: NDArray[np.float32],
 ) -> None:
-    """Add a mapped frame to a weighted sum, less where its surroundings differ from the base's.
+    """Add a mapped frame to a weighted sum, with less weight where its surroundings differ from the base's.
 
-    A frame's weight is multiplied by 1 / (1 + r**4), r being the largest of the channels' ratios of the mean difference
-    over 5x5 pixels, fewer at the border, to the limit.
+    A frame's weight is multiplied by 1 / (1 + r**4). For each channel, take the absolute mean of the difference over
+    5x5 pixels (fewer at the border), divided by its limit; r is the largest of these ratios.
 
     Parameters
     ----------
     base : ndarray (H, W, C), float32, levels of the frame whose exposure is wanted
     frame : ndarray (H, W, C), uint8 or uint16, the frame to be added
-    table : ndarray (C, N, 3), float32; by each of the frame's N values, its level in the base's exposure, its weight,
+    table : ndarray (C, N, 3), float32; for each of the frame's N values: its level in the base's exposure, its weight,
         and one over the limit of its mean difference
-    total, weight : ndarray (H, W, C), float32, in C order, the sums of weighted levels and of weights; both grow
+    total, weight : ndarray (H, W, C), float32, in C order, sums of weighted levels and of weights; both are added to
     """
     height, width, channels = base.shape
     mapped = np.empty((height, 3, width * channels), np.float32)  # levels, weights, and one over limits
@@ -48,7 +48,7 @@ def add_mapped(
 
 @compiled
 def _look_up(base: Any, frame: Any, table: Any, mapped: Any, difference: Any) -> None:
-    """Fill the mapped levels, weights and limits of every value, and the difference of its level from the base's."""
+    """Write each value's mapped level, weight and limit, and the difference of that level from the base's."""
     height, width, channels = base.shape
     for y in range(height):
         for x in range(width):
@@ -65,7 +65,7 @@ def _look_up(base: Any, frame: Any, table: Any, mapped: Any, difference: Any) ->
 def _add(
     channels: Any, mapped: Any, difference: Any, shares: Any, sums: Any, ratios: Any, total: Any, weight: Any
 ) -> None:
-    """Add the mapped frame, weighed by how well the mean difference in a window keeps to its limit."""
+    """Add the mapped frame, with less weight where the mean difference in a window goes beyond its limit."""
     height, count = difference.shape
     one, before = np.float32(1), REACH * channels
     for y in range(height):

@@ -1,7 +1,7 @@
-"""Pixels of a picture to channels in [-1, 1] and back: RUN pixels at a time, of bytes, 16 bits or floats.
+"""Maps pixels of a picture to channels in [-1, 1] and back, RUN pixels at a time; pixels are bytes, uint16 or floats.
 
 In a picture, the three numbers of a pixel lie side by side; in the arrays of groups, each channel lies by itself. A run
-of RUN pixels is loaded at once and parted into channels; the results are interleaved in registers.
+of RUN pixels is loaded at once and split into channels. Results are interleaved in registers.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ def load_runs(
 
     Parameters
     ----------
-    memory, place : array of floats that is written, channel c of run k in RUN numbers from
-        place + k * run_step + k // BLOCKS_PER_SIDE * jump + c * channel_step on
-    pixels, at, runs : array of numbers, the first run's place in it, and the number of runs
-    black, scale : v becomes (v - black) * scale - 1
+    memory, place : array of floats that is written; the RUN numbers of channel c of run k begin at
+        place + k * run_step + k // BLOCKS_PER_SIDE * jump + c * channel_step
+    pixels, at, runs : array of levels, the first run's place in it, and the number of runs
+    black, scale : numbers by which a level v becomes (v - black) * scale - 1
     """
     memory, pixels = memory + place, pixels + at
     black, scale = v.broadcast(black), v.broadcast(scale)
@@ -77,7 +77,7 @@ def store_runs(
 def store_grey_runs(
     v: Vectors, memory: Value, place: Value, run_step: Value, runs: Value, half: Value, pixels: Value, at: Value
 ) -> None:
-    """Map the means of three channels likewise."""
+    """Map the means of three channels, PAIR_PIXELS numbers apart, from [-1, 1] to levels: (v + 1) * half, rounded."""
     memory, pixels, half = memory + place, pixels + at, v.broadcast(half)
     with v.loop(runs) as k:
         for lane in range(0, RUN, v.width):
@@ -87,7 +87,7 @@ def store_grey_runs(
 
 
 def _joined(v: Vectors, parts: list[Value]) -> Value:
-    """Return one vector of several."""
+    """Join several vectors to one."""
     while len(parts) > 1:
         count = 2 * parts[0].value.type.count
         parts = [v.shuffle(a, b, list(range(count))) for a, b in zip(parts[::2], parts[1::2], strict=True)]
@@ -96,13 +96,13 @@ def _joined(v: Vectors, parts: list[Value]) -> Value:
 
 @compiled
 def load_row(memory, place, channel_step, run_step, jump, pixels, row, column, count, black, scale, edge):
-    """Map `count` pixels of a row, from a column on, to whole runs; beyond the picture its last pixel is repeated.
+    """Map `count` pixels of a row, from a column on, to whole runs; beyond the picture, its last pixel is repeated.
 
     Parameters
     ----------
     memory, place, channel_step, run_step, jump, black, scale : as for `load_runs`
     pixels : ndarray (H, W, 3)
-    row, column, count : the row may lie below the picture; columns may end right of it
+    row, column, count : first pixel, and number of pixels; the row may lie below the picture, and end right of it
     edge : ndarray (3 * RUN,) of the pixels' dtype, to work in
     """
     height, width, _ = pixels.shape
@@ -121,12 +121,12 @@ def load_row(memory, place, channel_step, run_step, jump, pixels, row, column, c
 
 @compiled
 def load_groups(groups, count, height, pixels, row, column, black, scale, first, edge):
-    """Map a row of groups of a picture.
+    """Map a row of groups of a picture to [-1, 1].
 
     Parameters
     ----------
     groups : ndarray (G, BLOCKS, ROW_PAIRS, CHANNELS, PAIR_PIXELS), is written
-    count, height : numbers of groups and of their rows
+    count, height : number of groups, and of their rows
     pixels, row, column : ndarray (H, W, 3), and the groups' first pixel in it
     black, scale, edge : as for `load_row`
     first : the channel of the exposure's red
@@ -153,14 +153,14 @@ def load_groups(groups, count, height, pixels, row, column, black, scale, first,
 
 @compiled
 def store_groups(results, height, width, half, pixels, row, column, edge):
-    """Map a row of groups in [-1, 1] to pixels.
+    """Map a row of groups from [-1, 1] to a picture's levels.
 
     Parameters
     ----------
     results : ndarray (G, BLOCKS, ROW_PAIRS, 3, PAIR_PIXELS)
-    height, width : pixels to store
+    height, width : number of pixels to store, along each axis
     half : half of the level of white
-    pixels, row, column : ndarray (H, W, 3), or (H, W, 1) for the mean of the channels, and the first pixel's place
+    pixels, row, column : ndarray (H, W, 3), or (H, W, 1) for the mean of the channels, and the first pixel's position
     edge : ndarray (3 * RUN,) of the pixels' dtype, to work in
     """
     block = ROW_PAIRS * 3 * PAIR_PIXELS

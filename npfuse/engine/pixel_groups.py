@@ -5,18 +5,19 @@ pixels the sign of most hidden units is the same everywhere. For each block and 
 
 1. Every unit's pre-activation is bounded over the block (`npfuse.engine.region_bounds`), with a margin for all
    roundings. A unit that is surely negative is off: it is left out. A unit that is surely positive is on: it is linear,
-   and is folded into the next layer's coefficients. Only the others, the undecided (in the literature: unstable
-   neurons), are evaluated at every pixel (`npfuse.engine.dense_layer`). Their values decide some of them too: those
-   that are off or on at all pixels.
+   and is folded into the next layer's coefficients. Only the other units, the undecided ones (in the literature:
+   unstable neurons), are evaluated at every pixel (`npfuse.engine.dense_layer`). Their values decide some of them, too:
+   those that are off, or on, at all pixels.
 2. The next layer's pre-activations then are sums over a basis: the constant 1, the pixel's features, and the undecided
    units of the layers before. Their coefficients (`npfuse.engine.coefficient_rows`) are
        sum over the units that are on of (coefficients of the unit) x (its weights),
    and for each undecided unit its own weights. In the first hidden layer the sum is updated from one block to the next
    by the few units that changed, and computed afresh in every group of 4x4 blocks, so roundings do not pile up.
 
-Blocks with too many undecided units (noise), and with values that are not finite or might overflow, are evaluated
-plainly. Nothing is guessed, for any weights and pixels: the result is the chain's up to roundings, which are relative
-to a pixel's largest channel times a unit's largest weights (in the chain itself: to the largest product).
+Some blocks are evaluated plainly, every unit at every pixel: those with too many undecided units (noise), and those
+with values that are not finite or might overflow. Nothing is guessed, for any weights and pixels: the result is the
+chain's, up to roundings. These are relative to a pixel's largest channel times a unit's largest weights (in the chain
+itself, to the largest product).
 
 The arrays of groups are drawn in `npfuse.engine.layout`.
 """
@@ -52,7 +53,7 @@ DONE, NOT_FINITE, GIVEN_UP = range(3)
 
 
 def empty_counts(depth: int) -> NDArray[np.int64]:
-    """Return counts of nothing, (depth + 1, 7), for a chain of `depth` layers."""
+    """Return an array of counts that are all 0, (depth + 1, 7), for a chain of `depth` layers."""
     return np.zeros((depth + 1, 7), np.int64)
 
 
@@ -63,17 +64,17 @@ def evaluate_groups(groups, height, width, chain, out, counts):
     Parameters
     ----------
     groups : ndarray (G, BLOCKS, ROW_PAIRS, Cin, PAIR_PIXELS)
-    height, width : pixels to evaluate; blocks below and right of them are left out
+    height, width : number of pixels to evaluate, along each axis; blocks below and right of them are left out
     chain : Chain, whose memory and lists are written to
     out : ndarray (G, BLOCKS, ROW_PAIRS, Cout, PAIR_PIXELS), is written
-    counts : `empty_counts`, is added to
+    counts : array of `empty_counts`, is added to
     """
     table, places, memory, lists = chain.table, chain.places, chain.memory, chain.lists
     channels, outputs = table[0, WIDTH], table[places.depth, WIDTH]
     for group in range(groups.shape[0]):
         is_folded = False  # whether the second layer's coefficients hold units of this group
-        # Blocks with at least this many undecided first-layer units go straight to the plain evaluation; lowered
-        # whenever a block was given up.
+        # A block with at least this many undecided first-layer units goes straight to the plain evaluation. The limit
+        # is lowered whenever a block was given up.
         undecided_limit = table[1, WIDTH] + 1
         for block in range(BLOCKS):
             row = block // BLOCKS_PER_SIDE * BLOCK_SIDE
@@ -98,11 +99,11 @@ def _evaluate_block(x, at, table, p, memory, lists, is_folded, undecided_limit, 
     Parameters
     ----------
     x, at : array of channels, and the block's place in it
-    table, p, memory, lists : of the chain; p its places
+    table, p, memory, lists : the chain's parts; p are its places
     is_folded : whether the second layer's coefficients hold the first layer's units of the block before
-    undecided_limit : number of undecided first-layer units from which on the block is given up
+    undecided_limit : least number of undecided first-layer units at which the block is given up
     out, out_at : array of results, and the block's place in it
-    counts : is added to
+    counts : array of `empty_counts`, is added to
 
     Returns
     -------
@@ -209,7 +210,7 @@ def _evaluate_plainly(x, at, table, p, memory, out, out_at, counts):
 
 @inner
 def _relax_layer(coefficients, features, used, units, p, memory, lists):
-    """Write a layer's pre-activations as linear functions of the features, and the gaps to them."""
+    """Write linear functions of the features for a layer's pre-activations, and the gaps between the two."""
     copy(memory, coefficients, (features + 1) * units, p.linear)
     weights = coefficients + (features + 1) * units
     add_products(
@@ -220,7 +221,7 @@ def _relax_layer(coefficients, features, used, units, p, memory, lists):
 
 @inner
 def _decide_by_values(linear, gaps, features, units, used, count, p, memory, lists):
-    """Decide undecided units whose values have one sign; the others join the basis. Return the number of these."""
+    """Decide undecided units whose values have one sign; add the others to the basis, and return their number."""
     value_ranges(memory, p.values, p.values_stride, count, p.vectors)
     range_rows(memory, p.vectors, 2 * count, p.reduced)
     kept = np.int64(0)
@@ -242,11 +243,11 @@ def _decide_by_values(linear, gaps, features, units, used, count, p, memory, lis
 
 @inner
 def _fold_first(table, rows, is_folded, p, memory, lists):
-    """Bring the second layer's coefficients from the last block's first-layer units to this one's.
+    """Update the second layer's coefficients from the last block's first-layer units to this block's.
 
     Returns
     -------
-    number of units that were added or taken out
+    int : number of units that were added or taken out
     """
     units, coefficients = table[1, PADDED], table[1, COEFFICIENTS]
     columns, out, weights = table[2, PADDED], table[2, COEFFICIENTS], table[2, KERNEL]
@@ -265,7 +266,7 @@ def _fold_first(table, rows, is_folded, p, memory, lists):
 
 @inner
 def _fold(table, layer, rows, p, memory, lists):
-    """Fold a later layer's units that are on into the next one; return their number."""
+    """Fold the units of a later layer that are on into the next layer; return their number."""
     units, columns, out = table[layer, PADDED], table[layer + 1, PADDED], table[layer + 1, COEFFICIENTS]
     _only_bias(table, layer + 1, rows, memory)
     count = units_where(memory, p.states, ON, p.states, OFF, units, lists, p.changed)
@@ -278,7 +279,7 @@ def _fold(table, layer, rows, p, memory, lists):
 
 @inner
 def _only_bias(table, layer, rows, memory):
-    """Begin a layer's coefficients: its biases, and zeros."""
+    """Write a layer's first coefficients: its biases, and zeros."""
     columns, out = table[layer, PADDED], table[layer, COEFFICIENTS]
     copy(memory, table[layer, BIAS], columns, out)
     clear(memory, (rows - 1) * columns, out + columns)

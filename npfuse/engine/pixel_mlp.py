@@ -1,7 +1,7 @@
 """A chain of pointwise convolutions with ReLU, evaluated exactly, with little arithmetic for pixels that are alike.
 
-The method, and the reason for its exactness, is in `npfuse.engine.pixel_groups`; here the pixels of pictures of any
-size and number of channels are dealt out to groups. Groups and blocks lie on the grid of the whole picture, given the
+`npfuse.engine.pixel_groups` has the method, and the reason for its exactness. Here, the pixels of pictures of any size
+and number of channels are dealt out to groups. Groups and blocks lie on the grid of the whole picture, given the
 `origin` of each part, and a group knows nothing of its neighbours. So results do not depend on the cut into parts.
 """
 
@@ -32,10 +32,10 @@ def pixel_mlp(
     Parameters
     ----------
     x : ndarray (N, H, W, Cin), float32 or float64
-    layers : (kernel (Ci, Co), bias (Co,) or None, whether ReLU follows), each of the dtype of x
+    layers : sequence of (kernel (Ci, Co), bias (Co,) or None, whether ReLU follows), arrays of the dtype of x
     origin : (row, column) of the first pixel in the whole picture, if x is a part of one; parts that meet on multiples
         of GROUP_SIDE of the picture give the same values as the whole
-    counts : `npfuse.engine.pixel_groups.empty_counts`, optional, is added to
+    counts : array of `npfuse.engine.pixel_groups.empty_counts`, optional, is added to
 
     Returns
     -------
@@ -48,8 +48,8 @@ def pixel_mlp(
 
     Notes
     -----
-    Equals `pointwise_conv2d` and `relu` in turn. Cost: N*H*W*sum(Ci*Co) MACs and the bounds where
-    nothing can be decided, far less if pixels are alike; `bench/engine/bench_pixel_mlp.py` measures both.
+    Equals `pointwise_conv2d` and `relu` in turn. Cost: N*H*W*sum(Ci*Co) MACs, and the bounds, where nothing can be
+    decided; far less if pixels are alike. `bench/engine/bench_pixel_mlp.py` measures both.
 
     Examples
     --------

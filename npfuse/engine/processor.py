@@ -1,4 +1,4 @@
-"""The vectors of the processor that functions are compiled for."""
+"""Width of the vectors of the processor that functions are compiled for."""
 
 import os
 
@@ -6,7 +6,7 @@ import llvmlite.binding as llvm
 
 
 def _width_bytes() -> int:
-    """Return 64 with AVX-512, else 32: for the processor that Numba compiles for."""
+    """Return 64 if the processor that Numba compiles for has AVX-512, else 32."""
     features = os.environ.get("NUMBA_CPU_FEATURES")
     if features is None:
         features = llvm.get_host_cpu_features().flatten()

@@ -1,10 +1,10 @@
 """Mertens' weights and pyramids of a strip of any number of pictures, compiled (Mertens, Kautz and Van Reeth 2009).
 
-The definition is the graph of `npfuse.models.mertens`; here its steps are taken row by row, so that nothing of level 0
-but the weights is kept. Each channel is a plane, so that its columns lie along the vector lanes. Pictures stay in their
-own levels (0 to 255, say), and become floats as they are read.
+The definition is the graph of `npfuse.models.mertens`. Here its steps are taken row by row, so that only the weights of
+level 0 are kept. Each channel is a plane, so that its columns lie along the vector lanes. Pictures stay in their own
+levels (0 to 255, say), and become floats as they are read.
 
-A plane holds the rows of a picture from some `start` on: enough of them for the rows that are asked for.
+A plane holds rows of a picture, beginning with row `start`: enough of them for the rows that are asked for.
 """
 
 import math
@@ -27,7 +27,7 @@ SIXTEENTH, THREE_QUARTERS = np.float32(1 / 16), np.float32(3 / 4)
 
 
 class Rows(NamedTuple):
-    """Planes (K, C, R, W) or (K, R, W) that hold the rows of a picture of a height from `start` on."""
+    """Planes (K, C, R, W) or (K, R, W) of pictures of some height; they hold R rows, beginning with row `start`."""
 
     planes: NDArray[Any]
     start: int
@@ -74,14 +74,14 @@ def deal_planes(picture: Any, planes: Any) -> None:
 
 @compiled
 def weigh(pictures: Rows, first: int, measures: Measures, lumas: Any, total: Any, weights: Any) -> None:
-    """Write the weights of pictures, of their rows from `first` on; those of a pixel add up to 1.
+    """Write the weights of pictures, for their rows from `first` on; the weights of a pixel add up to 1.
 
     Parameters
     ----------
-    pictures : Rows (K, C, R, W), one more at either end than there are weights, but at the picture's border
-    first : row
+    pictures : Rows (K, C, R, W); at either end there is one row more than rows of weights, except at the border
+    first : number of the first row
     measures : Measures
-    lumas, total : room to work in, (K, 3, W) and (W,), float32
+    lumas, total : arrays to work in, (K, 3, W) and (W,), float32
     weights : ndarray (K, rows, W), float32
     """
     planes, start, height = pictures.planes, pictures.start, pictures.height
@@ -90,7 +90,7 @@ def weigh(pictures: Rows, first: int, measures: Measures, lumas: Any, total: Any
         row = first + h
         above, below = (1 if row == 0 else row - 1), (height - 2 if row == height - 1 else row + 1)
         for k in range(count):
-            if h == 0:  # else the rows before the next are there already
+            if h == 0:  # later, the rows before the next one are there already
                 _luma(planes[k], above - start, measures, lumas[k, above % 3])
                 _luma(planes[k], row - start, measures, lumas[k, row % 3])
             _luma(planes[k], below - start, measures, lumas[k, below % 3])
@@ -128,7 +128,7 @@ def _luma(planes, row, measures, luma):
 
 @inner
 def _contrast(above, here, below, least, contrast):
-    """Write the absolute Laplacian of a row of luma; less than `least` is 0."""
+    """Write the absolute Laplacian of a row of luma; values below `least` become 0."""
     width = len(here)
     left, right = here[: width - 2], here[2:]
     centre, up, down, out = here[1:], above[1:], below[1:], contrast[1:]
@@ -169,7 +169,7 @@ def _weigh_grey(plane, measures, quality):
 
 @inner
 def _exponential(z):
-    """Return exp(z) of a float32 from -80 to 0: 2^n exp(r), n = round(z / ln 2), |r| <= ln(2) / 2."""
+    """Return exp(z), for a float32 z from -80 to 0, as 2^n exp(r): n = round(z / ln 2), |r| <= ln(2) / 2."""
     n = np.float32(math.floor(z * LOG2_E + HALF))
     r = z - n * LN_2_HIGH - n * LN_2_LOW
     total = EXP[0]
@@ -185,11 +185,11 @@ def halve(finer: Rows, first: int, positions: Any, row: Any, out: Any) -> None:
 
     Parameters
     ----------
-    finer : Rows (K, C, R, W), of the level
-    first : row of the coarser level
-    positions : (W, 5) of "pyramid_down" (`npfuse.ops.resize`), of the columns
-    row : room to work in, (W of the finer level,), float32
-    out : ndarray, float32
+    finer : Rows (K, C, R, W) of the level that is halved
+    first : number of the first row, in the coarser level
+    positions : ndarray (W, 5), the columns that "pyramid_down" reads (`npfuse.ops.resize`)
+    row : array to work in, (W of the finer level,), float32
+    out : ndarray (K, C, rows, W), float32, is written
     """
     start, height = finer.start, finer.height
     for k in range(out.shape[0]):
@@ -210,7 +210,7 @@ def halve(finer: Rows, first: int, positions: Any, row: Any, out: Any) -> None:
 
 @inner
 def _halve_rows(a, b, c, d, e, out):
-    """Write the mean of five rows, weighed 1, 4, 6, 4 and 1."""
+    """Write the mean of five rows, with weights 1, 4, 6, 4 and 1."""
     for w in range(len(out)):
         ends, beside = np.float32(a[w]) + np.float32(e[w]), np.float32(b[w]) + np.float32(d[w])
         out[w] = ends * SIXTEENTH + beside * QUARTER + np.float32(c[w]) * THREE_EIGHTHS
@@ -218,7 +218,7 @@ def _halve_rows(a, b, c, d, e, out):
 
 @inner
 def _halve_columns(row, positions, out):
-    """Write the mean of five columns around every other one, weighed 1, 4, 6, 4 and 1."""
+    """Write the mean of the five columns around every other column, with weights 1, 4, 6, 4 and 1."""
     whole = max((len(row) - 3) // 2, 0)  # outputs that see no border, from the second one on
     within = out[1:]
     for w in range(whole):
@@ -240,7 +240,7 @@ def _mirrored(i, n):
 
 @inner
 def _double(coarser, k, c, row, between, out):
-    """Write a row of a plane, enlarged from the next coarser level, to `out`; `between` is room for a coarse row."""
+    """Write a row of a plane, enlarged from the next coarser level, to `out`; `between` has room for a coarse row."""
     plane, start, height = coarser.planes[k, c], coarser.start, coarser.height
     at = row // 2
     here, below = plane[at - start], plane[min(at + 1, height - 1) - start]
@@ -263,11 +263,11 @@ def _double_columns(row, out):
         within[2 * w] = (row[w] + row[w + 2]) * EIGHTH + row[w + 1] * THREE_QUARTERS
         within[2 * w + 1] = (row[w + 1] + row[w + 2]) * HALF
     second = min(1, last)
-    out[0] = (row[second] + row[second]) * EIGHTH + row[0] * THREE_QUARTERS  # the first column is mirrored
+    out[0] = (row[second] + row[second]) * EIGHTH + row[0] * THREE_QUARTERS  # at the first column, mirrored
     if width > 1:
         out[1] = (row[0] + row[second]) * HALF
     if last:
-        out[2 * last] = (row[last - 1] + row[last]) * EIGHTH + row[last] * THREE_QUARTERS  # and the last one repeated
+        out[2 * last] = (row[last - 1] + row[last]) * EIGHTH + row[last] * THREE_QUARTERS  # at the last one, repeated
         if 2 * last + 1 < width:
             out[2 * last + 1] = row[last]
 
@@ -276,17 +276,17 @@ def _double_columns(row, out):
 def blend(
     finer: Rows, weights: Rows, coarser: Rows, fused: Rows, first: int, between: Any, enlarged: Any, out: Any
 ) -> None:
-    """Write rows of a blended level, and the enlarged next coarser one added, to `out` (C, rows, W), from `first` on.
+    """Write rows of the result at a level: the blended details, plus the enlarged result at the next coarser level.
 
     Parameters
     ----------
-    finer : Rows, of the pictures at this level
-    weights : Rows (K, R, W), of their weights
-    coarser : Rows, of the pictures at the next coarser level
-    fused : Rows (1, C, R, W), of the result at the next coarser level
-    first : row
-    between, enlarged : room to work in, of the columns of the coarser level and of this one, float32
-    out : ndarray (C, rows, W), float32
+    finer : Rows (K, C, R, W) of the pictures at this level
+    weights : Rows (K, R, W) of their weights
+    coarser : Rows (K, C, R, W) of the pictures at the next coarser level
+    fused : Rows (1, C, R, W) of the result at the next coarser level
+    first : number of the first row, at this level
+    between, enlarged : arrays to work in, float32, as long as a row of the coarser level and of this one
+    out : ndarray (C, rows, W), float32, is written
     """
     count, channels, _, width = finer.planes.shape
     for h in range(out.shape[1]):
@@ -303,7 +303,7 @@ def blend(
 
 @compiled
 def collect_planes(planes: Any, white: Any, is_whole: bool, out: Any) -> None:
-    """Write planes (C, H, W) to a picture (H, W * C), limited to 0 and white, and as whole numbers if asked for."""
+    """Write planes (C, H, W) to a picture (H, W * C), limited to [0, white], and rounded if `is_whole`."""
     channels, height, width = planes.shape
     for h in range(height):
         row = out[h]
@@ -321,6 +321,6 @@ def collect_planes(planes: Any, white: Any, is_whole: bool, out: Any) -> None:
 
 @inner
 def _level(value, white, is_whole):
-    """Return a value limited to 0 and white, rounded to the nearest whole number if asked for."""
+    """Return a value limited to [0, white], and rounded to the nearest whole number if `is_whole`."""
     value = min(max(value, np.float32(0)), white)
     return np.rint(value) if is_whole else value

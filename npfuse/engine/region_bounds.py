@@ -6,10 +6,10 @@ through the block's pixels, and e_c the rest. In these coordinates
 
     a.f + b = (sum_c a_c s_c) t + sum_c a_c e_c + b
 
-Interval arithmetic over the box of t and e_c bounds it; the box is small because the e_c are. An undecided ReLU unit
-u = max(z, 0), with pre-activation bounds l < 0 < h, lies between two parallel lines, its lower and its upper linear
-bound: r z <= u <= r z - r l with the slope r = h / (h - l) (the zonotope relaxation of Singh et al., NeurIPS 2018).
-Substituting r z for u bounds everything that depends on u, up to a gap of 0 to -r l.
+Interval arithmetic over the box of t and e_c bounds it. The box is small because the e_c are small. An undecided ReLU
+unit u = max(z, 0), with pre-activation bounds l < 0 < h, lies between two parallel lines, its lower and its upper
+linear bound: r z <= u <= r z - r l with the slope r = h / (h - l) (the zonotope relaxation of Singh et al., NeurIPS
+2018). Whatever depends on u is bounded by putting r z for u, up to a gap between 0 and -r l.
 
 The features of three channels R, G, B are R + G + B, R - G and G - B: pictures vary along the first.
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 OFF, ON, UNDECIDED = 0.0, 1.0, 2.0
 
-# Rows of a box, (BOX_ROWS, features): the slope; the feature on the line, at the middle of the pivot; and the radius of
-# the feature around the line, 0 for the pivot.
+# Rows of a box, (BOX_ROWS, features): the slope; the feature's value on the line at the middle of the pivot; and the
+# feature's largest distance from the line, 0 for the pivot.
 SLOPE, MIDDLE, RADIUS = range(3)
 BOX_ROWS = 3
 
@@ -47,11 +47,11 @@ def block_box(channels, at, features, colour_differences, memory, basis, stride,
 
     Parameters
     ----------
-    channels, at : array of ROW_PAIRS x features x PAIR_PIXELS values of the block, from `at` on
-    features : their number
+    channels, at : array, and the place in it of the block's values (ROW_PAIRS, features, PAIR_PIXELS)
+    features : number of features
     colour_differences : whether features are sums and differences of every three channels, or the channels
     memory : array
-    basis, stride : place that is written: the features of row pair t from basis + t * stride on
+    basis, stride : place that is written; the features of row pair t begin at basis + t * stride
     box : place (BOX_ROWS, features), is written
     vectors, reduced : places to work in, see `range_rows`
 
@@ -122,13 +122,13 @@ class _Range:
 
 @vector_function
 def range_rows(v: Vectors, memory: Value, vectors: Value, count: Value, reduced: Value) -> None:
-    """Write the minimum of each of `count` rows of one vector; the rows have room for a multiple of its width."""
+    """Write the minimum of each of `count` rows; a row is one vector, and there is room for a multiple of v.width."""
     _reduced_rows(v, memory + vectors, count, memory + reduced, v.minimum)
 
 
 @vector_function
 def sum_rows(v: Vectors, memory: Value, vectors: Value, count: Value, reduced: Value) -> None:
-    """Write the sum of each row likewise."""
+    """Write the sum of each of `count` rows; a row is one vector, and there is room for a multiple of v.width."""
     _reduced_rows(v, memory + vectors, count, memory + reduced, lambda a, b: a + b)
 
 
@@ -177,7 +177,10 @@ def _load_channels(
     v: Vectors, x: Value, at: Value, features: Value, memory: Value, basis: Value, stride: Value, vectors: Value,
     reduced: Value,
 ) -> None:  # fmt: skip
-    """Write channels to the basis, and their ranges likewise."""
+    """Write channels to the basis, and their ranges, lane by lane.
+
+    The first reduced number is 0, or NaN if a channel is not finite.
+    """
     x, basis, vectors = x + at, memory + basis, memory + vectors
     invalid = v.variable(v.number(0))
     with v.loop(features) as c:
@@ -203,9 +206,9 @@ def _products(
     middles: Value,
     vectors: Value,
 ) -> None:
-    """Write the sums of each feature times the pivot, both from their middles on, over every other row pair, by lanes.
+    """Write the sum of each feature times the pivot, both less their middles, lane by lane.
 
-    A slope is only a guess: the box is right for any.
+    Every other row pair is enough: a slope is only a guess, and the box is right for any.
     """
     basis, middles, vectors = memory + basis, memory + middles, memory + vectors
     pivot_middle = v.broadcast(v.load_scalar(middles + pivot))
@@ -260,10 +263,11 @@ def unit_states(
     linear : place (features + 1, units): the constants of the units' linear functions, then their coefficients of the
         features
     gaps : place (2, units): the least and the greatest distance of each unit above its linear function
-    features, units : their numbers; units a multiple of the vector's width
-    box, pivot, pivot_radius : of the block, see `block_box`
-    margins : place (2, units): largest rounding errors, the first row times `largest`, plus the second
-    states : place (units,), is written: OFF, ON, or UNDECIDED, also for a bound that is NaN
+    features, units : number of features, and of units; that of units is a multiple of the vector's width
+    box, pivot, pivot_radius : the block's, see `block_box`
+    margins : place (2, units): the largest rounding error is the first row times `largest`, plus the second row
+    largest : the largest absolute value of a feature
+    states : place (units,), is written: OFF, ON, or UNDECIDED; a bound that is NaN leaves a unit UNDECIDED
     """
     linear, gaps, box, margins, states = (memory + place for place in (linear, gaps, box, margins, states))
     with v.loop(units // v.width) as chunk:
@@ -298,12 +302,12 @@ def gap_bounds(
     units: Value,
     gaps: Value,
 ) -> None:
-    """Bound the distance of each unit of a layer above its linear function of the `relax`ed units before it.
+    """Bound how far each unit of a layer lies above its linear function, which takes undecided units by `relax`.
 
     Parameters
     ----------
     memory : array
-    relaxation : place (used, features + 3): rows of the undecided units before, see `relax`
+    relaxation : place (used, features + 3): rows of the undecided units of the layers before, see `relax`
     weights : place (used, units): the weights of those units in this layer
     gaps : place (2, units), is written: the least and the greatest distance
     """
@@ -328,11 +332,11 @@ def relax(memory, linear, gaps, features, units, o, low, high, row):
     Parameters
     ----------
     memory : array
-    linear, gaps, features, units : of the layer, as `unit_states` takes them
-    o : the unit
+    linear, gaps, features, units : the layer's, as `unit_states` takes them
+    o : number of the unit
     low, high : bounds of its pre-activation
     row : place (features + 3,), is written: constant and coefficients of its lower linear bound, then the least and the
-        greatest distance of the unit above it
+        greatest distance of the unit above that bound
     """
     slope = high / (high - low)
     for c in range(features + 1):
@@ -343,7 +347,7 @@ def relax(memory, linear, gaps, features, units, o, low, high, row):
 
 @vector_function
 def value_ranges(v: Vectors, memory: Value, values: Value, stride: Value, count: Value, vectors: Value) -> None:
-    """Write the ranges over a block of `count` rows of PAIR_PIXELS, at values + t * stride in row pair t, by lanes."""
+    """Write the ranges of `count` rows over a block, lane by lane; row pair t begins at values + t * stride."""
     values, vectors = memory + values, memory + vectors
     with v.loop(count) as i:
         seen = _Range(v, v.load(values + i * PAIR_PIXELS))

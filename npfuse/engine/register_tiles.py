@@ -1,4 +1,4 @@
-"""Register tiles: sums of a few pixels and channels, held in vector registers while a window's terms pass by.
+"""Register tiles: sums of a few pixels and channels, held in vector registers while a loop goes over a window's terms.
 
 A tile is `pixels` times `vectors` vectors of VECTOR_NUMBERS numbers; a sum of many terms is a loop in plain Python:
 
@@ -8,16 +8,16 @@ A tile is `pixels` times `vectors` vectors of VECTOR_NUMBERS numbers; a sum of m
     store_tile(tile, out, out_at, out_step)
 
 The functions are for compiled code only. They emit the vector instructions (`npfuse.engine.tile_emission`), so the
-sums stay in registers whatever the compiler would make of a loop. All arrays are one-dimensional and in C order,
-positions count numbers, and nothing is checked: a position outside of an array crashes the process. Each lane is a sum
-of its own, so results do not depend on the tile's shape.
+sums stay in registers, whatever the compiler would make of a loop. All arrays are one-dimensional and in C order.
+Positions count numbers. Nothing is checked: a position outside of an array crashes the process. Each lane is a sum of
+its own, so results do not depend on the tile's shape.
 """
 
 from typing import Any
 
 
 class _TileFunction:
-    """A function of `npfuse.engine.tile_emission`, which is imported when one is compiled."""
+    """A function of `npfuse.engine.tile_emission`; that module is imported when a function is compiled."""
 
     def __init__(self, name: str) -> None:
         self.name = name

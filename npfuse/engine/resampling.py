@@ -1,7 +1,7 @@
 """Reads a picture between its pixels, by Lanczos' window of three lobes: compiled.
 
-The definition is in tests/engine/test_resampling.py; positions are rounded to 1/512 of a pixel.
-A position does not depend on how the work is divided, so neither does the result.
+The definition is in `tests/engine/test_resampling.py`. Positions are rounded to 1/512 of a pixel. They do not depend on
+how the work is divided, so neither does the result.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ STEPS = 512  # positions between two pixels
 
 
 def lanczos_table() -> NDArray[np.float32]:
-    """Return the weights of the six pixels around each position between two, (STEPS + 1, 6), which add up to 1."""
+    """Return the weights of the six pixels around each position between two, (STEPS + 1, 6); rows add up to 1."""
     fraction = np.arange(STEPS + 1)[:, None] / STEPS
     distance = fraction - np.arange(1 - LOBES, 1 + LOBES)
     weights = np.sinc(distance) * np.sinc(distance / LOBES)
@@ -39,20 +39,20 @@ def resample(
     out: Any,
     there: Any,
 ) -> None:
-    """Write a part of the picture that a motion's second picture shows from the first's place.
+    """Write a part of the second picture of a motion, moved onto the first picture.
 
     Parameters
     ----------
-    source : (h, w, C), the part of the second picture that is needed
-    origin : the row and the column where that part begins
+    source : ndarray (h, w, C), the part of the second picture that is needed
+    origin : row and column of that part's first pixel
     shape : height and width of the whole second picture
-    matrix : (3, 3), float64, from the first picture's (row, column, 1) to the second's
-    top, left : where `out` begins in the first picture
-    table : of `lanczos_table`
-    low, high : what values are limited to
-    rounded : whether to the nearest whole number
-    out : (H, W, C), of the source's dtype; left alone where the second picture shows nothing
-    there : (H, W), uint8, set to whether it shows something
+    matrix : ndarray (3, 3), float64, from the first picture's (row, column, 1) to the second's
+    top, left : row and column of the first picture where `out` begins
+    table : weights of `lanczos_table`
+    low, high : limits of the values
+    rounded : whether values are rounded to whole numbers
+    out : ndarray (H, W, C), dtype of the source, is written; left alone where the second picture shows nothing
+    there : ndarray (H, W), uint8, is written: 1 where the second picture shows something, else 0
     """
     height, width, channels = out.shape
     steps = len(table) - 1
@@ -63,7 +63,7 @@ def resample(
             below = matrix[2, 0] * r + matrix[2, 1] * c + matrix[2, 2]
             row = (matrix[0, 0] * r + matrix[0, 1] * c + matrix[0, 2]) / below
             column = (matrix[1, 0] * r + matrix[1, 1] * c + matrix[1, 2]) / below
-            # A hair of rounding may not lose the border of a picture that lies as it should.
+            # The tolerance keeps rounding from losing the border of a picture that is not moved.
             if not (-1e-6 <= row <= shape[0] - 1 + 1e-6 and -1e-6 <= column <= shape[1] - 1 + 1e-6):
                 there[i, j] = 0
                 continue

@@ -1,4 +1,4 @@
-"""Arrays to work in, kept from one strip to the next, because the system clears all newly allocated memory."""
+"""Arrays to work in, kept from one strip to the next: the system spends time on clearing newly allocated memory."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ class Scratch:
         self._arrays: dict[str, NDArray[Any]] = {}
 
     def array(self, name: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-        """Return the array of a name: that of the last time if it was of this shape and dtype, else zeros."""
+        """Return the array of a name: the one of the last call if it has this shape and dtype, else one of zeros."""
         array = self._arrays.get(name)
         if array is None or array.shape != shape or array.dtype != dtype:
             array = self._arrays[name] = aligned_empty(shape, dtype)
@@ -30,7 +30,7 @@ class Scratch:
         return array
 
     def copy(self, name: str, original: NDArray[Any]) -> NDArray[Any]:
-        """Return a copy of an array, made once."""
+        """Return the copy of an array that has a name; it is made at the first call."""
         if name not in self._arrays:
             self._arrays[name] = original.copy()
         return self._arrays[name]

@@ -1,4 +1,4 @@
-"""Networks of LightFuse's form in one pass over a strip: pixels in, pixels out, nothing of the strip's size between.
+"""Networks of LightFuse's form in one pass over a strip: pixels in, pixels out, no array of the strip's size between.
 
 For a few groups at a time, pixels are dealt out to groups (`npfuse.engine.picture_runs`), the chain is evaluated
 (`npfuse.engine.pixel_groups`), the coarse picture is enlarged and added (`npfuse.engine.upsampling`), and the tanh of
@@ -33,7 +33,7 @@ from npfuse.engine.upsampling import add_upsampled, add_whole
 
 
 class Exposure(NamedTuple):
-    """A picture (H, W, 3), whose level v is (v - black) * scale - 1 to the network."""
+    """A picture (H, W, 3); the network reads its level v as (v - black) * scale - 1."""
 
     pixels: NDArray[Any]
     black: Any
@@ -41,7 +41,7 @@ class Exposure(NamedTuple):
 
 
 class Window(NamedTuple):
-    """Rows and columns of a picture: first, and one past the last."""
+    """Rows and columns of a picture: the first, and one past the last."""
 
     first_row: int
     last_row: int
@@ -58,7 +58,7 @@ class Coarse(NamedTuple):
 
 
 class Target(NamedTuple):
-    """A picture (H, W, 3 or 1) to write to, the place of the first pixel in it, and half of its level of white."""
+    """A picture (H, W, 3 or 1) to write to, the position of the first pixel in it, and half of its level of white."""
 
     pixels: NDArray[Any]
     row: int
@@ -76,7 +76,7 @@ class Space(NamedTuple):
 
 
 def space_of(scratch: Scratch, dtype: Any, pixel_dtype: Any) -> Space:
-    """Return the arrays to work in, those of the last time if they were of these dtypes."""
+    """Return the arrays to work in; those of the last call if they have these dtypes."""
     return Space(
         groups=scratch.array("groups", (GROUPS, BLOCKS, ROW_PAIRS, CHANNELS, PAIR_PIXELS), dtype),
         results=scratch.array("results", (GROUPS, BLOCKS, ROW_PAIRS, 3, PAIR_PIXELS), dtype),
@@ -101,12 +101,12 @@ def fuse_rows(
     Parameters
     ----------
     under, over : Exposure
-    window : of the exposures; it begins at a group
+    window : Window of the exposures; it begins at a group
     chain : Chain, whose memory and lists are written to
     coarse : Coarse, of the exposures' whole area
     target : Target
     space : Space
-    counts : `npfuse.engine.pixel_groups.empty_counts`, is added to
+    counts : array of `npfuse.engine.pixel_groups.empty_counts`, is added to
     """
     groups, results, line, edge = space.groups, space.results, space.line, space.edge
     for row in range(window.first_row, window.last_row, GROUP_SIDE):

@@ -1,12 +1,13 @@
-"""Tanh, compiled; float32 by a branchless formula, vector by vector, float64 by the C library.
+"""Tanh, compiled: for float32 by a formula without branches, vector by vector; for float64 by the C library.
 
-With e = exp(-2|x|), tanh|x| = (1 - e) / (1 + e). Near 0 that loses digits, so below 0.3 the odd Taylor series is
-taken: its first omitted term, 1382 x^11 / 155925, is then less than 2**-24 of tanh x. exp(z) = 2^n exp(r), with
-n = round(z / ln 2), |r| <= ln(2) / 2 and the Taylor polynomial of degree 7, its relative error below r^8 / 8! < 2**-27.
+With e = exp(-2|x|), tanh|x| = (1 - e) / (1 + e). Near 0 that loses digits, so the odd Taylor series is taken for
+|x| < 0.3. Its first omitted term, 1382 x^11 / 155925, is then less than 2**-24 of tanh x. The exponential is
+exp(z) = 2^n exp(r), with n = round(z / ln 2) and |r| <= ln(2) / 2; for exp(r), the Taylor polynomial of degree 7 is
+taken, whose relative error is below r^8 / 8! < 2**-27.
 
-Division is slow. 1 / d for d = 1 + e, in 1 ... 2, begins with the quadratic whose relative error is least, 1 / 99 (that
-1 - d q(d) is Chebyshev's T3(2 d - 3) / T3(-3) says it all), and is made better twice by Newton's q + q (1 - d q), which
-squares the error: 1e-4, 1e-8.
+Division is slow, so 1 / d, for d = 1 + e between 1 and 2, is approximated. The first guess is the quadratic q(d) with
+the least relative error, 1 / 99: the one for which 1 - d q(d) = T3(2 d - 3) / T3(-3), T3 being Chebyshev's polynomial.
+Two steps of Newton's method, q + q (1 - d q), square the error each: 1e-4, 1e-8.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def _single(v: Vectors, value: Value) -> Value:
     """Emit the tanh of a vector of float32."""
     one = v.number(1)
     a = v.absolute(value)
-    a = v.select(v.number(SATURATED) < a, v.number(SATURATED), a)  # a NaN stays one
+    a = v.select(v.number(SATURATED) < a, v.number(SATURATED), a)  # a NaN stays a NaN
     z = v.number(0) - (a + a)
     n = v.call("floor", z * v.number(LOG2_E) + v.number(0.5))
     r = z - n * v.number(LN_2_HIGH) - n * v.number(LN_2_LOW)

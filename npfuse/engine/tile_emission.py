@@ -24,7 +24,7 @@ class _Vector(types.Type):
 
 @register_model(_Vector)
 class _VectorModel(models.PrimitiveModel):
-    """A vector of the compiler's."""
+    """The compiler's model of a vector: a vector of LLVM."""
 
     def __init__(self, manager: Any, fe_type: Any) -> None:
         """Look up the number's type."""
@@ -33,7 +33,7 @@ class _VectorModel(models.PrimitiveModel):
 
 
 def _compiled_only(typed: Callable[..., Any]) -> Any:
-    """Turn a function that returns a signature and its emitter into one for compiled code; it is told constants."""
+    """Turn a function that returns a signature and its emitter into one for compiled code; it is given constants."""
     return intrinsic(prefer_literal=True)(typed)
 
 
@@ -70,7 +70,7 @@ def _emitting(body: Callable[..., Any]) -> Callable[..., Any]:
 
 @_compiled_only
 def load_tile(typingctx, pixels, vectors, array, at, step):
-    """Return a tile: the vectors at `at`, at `at + step`, … of as many pixels; both counts are constants."""
+    """Return a tile: for each pixel, the vectors that begin at `at`, `at + step`, …; both counts are constants."""
     rows, columns = range(pixels.literal_value), range(vectors.literal_value)
     tile = types.UniTuple(types.UniTuple(_Vector(array.dtype), len(columns)), len(rows))
 
@@ -82,7 +82,7 @@ def load_tile(typingctx, pixels, vectors, array, at, step):
 
 @_compiled_only
 def store_tile(typingctx, tile, array, at, step):
-    """Write a tile's vectors, pixel after pixel, to `at`, `at + step`, …; where they overlap the later one stays."""
+    """Write a tile's vectors, pixel after pixel, to `at`, `at + step`, …; where they overlap, the later one stays."""
 
     def body(v: Vectors, tile: list[list[Value]], x: Value, at: Value, step: Value) -> None:
         for i, row in enumerate(tile):
@@ -105,7 +105,7 @@ def store_lane_sums(typingctx, tile, array, at, step):
 
 @_compiled_only
 def add_scaled(typingctx, tile, x, at, step, kernel, place):
-    """Return the tile plus each pixel's number x[at + i * step] times the vectors of the kernel from `place` on."""
+    """Return the tile plus pixel i's number x[at + i * step] times the kernel's vectors from `place` on."""
 
     def body(v: Vectors, tile: Any, x: Value, at: Value, step: Value, kernel: Value, place: Value) -> Any:
         numbers = [v.broadcast(v.load_scalar(x + _place(at, step, i, 0))) for i in range(len(tile))]
@@ -116,7 +116,7 @@ def add_scaled(typingctx, tile, x, at, step, kernel, place):
 
 @_compiled_only
 def add_scaled_lanes(typingctx, tile, x, at, step, kernel, place):
-    """Return the tile plus each pixel's vectors from x[at + i * step] on times those of the kernel from `place` on."""
+    """Return the tile plus pixel i's vectors from x[at + i * step] on times the kernel's vectors from `place` on."""
 
     def body(v: Vectors, tile: Any, x: Value, at: Value, step: Value, kernel: Value, place: Value) -> Any:
         return _add_products(v, tile, lambda i, j: v.load(x + _place(at, step, i, j)), kernel + place)
@@ -135,7 +135,7 @@ def _add_products(
     """Emit tile + values * kernel."""
     weight = cache(lambda j: v.load(kernel + j * VECTOR_NUMBERS))
     pixels, vectors = range(len(tile)), range(len(tile[0]))
-    # Of pixels and vectors the fewer are walked inside: their operands stay in registers, the others pass by.
+    # The inner loop goes over pixels or vectors, whichever are fewer: their operands stay in registers.
     tall = [(i, j) for i in pixels for j in vectors]
     wide = [(i, j) for j in vectors for i in pixels]
     sums = [list(row) for row in tile]

@@ -1,8 +1,9 @@
 """A coarse picture, made CELL times as large, added to a row of groups: GlobalNet's way up.
 
-Each pixel of a cell is a weighted sum of the cell, the one before and the one behind, along each axis, with weights by
-its place in the cell; beyond the edges the last cell is repeated. Both "nearest" and "bilinear" of `npfuse.ops.resize`
-are such sums; `cell_weights` takes the weights from there.
+A cell is the CELL x CELL pixels that one pixel of the coarse picture becomes. Along each axis, a pixel of a cell is a
+weighted sum of three coarse pixels: the cell's, the one before and the one behind. The weights depend on the pixel's
+place in its cell. Beyond the edges, the last cell is repeated. Both "nearest" and "bilinear" of `npfuse.ops.resize` are
+such sums; `cell_weights` takes the weights from there.
 """
 
 from __future__ import annotations
@@ -27,16 +28,16 @@ block_place, run_place = inner(layout.block_place), inner(layout.run_place)
 
 
 def cell_weights(method: Resampling, dtype: Any) -> NDArray[Any]:
-    """Return the weights of the cell before, the cell and the cell behind for each pixel of the cells of a run.
+    """Return the weights of the cell before, the cell and the cell behind, for each pixel of a run.
 
     Parameters
     ----------
     method : "nearest" or "bilinear"
-    dtype : of the result
+    dtype : dtype of the result
 
     Returns
     -------
-    ndarray (NEAR, RUN)
+    ndarray (NEAR, RUN), of that dtype
 
     Examples
     --------
@@ -55,11 +56,11 @@ def add_upsampled(results, count, rows, coarse, row, column, weights, line):
     Parameters
     ----------
     results : ndarray (G, BLOCKS, ROW_PAIRS, 3, PAIR_PIXELS), is added to
-    count, rows : numbers of groups and of their rows
+    count, rows : number of groups, and of their rows
     coarse : ndarray (CH, CW, 3)
-    row, column : the groups' first pixel in the enlarged picture, multiples of CELL
-    weights : ndarray (NEAR, RUN), the weights of a cell's pixels again and again
-    line : ndarray (3, >= 2 + cells in a row of groups), to work in
+    row, column : position of the groups' first pixel in the enlarged picture, multiples of CELL
+    weights : ndarray (NEAR, RUN) of `cell_weights`
+    line : ndarray (3, 2 + cells in a row of groups, or more), to work in
     """
     height, width, _ = coarse.shape
     block = ROW_PAIRS * 3 * PAIR_PIXELS
@@ -105,7 +106,7 @@ def _add_cells(
 
 @compiled
 def add_whole(results, count, rows, coarse, row, column):
-    """Add a picture (H, W, 3) that is as large already; beyond its edges nothing is added."""
+    """Add a picture (H, W, 3) that has its full size already; beyond its edges nothing is added."""
     height, width, _ = coarse.shape
     for h in range(min(rows, height - row)):
         for w in range(min(count * GROUP_SIDE, width - column)):

@@ -1,8 +1,8 @@
 """Vector instructions for compiled functions: small kernels, written as the instructions they should become.
 
-The compiler vectorises simple loops by itself, but not reductions, not loops whose results should stay in registers,
-and no loop over pixels of three bytes. Those are written as functions that emit LLVM's instructions. One of them, from
-its meaning to its instructions (`npfuse.engine.region_bounds.rectified_row` is of this kind):
+The compiler vectorises simple loops by itself. It does not vectorise reductions, loops whose results should stay in
+registers, and loops over pixels of three bytes. Those are written as functions that emit LLVM's instructions. Here is
+one of them, from its meaning to its instructions (`npfuse.engine.region_bounds.rectified_row` is of this kind):
 
 1. In NumPy, the ReLU of `count` numbers is
 
@@ -34,9 +34,9 @@ its meaning to its instructions (`npfuse.engine.region_bounds.rectified_row` is 
    `fcmp ogt` is false for NaN, so a NaN becomes 0 here; `npfuse.engine.dense_layer` selects the other way round and
    keeps it.
 
-Operators on values emit: `a + b`, `a * b`, `a < b`. Products and sums may be fused into one rounding, as everywhere
-(`npfuse.engine.compiled`), and are never reordered. A vector has WIDTH_BYTES (`npfuse.engine.processor`): a register of
-AVX-512 if the processor has it, else of AVX; LLVM splits it for shorter registers.
+Operators on values emit instructions: `a + b`, `a * b`, `a < b`. Products and sums may be fused into one rounding, as
+everywhere (`npfuse.engine.compiled`), and are never reordered. A vector has WIDTH_BYTES (`npfuse.engine.processor`), as
+many as a register of AVX-512 if the processor has it, else of AVX; LLVM splits it for shorter registers.
 """
 
 from collections.abc import Callable
@@ -49,7 +49,7 @@ class VectorFunction:
     Parameters
     ----------
     body : function of `v` and the arguments; the first of these must be an array of the floats that `v` works with
-    returns_number : whether it returns a whole number, or nothing
+    returns_number : whether the body returns a whole number; if not, it returns nothing
     """
 
     def __init__(self, body: Callable[..., Any], returns_number: bool) -> None:
@@ -67,10 +67,10 @@ class VectorFunction:
 
 
 def vector_function(body: Callable[..., Any]) -> VectorFunction:
-    """Make a body, which emits instructions and returns nothing, callable from compiled functions."""
+    """Make a body that emits instructions and returns nothing callable from compiled functions."""
     return VectorFunction(body, returns_number=False)
 
 
 def counting_function(body: Callable[..., Any]) -> VectorFunction:
-    """Make a body, which emits instructions and returns a whole number, callable from compiled functions."""
+    """Make a body that emits instructions and returns a whole number callable from compiled functions."""
     return VectorFunction(body, returns_number=True)

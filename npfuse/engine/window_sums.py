@@ -1,13 +1,13 @@
 """Sums over a window and all input channels, one for each output channel: the inner loop of dense convolutions.
 
-Output channels lie along the vector lanes, and the sums of a few pixels of a row stay in registers while the terms of
-the window pass by: each term's weights are loaded once for all these pixels, each input value once for all these
-channels. Output channels are taken in panels of up to four vectors, whose weights lie side by side, and the terms in
-chunks whose weights fit into the first-level cache while a whole row uses them. One output channel alone would leave
-the lanes empty: then, if runs of terms are whole vectors, the terms lie along the lanes.
+Output channels lie along the vector lanes, and the sums of a few pixels of a row stay in registers while a loop goes
+over the terms of the window. Each term's weights are loaded once for all these pixels, each input value once for all
+these channels. Output channels are taken in panels of up to four vectors, whose weights lie side by side. Terms are
+taken in chunks whose weights fit into the first-level cache while a whole row uses them. A single output channel would
+leave most lanes empty; then, if runs of terms are whole vectors, the terms lie along the lanes.
 
-Which input values a window has is a list of distances, the same for every pixel, so that strides, dilation and a
-transposed convolution's phases cost nothing; borders must have been padded. The order of additions is the same for
+The input values of a window are given by a list of distances, the same for every pixel, so that strides, dilation and a
+transposed convolution's phases cost nothing. Borders must have been padded. The order of additions is the same for
 every pixel.
 """
 
@@ -22,16 +22,16 @@ from npfuse.engine.layout import PADDED_NUMBERS
 from npfuse.engine.processor import VECTOR_NUMBERS, WIDTH_BYTES
 from npfuse.engine.register_tiles import add_scaled, add_scaled_lanes, load_tile, store_lane_sums, store_tile
 
-CHUNK = 4096  # weights that are used on a whole row before the next ones: in float32 half of a common L1 cache
-WIDEST = 4  # vectors of a panel
+CHUNK = 4096  # weights that a whole row uses before the next ones; in float32, half of a common L1 cache
+WIDEST = 4  # vectors of the widest panel
 
 
 class Terms(NamedTuple):
     """The input values of a window: runs of neighbours, in chunks."""
 
-    distances: NDArray[np.int64]  # per run: input offset of term t from the window's first value is distances[run] + t
-    begins: NDArray[np.int64]  # per run, the number of its first term; then the number of all terms
-    chunks: NDArray[np.int64]  # per chunk, at least one, its first run; then the number of all runs
+    distances: NDArray[np.int64]  # per run: term t of all lies distances[run] + t behind the window's start
+    begins: NDArray[np.int64]  # per run: the number of its first term; at the end, the number of all terms
+    chunks: NDArray[np.int64]  # per chunk: its first run; at the end, the number of all runs; at least one chunk
 
 
 class Panels(NamedTuple):
@@ -39,7 +39,7 @@ class Panels(NamedTuple):
 
     weights: NDArray[Any]  # panel by panel (terms, vectors of the panel, VECTOR_NUMBERS), flat
     bias: NDArray[Any]  # (vectors * VECTOR_NUMBERS,)
-    vectors: NDArray[np.int64]  # of each panel: 1 to 4; 0 if terms lie along the lanes
+    vectors: NDArray[np.int64]  # per panel: 1 to 4 vectors; 0 if terms lie along the lanes
     features: int  # of the output; the rest of the last vector is zeros
 
 
@@ -52,7 +52,7 @@ class Grid(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """A picture's rows, columns and channels, and the zeros that it is padded with."""
+    """A picture's rows, columns and channels, and the numbers of zeros that it is padded with."""
 
     height: int
     width: int
@@ -63,7 +63,10 @@ class Frame(NamedTuple):
 
 
 def terms_of(runs: Iterable[tuple[int, int]], features: int) -> Terms:
-    """Cut runs of terms, (distance in the input, how many), into chunks for so many output channels."""
+    """Cut runs of terms, each given as (distance in the input, number of terms), into chunks.
+
+    The number of output channels, `features`, decides how many terms a chunk has.
+    """
     chunk = CHUNK // (VECTOR_NUMBERS * min(-(-features // VECTOR_NUMBERS), WIDEST))
     distances: list[int] = []
     begins: list[int] = []
@@ -104,7 +107,7 @@ def panels_of(kernel: NDArray[Any], bias: NDArray[Any], terms: Terms) -> Panels:
 
 
 def space_for(panels: Panels, width: int, dtype: Any) -> NDArray[Any]:
-    """Return an array for `sum_windows` to work in: a row of sums, where the last vector is not full."""
+    """Return an array for `sum_windows` to work in: a row of sums if the last vector is not full, else nothing."""
     lanes = len(panels.bias)
     return np.empty(0 if panels.features == lanes or panels.vectors[0] == 0 else width * lanes, dtype)
 
@@ -116,10 +119,10 @@ def sum_windows(x, read, terms, panels, out, write, height, width, space):
     Parameters
     ----------
     x, out : ndarrays (numbers,) of one dtype
-    read, write : Grid, of the windows in x and of the pixels in out; not checked
-    terms : of each window, in the order in which they are added
-    panels : of the kernel
-    height, width : in output pixels
+    read, write : Grid of the windows in x, and Grid of the pixels in out; not checked
+    terms : Terms of each window, in the order in which they are added
+    panels : Panels of the kernel
+    height, width : number of output pixels along each axis
     space : array of `space_for`, is written
     """
     lanes = len(panels.bias)
@@ -152,9 +155,10 @@ def sum_windows(x, read, terms, panels, out, write, height, width, space):
 
 @compiled
 def _copy(sums, lanes, out, at, step, features, width):
-    """Copy the features of a row of sums.
+    """Copy the features of a row of sums to the result.
 
-    Where pixels lie side by side, by vectors: the last one reaches over pixels that are copied later, and so rightly.
+    Pixels that lie side by side are copied by vectors. The last vector of a pixel reaches into the next one, which is
+    copied later and overwrites that.
     """
     vectors = width - (lanes + features - 1) // features if step == features else 0
     for w in range(vectors):
@@ -167,7 +171,7 @@ def _copy(sums, lanes, out, at, step, features, width):
 
 @compiled
 def sum_padded_windows(x, frame, read, terms, panels, out, write, height, width, space):
-    """Sum the windows of a picture that is padded here, strip by strip; `read` and `terms` refer to padded rows."""
+    """Pad a picture, strip by strip, and sum its windows; `read` and `terms` refer to padded rows."""
     along = frame.width * frame.channels
     before, after = frame.left * frame.channels, frame.right * frame.channels
     padded_along = before + along + after
@@ -175,7 +179,7 @@ def sum_padded_windows(x, frame, read, terms, panels, out, write, height, width,
     reach = 1  # rows of a window
     for run in range(len(terms.distances)):
         reach = max(reach, (terms.distances[run] + terms.begins[run]) // padded_along + 1)
-    # At least as many rows as a window has, so that none is copied more than about twice.
+    # At least as many rows as a window has, so that no row is copied more than about twice.
     rows = min(height, max(-(-reach // step), PADDED_NUMBERS // (padded_along * step)))
     strip = np.zeros(((rows - 1) * step + reach) * padded_along, x.dtype)
     for first in range(0, height, rows):
@@ -191,12 +195,12 @@ def sum_padded_windows(x, frame, read, terms, panels, out, write, height, width,
 
 
 def _row(pixels: int, vectors: int) -> Callable[..., None]:
-    """Return the function that sums a row for one panel, with tiles of so many pixels and vectors."""
+    """Return the function that sums a row for one panel, with tiles of these numbers of pixels and vectors."""
     panel = vectors * VECTOR_NUMBERS
 
     @compiled
     def row(x, x_at, x_step, terms, chunk, weights, bias, out, at, step, width):
-        """Add a chunk of the terms to the sums so far, the bias at first."""
+        """Add a chunk of the terms to the sums so far; the first chunk begins with the bias."""
         sums, sums_at, sums_step = (out, at, step) if chunk else (bias, 0, 0)
         runs = range(terms.chunks[chunk], terms.chunks[chunk + 1])
         tiled = width - width % pixels
@@ -225,7 +229,7 @@ _row_of_one, _row_of_two, _row_of_three, _row_of_four = (_row(pixels, v) for v, 
 
 @compiled
 def _row_of_products(x, x_at, x_step, terms, weights, bias, out, at, step, width):
-    """Sum a row for one output channel: lane by lane, the bias in the first one; then the lanes."""
+    """Sum a row for one output channel: the terms lane by lane, beginning with the bias; then the lanes."""
     tiled = width - width % 8
     for w in range(0, tiled, 8):
         tile = load_tile(8, 1, bias, 0, 0)

@@ -10,7 +10,7 @@ from npfuse.ops import DEFINITIONS, Function, Operator
 
 
 def _compiled_function(definition: Function) -> Function:
-    """Return the compiled function of a definition's name, from the file of that name here."""
+    """Return the compiled function that has a definition's name, from the file of that name in this folder."""
     name = definition.__name__
     function: Function = getattr(import_module(f"npfuse.fast.{name}"), name)
     return function

@@ -52,5 +52,5 @@ def _adaptive_norm(x, w0, w1, gamma, beta, epsilon, out):
             shift[c] = w1[0] * beta[c]
         for p in range(pixels):
             for c in range(channels):
-                # Not folded into one multiply: where a mean is far from 0, that would lose its digits in float32.
+                # Not folded into one multiplication: if a mean is far from 0, that would lose digits in float32.
                 out[n, p, c] = w0[0] * x[n, p, c] + ((x[n, p, c] - mean[c]) * scale[c] + shift[c])

@@ -1,6 +1,6 @@
 """Concatenate, compiled: two pictures at a time, pixel by pixel, vectors of channels.
 
-Where the channels do not fill the last vector, it reaches into what lies behind and is written afterwards.
+If the channels do not fill the last vector, it reaches into the numbers behind, which are written afterwards.
 """
 
 from typing import Any

@@ -29,7 +29,7 @@ def conv2d(
     (top, bottom), (left, right) = (pad.conv_pads(x.shape[1 + a], *op.axis_arguments(a)) for a in (0, 1))
     frame = Frame(x.shape[1], x.shape[2], x.shape[3], top, left, right)
     along = (left + x.shape[2] + right) * channels
-    # Without dilation the taps of a row lie side by side: one run.
+    # Without dilation, the taps of a row lie side by side and are one run.
     runs, length = (1, columns * channels) if dilation[1] == 1 else (columns, channels)
     starts = (i * dilation[0] * along + j * dilation[1] * channels for i in range(rows) for j in range(runs))
     terms = terms_of(((start, length) for start in starts), features)

@@ -1,8 +1,8 @@
 """Conv2DTranspose, compiled: output pixels of one phase of the stride are convolutions with some of the taps.
 
-Output position o gets, from every tap k, the input position (o + crop - k * dilation) / stride, where that is whole.
-Which taps these are depends on o modulo the stride only, its phase, and for the next o of the same phase the input
-positions are the next ones: `npfuse.engine.window_sums` sums each phase of rows and columns.
+From every tap k, output position o gets input position (o + crop - k * dilation) / stride, if that is a whole number.
+Which taps these are depends only on the phase of o, which is o modulo the stride. For the next o of the same phase, the
+input positions are the next ones. So `npfuse.engine.window_sums` sums each phase of rows and columns.
 """
 
 from typing import Any
@@ -57,12 +57,12 @@ def conv2d_transpose(
 
 
 def phase_taps(phase: int, kernel: int, stride: int, dilation: int, crop: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return what the output positions of a phase are made of, along one axis.
+    """Return the taps and the inputs that the output positions of a phase are made of, along one axis.
 
     Returns
     -------
-    taps : ndarray of intp, those that meet this phase
-    inputs : ndarray of intp, the input position that each multiplies for output position `phase`; it may be negative
+    taps : ndarray of intp, the taps that meet this phase
+    inputs : ndarray of intp, the input position that each tap multiplies for output position `phase`; may be negative
 
     Examples
     --------

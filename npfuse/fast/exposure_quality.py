@@ -32,7 +32,7 @@ def _exposure_quality(x, used, numbers, out):
     lumas = np.empty((3, width), x.dtype)
     for n in range(batch):
         for h in range(height):
-            first = h if h == 0 else h + 1  # the rows before it are there already
+            first = h if h == 0 else h + 1  # the luma of the rows before is there already
             for row in range(first, min(h + 2, height)):
                 _luma(x[n, row], numbers, lumas[row % 3])
             above, here = lumas[_mirrored(h - 1, height) % 3], lumas[h % 3]

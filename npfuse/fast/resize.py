@@ -1,6 +1,6 @@
 """Resize, compiled: columns first, then rows, each output a weighted sum over the taps of `npfuse.ops.resize`.
 
-Channels lie along the vector lanes while columns are resampled; where they do not fill the last vector, it reaches into
+Channels lie along the vector lanes while columns are resampled. If they do not fill the last vector, it reaches into
 the next pixel, which is written afterwards. A row of the result is a sum of rows.
 """
 

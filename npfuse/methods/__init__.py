@@ -1,7 +1,7 @@
-"""The fusion methods: the steps of each around its graph, from pictures to a picture.
+"""The fusion methods: for each, its graph and the steps around it, from pictures to a picture.
 
-`METHODS` lists them by name; `npfuse.methods.method` says what a record holds, `npfuse.fusion` checks pictures and
-weights and runs the jobs. `tests/methods/test_every_method.py` names the pieces that a new method lacks.
+`METHODS` lists them by name. `npfuse.methods.method` describes the record of a method; `npfuse.fusion` checks pictures
+and weights and runs the jobs. `tests/methods/test_every_method.py` names what a new method lacks.
 """
 
 from collections.abc import Callable, Mapping

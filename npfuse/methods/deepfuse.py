@@ -1,9 +1,9 @@
 """DeepFuse: the network fuses luma, tile by tile; chroma is an average that favours colour.
 
-Luma and chroma are BT.601 in studio swing. The network's output has no scale of its own: over the whole picture its
+Luma and chroma are BT.601 in studio swing. The network's output has no scale of its own: over the whole picture, its
 least value becomes 0 and its greatest 255, rounded. Those levels are stretched so that a hundredth of the pixels
 saturates at either end, and become 16 to 235. Chroma is averaged with the weights |C - 128|. Luma and chroma are
-rounded to bytes, as in the authors' scripts; their rounding of the network's input to bytes is left out.
+rounded to bytes, as in the authors' scripts. The authors round the network's input to bytes, too; that is left out.
 """
 
 from collections.abc import Iterator, Sequence
@@ -34,9 +34,9 @@ from npfuse.weights.weights import Weights
 
 LEVELS = 255
 SATURATED = 0.01  # share of the pixels at either end that the stretch saturates: the default of Matlab's stretchlim
-COLOUR_PLANES = 28  # of floats: of two pictures 6, the result's YCbCr 3, luma 2, chroma 8, and RGB with rounding 9
-GREY_PLANES = 8  # of floats: of levels and luma 5, and rounding 3
-TILES = 3  # along an axis; further ones are no larger
+COLOUR_PLANES = 28  # of floats: two pictures 6, the result's YCbCr 3, luma 2, chroma 8, and RGB with rounding 9
+GREY_PLANES = 8  # of floats: levels and luma 5, and rounding 3
+TILES = 3  # whose memory is looked at, along an axis; further tiles are no larger
 
 
 def deepfuse_phases(
@@ -57,7 +57,7 @@ def deepfuse_phases(
     ends: dict[str, tuple[Any, Any]] = {}
 
     def network(rows: tuple[int, int], columns: tuple[int, int]) -> None:
-        # What the tile depends on, cut off at the picture's border, where the network pads with zeros.
+        # The part of the picture that the tile depends on, cut off at the border, where the network pads with zeros.
         (top, bottom), (left, right) = (
             whole.input_spans(axis, *span)["under"] for axis, span in enumerate((rows, columns))
         )
@@ -124,8 +124,8 @@ def stretch_limits(counts: NDArray[np.intp]) -> tuple[int, int]:
 
     Returns
     -------
-    low, high : the first level up to which more than 1 % of the pixels lie, and the first up to which at least 99 % do;
-        (0, 255) where both are one level
+    low : the first level up to which more than 1 % of the pixels lie
+    high : the first level up to which at least 99 % of the pixels lie; if both are one level, they become 0 and 255
 
     Notes
     -----
@@ -142,14 +142,14 @@ def stretch_limits(counts: NDArray[np.intp]) -> tuple[int, int]:
 
 
 def _bytes(x: NDArray[Any]) -> NDArray[Any]:
-    """Round values in [0, 1] to whole 255ths, halves up, as Matlab's uint8 does."""
+    """Round values in [0, 1] to multiples of 1/255, halves up, as Matlab's uint8 does."""
     rounded: NDArray[Any] = np.floor(x * x.dtype.type(LEVELS) + x.dtype.type(0.5))
     rounded /= x.dtype.type(LEVELS)
     return rounded
 
 
 def deepfuse_moments(task: Task) -> Iterator[Moment]:
-    """Yield the memory of the network's tiles, and of colour."""
+    """Yield the memory of the network's tiles, and of the colour conversion."""
     height, width = task.shape[:2]
     whole = task.graph(height, width)
     side = tile_side(whole, task.engine, task.number_bytes, task.threads)

@@ -1,8 +1,8 @@
 """The guided filter of He, Sun and Tang 2013 in its fast form: coefficients at low resolution, applied at full size.
 
-In a window around each pixel, the target is taken as a linear function of the guide, target = a * guide + b, by least
-squares with a penalty on a. The fast form (He and Sun 2015) finds a and b on small copies and enlarges them; as in
-MEF-Net, they are not averaged over the windows that a pixel lies in.
+In a window around each pixel, a linear function of the guide is fitted to the target, target = a * guide + b, by least
+squares with a penalty on a. The fast form (He and Sun 2015) finds a and b on small copies and enlarges them. As in
+MEF-Net, a and b are not averaged over the windows that a pixel lies in.
 """
 
 from typing import Any
@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 def guided_coefficients(
     guide: NDArray[Any], target: NDArray[Any], *, radius: int, epsilon: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Fit the target as a linear function of the guide around every pixel.
+    """Fit a linear function of the guide to the target, around every pixel.
 
     Parameters
     ----------
-    guide, target : ndarray (H, W)
-    radius : windows are 2 * radius + 1 pixels each way, cut off at the border
+    guide, target : ndarray (H, W), floats
+    radius : reach of a window in pixels: its sides are 2 * radius + 1, cut off at the border
     epsilon : weight of the penalty on a**2, for a guide in [0, 1]
 
     Returns
@@ -42,7 +42,7 @@ def guided_coefficients(
 
 
 def _window_mean(x: NDArray[np.float64], radius: int) -> NDArray[np.float64]:
-    """Return the mean over the window of every pixel, of the pixels that exist."""
+    """Return the mean of the pixels in the window around every pixel; at the border, of those that exist."""
     for axis in (0, 1):
         n = x.shape[axis]
         sums = np.insert(np.cumsum(x, axis=axis), 0, 0, axis=axis)

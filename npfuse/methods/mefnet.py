@@ -1,8 +1,8 @@
 """MEF-Net: weight maps from small copies, brought to full size by a guided filter; a weighted sum of any exposures.
 
-Luma and chroma are full-range (JFIF). The network sees each exposure's luma at a short side of 128. A guided filter
-takes its map as a linear function of luma, whose coefficients are enlarged; |w| + 1e-8 is made to add up to 1. Chroma
-is averaged with the weights |C - 0.5| + 1e-8.
+Luma and chroma are full-range (JFIF). The network sees a copy of each exposure's luma whose short side is 128. A guided
+filter fits a linear function of luma to its map; the coefficients are enlarged, which gives a map w of full size. The
+weights are |w| + 1e-8, divided by their sum over the exposures. Chroma is averaged with the weights |C - 0.5| + 1e-8.
 """
 
 from collections.abc import Iterator, Sequence
@@ -35,20 +35,20 @@ from npfuse.strips import Pixels, float_dtype
 from npfuse.weights.weights import Weights
 
 SHORT_SIDE = 128
-LONG_SIDE = 2048  # at most: a copy of a strip of film is squeezed, so that its size is bounded
+LONG_SIDE = 2048  # at most: the copy of a very long picture is squeezed, so that its size is bounded
 RADIUS, EPSILON = 1, 1e-4  # of the guided filter
 LEAST_WEIGHT = 1e-8
 
 # Planes of floats of a strip that are held at once.
 LUMA_PLANES = 7  # three of the colours, three in computing luma, and luma
-BLEND_PLANES = 16, 8  # the result's 3, a share, and RGB with rounding 12; and of each picture, RGB, YCbCr and 2 shares
-GREY_PLANES = 7, 3  # the result, a share, and rounding; and of each picture, luma and 2 shares
+BLEND_PLANES = 16, 8  # the result's 3, a share, and RGB with rounding 12; per picture, RGB, YCbCr and 2 shares
+GREY_PLANES = 7, 3  # the result, a share, and rounding; per picture, luma and 2 shares
 
 
 def low_resolution(height: int, width: int) -> tuple[int, int]:
-    """Return the size of the network's copy: the short side 128, the other in proportion, rounded down.
+    """Return height and width of the network's copy: the short side 128, the other in proportion, rounded down.
 
-    Beyond 16 to 1, which the authors do not provide for, the long side is 2048.
+    Pictures longer than 16 to 1, which the authors do not provide for, get a long side of 2048.
 
     Examples
     --------
@@ -62,7 +62,7 @@ def low_resolution(height: int, width: int) -> tuple[int, int]:
 def mefnet_phases(
     exposures: Sequence[Pixels], out: Pixels, weights: Weights, *, engine: Engine, threads: int
 ) -> Phases:
-    """Return two phases: an exposure's coefficients, each in a job; then the sum, strip by strip.
+    """Return two phases: the coefficients of the exposures, one job per exposure; then the sum, strip by strip.
 
     Notes
     -----
@@ -105,7 +105,7 @@ def mefnet_phases(
 
 
 def _luma(picture: Pixels) -> NDArray[Any]:
-    """Return the luma of a whole picture, (H, W), without a float copy of its colours."""
+    """Return the luma of a whole picture, (H, W); makes no float copy of its colours."""
     height, width = picture.shape[:2]
     luma = np.empty((height, width), float_dtype(picture.dtype))
     for start, stop in strips(height, width):
@@ -115,7 +115,7 @@ def _luma(picture: Pixels) -> NDArray[Any]:
 
 
 def _shrunk(x: NDArray[Any], height: int, width: int, *, engine: Engine) -> NDArray[Any]:
-    """Resample with antialiasing, by either engine."""
+    """Return a plane, resampled with antialiasing to (height, width), by either engine."""
     if engine == "definition":
         return DEFINITIONS[Resize](x, height=height, width=width, method="antialiased")
     from npfuse.fast import FAST
@@ -124,7 +124,7 @@ def _shrunk(x: NDArray[Any], height: int, width: int, *, engine: Engine) -> NDAr
 
 
 def _average(xs: Sequence[NDArray[Any]], shares: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """Return the weighted average."""
+    """Return the average of planes, weighted by shares."""
     total, weighted = shares[0].copy(), xs[0] * shares[0]
     for x, share in zip(xs[1:], shares[1:], strict=True):
         total += share

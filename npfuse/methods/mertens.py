@@ -1,8 +1,9 @@
-"""Mertens 2009: pyramids of whole pictures, since the coarsest level sees all of them; fast in strips.
+"""Mertens 2009: blending in pyramids of whole pictures, since every pixel of the coarsest level sees much of them.
 
-RGB pictures are blended as they are, grey ones by the measures that a single channel has. Values beyond [0, 1], which
-the pyramids' overshoot makes, are clipped. The fast engine takes `npfuse.methods.pyramid_strips`; the definition, and
-what that does not take, run the graph as it is.
+RGB pictures are blended as they are; grey ones are weighed by the measures that a single channel has. Overshoot of the
+pyramids makes values outside of [0, 1]; they are clipped. The fast engine works in strips
+(`npfuse.methods.pyramid_strips`). The definition runs the graph as it is; so does the fast engine for pictures that the
+strips do not take.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,7 @@ from npfuse.models.mertens import mertens
 from npfuse.run import Engine, run
 from npfuse.strips import Pixels
 
-ROUNDED = 4  # arrays of floats of a picture's size: the result, and three in clipping and rounding
+ROUNDED = 4  # arrays of floats of the picture's size: the result, and three in clipping and rounding
 
 
 def mertens_phases(exposures: Sequence[Pixels], out: Pixels, *, engine: Engine, threads: int) -> Phases:
@@ -45,7 +46,7 @@ def _in_strips(shape: Sequence[int], dtype: np.dtype[Any], engine: Engine) -> bo
 
 
 def mertens_moments(task: Task) -> Iterator[Moment]:
-    """Yield the memory of the strips and of the levels that are kept, or that of the graph's values."""
+    """Yield the memory of the strips and of the levels that are kept, or of the graph's values."""
     if _in_strips(task.shape, task.dtype, task.engine):
         kept = kept_values(task.shape, task.exposures)
         strips = times(strip_values(task.shape, task.dtype, task.exposures, task.threads), task.threads)

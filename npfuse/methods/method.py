@@ -1,7 +1,7 @@
 """The record that describes a method, and the steps that methods share: pictures to floats and back, rows in strips.
 
-A method turns exposures into jobs that fill an array. Jobs come in phases: those of one phase may run at once, in any
-order, and a phase begins when the one before it is done.
+A method turns exposures into jobs that fill an array. Jobs come in phases. The jobs of one phase may run at once, in
+any order; a phase begins when the one before it is done.
 """
 
 from abc import ABC, abstractmethod
@@ -23,7 +23,7 @@ Job = Callable[[], None]
 Phases = list[list[Job]]
 Values = tuple[tuple[str, int], ...]  # (name, bytes)
 
-STRIP_PIXELS = 1 << 19  # of a strip that is worked on at once, in each thread
+STRIP_PIXELS = 1 << 19  # of a strip; each thread works on one at a time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,12 +32,12 @@ class Task:
 
     Parameters
     ----------
-    graph : builds the network's graph, or the formula's, for one size
-    shape : of each picture, (H, W) or (H, W, 3)
-    dtype : of each picture
+    graph : function that builds the network's graph, or the formula's, for one size
+    shape : shape of each picture, (H, W) or (H, W, 3)
+    dtype : dtype of each picture
     exposures : number of pictures that are fused
-    engine, threads : as of `npfuse.fuse`
-    stored : whether parts are copied out of pictures that stay in their files
+    engine, threads : as for `npfuse.fuse`
+    stored : whether pictures stay in their files, and parts are copied out of them
     """
 
     graph: "BuildGraph"
@@ -50,17 +50,17 @@ class Task:
 
     @property
     def channels(self) -> int:
-        """Channels of a picture, 1 or 3."""
+        """Return the number of channels of a picture, 1 or 3."""
         return 3 if len(self.shape) == 3 else 1
 
     @property
     def picture_bytes(self) -> int:
-        """Memory of a picture."""
+        """Return the bytes of a picture."""
         return prod(self.shape) * self.dtype.itemsize
 
     @property
     def number_bytes(self) -> int:
-        """Memory of a number of those that are computed with."""
+        """Return the bytes of a number that is computed with: 8 for float64 pictures, else 4."""
         return float_dtype(self.dtype).itemsize
 
 
@@ -71,8 +71,8 @@ class Moment:
     Parameters
     ----------
     during : name of the part
-    written : whether the result is being written; until then it takes no memory
-    values : (name, bytes) of all arrays held
+    written : whether the result is being written; before that, it takes no memory
+    values : (name, bytes) of all arrays that are held
     """
 
     during: str
@@ -104,7 +104,7 @@ class NetworkJobs(Protocol):
 
 
 def same_size(height: int, width: int) -> tuple[int, int]:
-    """Return the picture's own size, the grid of a graph that runs on whole pictures."""
+    """Return the picture's own size: the grid of a graph that runs on whole pictures."""
     return height, width
 
 
@@ -114,16 +114,16 @@ class Method(ABC):
 
     Parameters
     ----------
-    name : key of `npfuse.methods.METHODS`, of options, and of its weights' model
+    name : key in `npfuse.methods.METHODS`, value of options, and model of its weights
     title : name in tables and messages
-    graph : builds its graph, of the default widths; the cost model counts it
-    grid : size of the graph's input for a picture of (height, width)
-    runs : runs of the graph for a pair
-    around : work around the graph that the cost model does not count
+    graph : function that builds its graph, of the default widths; the cost model counts it
+    grid : function that returns the size of the graph's input for a picture of (height, width)
+    runs : number of runs of the graph for a pair
+    around : text: the work around the graph, which the cost model does not count
     most_exposures : 2 for methods of a pair; None for methods of any number
-    parts : whether pictures are fused part by part, so that they may stay in their files; two of them
-    needs_numba : whether its machine code calls Numba's library, which is loaded then
-    moments : yields the memory held, part by part, for a Task
+    parts : whether a pair is fused part by part, so that its pictures may stay in their files
+    needs_numba : whether its machine code calls Numba's library, which is then loaded
+    moments : function that yields the memory held for a Task, part by part
     """
 
     name: str
@@ -145,20 +145,20 @@ class Method(ABC):
 
         Parameters
         ----------
-        exposures : pictures (H, W, 3) or (H, W), alike, darkest first
+        exposures : pictures (H, W, 3) or (H, W), of one shape and dtype, darkest first
         out : picture of the same shape and dtype, filled by the jobs
-        weights : Weights of a network, None for a formula
-        engine, threads : as of `npfuse.fuse`
+        weights : Weights of a network; None for a formula
+        engine, threads : as for `npfuse.fuse`
         """
 
     def peak(self, height: int, width: int, *, threads: int = 1) -> Peak:
         """Return the peak of the memory that `npfuse.fuse` takes for a pair of 8-bit RGB pictures.
 
-        Left out: the interpreter, libraries and compiled code, and the weights.
+        The interpreter, libraries, compiled code and the weights are not counted.
 
         Parameters
         ----------
-        height, width : of the pictures
+        height, width : size of the pictures
         threads : number of threads that work at once
 
         Examples
@@ -192,7 +192,7 @@ class FormulaMethod(Method):
     def phases(
         self, exposures: Sequence[Pixels], out: Pixels, weights: Weights | None, *, engine: Engine, threads: int
     ) -> Phases:
-        """Return the work of one fusion, phase by phase; `weights` is not looked at."""
+        """Return the work of one fusion, phase by phase; `weights` is not read."""
         return self.jobs(exposures, out, engine=engine, threads=threads)
 
 
@@ -203,8 +203,8 @@ class NetworkMethod(Method):
     Parameters
     ----------
     jobs : NetworkJobs
-    inputs : channels of each input of its network, without a thumbnail
-    weights_at : place of the authors' own weights, for those that this package reads; may be empty
+    inputs : number of channels of each input of its network, without the thumbnail
+    weights_at : text: where the authors' own weights are, if this package reads them; else empty
     """
 
     jobs: NetworkJobs
@@ -214,14 +214,14 @@ class NetworkMethod(Method):
     def phases(
         self, exposures: Sequence[Pixels], out: Pixels, weights: Weights | None, *, engine: Engine, threads: int
     ) -> Phases:
-        """Return the work of one fusion, phase by phase; ValueError without weights."""
+        """Return the work of one fusion, phase by phase; raise ValueError without weights."""
         if weights is None:
             raise ValueError(f"{self.title}: weights are missing, expected those of {self.name}")
         return self.jobs(exposures, out, weights, engine=engine, threads=threads)
 
 
 def as_floats(picture: Pixels) -> NDArray[Any]:
-    """Return (part of) a picture as floats in [0, 1]: float64 for float64, else float32.
+    """Return a picture, or a part of one, as floats in [0, 1]: float64 for float64, else float32.
 
     Examples
     --------
@@ -248,7 +248,7 @@ def to_levels(values: NDArray[Any], dtype: np.dtype[Any]) -> Pixels:
 
 
 def strips(height: int, width: int) -> Iterator[tuple[int, int]]:
-    """Yield the rows [start, stop) of strips of some half a million pixels.
+    """Yield the rows [start, stop) of strips of about half a million pixels.
 
     Examples
     --------
@@ -261,17 +261,17 @@ def strips(height: int, width: int) -> Iterator[tuple[int, int]]:
 
 
 def strip_planes(task: Task, planes: int) -> Values:
-    """Return the memory of so many planes of floats of one of `strips`."""
+    """Return the memory of a number of planes of floats, each of the size of one of `strips`."""
     height, width = task.shape[:2]
     pixels = min(max(1, STRIP_PIXELS // width), height) * width
     return ((f"{planes} planes of a strip", pixels * planes * task.number_bytes),)
 
 
 def times(values: Values, threads: int) -> Values:
-    """Return the memory of every thread together, each holding these values."""
+    """Return the memory of all threads together if each holds these values."""
     return tuple((name, threads * count) for name, count in values)
 
 
 def total(values: Values) -> int:
-    """Return the bytes of all values together."""
+    """Return the sum of the bytes of all values."""
     return sum(count for _, count in values)

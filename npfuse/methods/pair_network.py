@@ -1,6 +1,6 @@
 """ToneFuse, LightFuse and T_CNN: networks that turn a pair of RGB exposures into a picture, part by part.
 
-Of more than two exposures, they see the darkest and the brightest averaged with all others (`npfuse.stacks`).
+Of more than two exposures, they see the darkest and the brightest, each averaged with all others (`npfuse.stacks`).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +23,7 @@ from npfuse.weights.weights import Weights
 
 
 def pair_phases(exposures: Sequence[Pixels], out: Pixels, weights: Weights, *, engine: Engine, threads: int) -> Phases:
-    """Return one phase, a job a part; see `npfuse.strips`."""
+    """Return one phase with one job per part; see `npfuse.strips`."""
     return [list(fuse_bracket(exposures, out, weights, engine=engine, threads=threads))]
 
 
@@ -40,11 +40,12 @@ def fuse_bracket(
 
     Parameters
     ----------
-    frames : two pictures or more, alike, darkest first; ndarrays, or objects that return one for
-        `picture[rows, columns]`
+    frames : two pictures or more, of one shape and dtype, darkest first; ndarrays, or objects whose
+        `picture[rows, columns]` is one
     out : picture of the same shape and dtype; takes `out[rows, columns] = values`
-    weights, engine, threads : as of `npfuse.strips.fuse_pair`
-    surveys : of the first and the last frame, with the network's thumbnail; made here if None and needed
+    weights, engine, threads : as for `npfuse.strips.fuse_pair`
+    surveys : Surveys of the first and the last frame, with the network's thumbnail; if None, they are made here when
+        the network needs them
     """
     under, over = frames[0], frames[-1]
     if len(frames) > 2:
@@ -67,8 +68,8 @@ def tone_surveys(pair: Sequence[Any], weights: Weights, dtype: "np.dtype[Any]") 
 
     Raises
     ------
-    ValueError, TypeError : pictures that cannot be fused, or a network that sees no whole pictures: neither a thumbnail
-        nor their range
+    ValueError, TypeError : the pictures cannot be fused, or the network sees neither a thumbnail nor the range of whole
+        pictures
     """
     named = {f"tone[{k}]": np.asarray(picture) for k, picture in enumerate(pair)}
     check_pictures(named, (3, 2))
@@ -85,7 +86,7 @@ def tone_surveys(pair: Sequence[Any], weights: Weights, dtype: "np.dtype[Any]") 
 
 
 def pair_moments(task: Task) -> Iterator[Moment]:
-    """Yield the memory of the parts, and of a bracket's samples, that curves are fitted to."""
+    """Yield the memory of the parts, and of the samples that a bracket's curves are fitted to."""
     merged = task.exposures > 2
     part = part_values(
         task.graph,
@@ -99,7 +100,7 @@ def pair_moments(task: Task) -> Iterator[Moment]:
     if merged:
         samples = task.exposures * SAMPLES * task.channels * np.dtype(np.float32).itemsize
         yield Moment(during="curves", written=True, values=(("samples", samples),))
-    kept = tuple((f"{name}, kept", count) for name, count in part if name == "chain")  # threads work in copies
+    kept = tuple((f"{name}, kept", count) for name, count in part if name == "chain")  # each thread works in a copy
     yield Moment(during="parts", written=True, values=kept + times(part, task.threads))
 
 
@@ -124,7 +125,7 @@ TONEFUSE = _pair_network(
     "ToneFuse",
     tonefuse,
     grid=on_grid,
-    around="the thumbnail of both pictures (one addition a value), and rounding",
+    around="the thumbnail of both pictures (one addition per value), and rounding",
     needs_numba=False,
 )
 LIGHTFUSE = _pair_network("lightfuse", "LightFuse", lightfuse, grid=on_grid, around=RANGES, needs_numba=False)

@@ -1,8 +1,8 @@
 """Mertens' pyramids in strips: the fast way to what the graph of `npfuse.models.mertens` defines.
 
-A first pass over the pictures makes the level KEPT of every pyramid, which is small, strip by strip. It is blended as a
-whole, with the coarser levels. A second pass makes the finer levels of each strip again, and blends them. So all that
-is held beside the pictures is a few strips, and a sixteenth of the pixels of each picture.
+A first pass over the pictures makes the level KEPT of every pyramid, which is small, strip by strip. This level is
+blended as a whole, with the coarser ones. A second pass makes the finer levels of each strip again, and blends them. So
+the only memory beside the pictures is that of a few strips, and of a sixteenth of the pixels of each picture.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -35,14 +35,14 @@ class Level:
 
     @classmethod
     def of(cls, count: int, channels: int, height: int, width: int) -> "Level":
-        """Return a level to be filled."""
+        """Return a level with empty arrays."""
         return cls(
             pictures=np.empty((count, channels, height, width), np.float32),
             weights=np.empty((count, height, width), np.float32),
         )
 
     def blended(self, further: int) -> Floats:
-        """Return the result (C, H, W) at this level, with so many coarser ones."""
+        """Return the result (C, H, W) at this level, made with `further` coarser levels."""
         fused: Floats
         if not further:
             fused = (self.pictures * self.weights[:, np.newaxis]).sum(axis=0)
@@ -60,7 +60,7 @@ class Level:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Strip:
-    """Rows of all pictures, and what they become: pictures (K, C, R, W) and weights (K, R, W), level 0 and level 1."""
+    """Rows of all pictures at level 0 and level 1: pictures (K, C, R, W) and weights (K, R, W)."""
 
     pictures: tuple[Rows, Rows]
     weights: tuple[Rows, Rows]
@@ -68,14 +68,14 @@ class Strip:
 
 @dataclass(kw_only=True, eq=False)
 class Fusion:
-    """A fusion by strips: its pictures, its result, and what its jobs hand on to each other.
+    """A fusion by strips: its pictures, its result, and the arrays that its jobs hand on to each other.
 
     Parameters
     ----------
-    exposures, out : as of `strip_phases`
+    exposures, out : as for `strip_phases`
     kept : Level KEPT, filled by `make_kept`
     fused : result (C, H, W) at that level, made by `blend_kept`
-    spare : arrays to work in that no thread uses now
+    spare : list of Scratch that no thread uses now
     """
 
     exposures: Sequence[Pixels]
@@ -85,7 +85,7 @@ class Fusion:
     spare: list[Scratch] = field(default_factory=list)
 
     def make_kept(self, first: int, last: int) -> None:
-        """Make rows [first, last) of the level that is kept."""
+        """Fill rows [first, last) of the level that is kept."""
         with self._scratch() as scratch:
             height, _ = self._size(1)
             strip = self._strip(_rows_halved(first, last, height), (first, first), scratch)
@@ -116,7 +116,7 @@ class Fusion:
             self.out[first:last, 0:width] = levels.reshape(last - first, *self.out.shape[1:])
 
     def _strip(self, span1: Span, span: Span, scratch: Scratch) -> Strip:
-        """Return the rows `span` of level 0, or more, and `span1` of level 1."""
+        """Return a strip with the rows `span` of level 0, or more, and the rows `span1` of level 1."""
         height, width = self._size(0)
         count, channels = self.kept.pictures.shape[:2]
         first, last = _rows_halved(*span1, height)
@@ -160,7 +160,8 @@ def strip_phases(exposures: Sequence[Pixels], out: Any, *, threads: int) -> Phas
 
     Parameters
     ----------
-    exposures : pictures (H, W, 3) or (H, W), alike, of the DEPTHS and sizes of `npfuse.methods.pyramid_sizes`
+    exposures : pictures (H, W, 3) or (H, W) of one shape and dtype; their sides are at least LEAST_SIDE, their dtype
+        one of DEPTHS (`npfuse.methods.pyramid_sizes`)
     out : picture of the same shape and dtype; takes `out[rows, columns] = values`
     threads : number of threads that will work at once; the result does not depend on it
     """
@@ -177,17 +178,17 @@ def strip_phases(exposures: Sequence[Pixels], out: Any, *, threads: int) -> Phas
 
 
 def _by_rows(work: Callable[[int, int], None], height: int, rows: int) -> list[Callable[[], None]]:
-    """Return jobs that work on so many rows each."""
+    """Return jobs that work on `rows` rows each."""
     return [partial(work, first, min(first + rows, height)) for first in range(0, height, rows)]
 
 
 def _rows_halved(first: int, last: int, finer: int) -> Span:
-    """Return the rows of a level of so many that rows [first, last) of the next coarser one are made of."""
+    """Return the rows, of a level of `finer` rows, from which rows [first, last) of the next coarser one are made."""
     return max(2 * first - 2, 0), min(2 * last + 1, finer)
 
 
 def _rows_doubled(first: int, last: int, coarser: int) -> Span:
-    """Return the rows of a level of so many that rows [first, last) of the next finer one are enlarged from."""
+    """Return the rows, of a level of `coarser` rows, from which rows [first, last) of the next finer one are made."""
     return max(first // 2 - 1, 0), min((last - 1) // 2 + 2, coarser)
 
 
@@ -199,7 +200,7 @@ def _halve(finer: Rows, first: int, out: Floats) -> None:
 
 
 def _blend(finer: Rows, weights: Rows, coarser: Rows, fused: Rows, first: int, out: Floats) -> None:
-    """Write rows of a blended level, and the enlarged next coarser one added, from row `first` on."""
+    """Write rows of the result at a level, from row `first` on; `fused` is the result at the next coarser level."""
     between, enlarged = (np.empty(level.planes.shape[3], np.float32) for level in (fused, finer))
     blend(finer, weights, coarser, fused, first, between, enlarged, out)
 

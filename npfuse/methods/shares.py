@@ -1,15 +1,15 @@
 """How each method tells which exposure a place of its result comes from.
 
-A method that blends has weights, and a share is a weight: Mertens' before their pyramids, MEF-Net's of luma. A network
-that computes colours has none. There, an exposure's part in a place is a product of two factors: the absolute
-derivative of the result's brightness as the exposure gets brighter, and the exposure's own contrast around the place.
-To first order, this is how much of the result's detail comes from that exposure. (The derivative alone would give half
-of a window to an exposure in which the window is plain white.) A share is one exposure's part over the sum of all
-parts.
+A method that blends has weights, and a share is a weight: Mertens' before they are smoothed in pyramids, MEF-Net's of
+luma. A network that computes colours has none. There, an exposure's part in a place is a product of two factors: the
+absolute derivative of the result's brightness as the exposure gets brighter, and the exposure's own contrast around the
+place. To first order, this is how much of the result's detail comes from that exposure. (The derivative alone would
+give half of a window to an exposure in which the window is plain white.) A share is one exposure's part divided by the
+sum of all parts.
 
-The derivative is a central difference of half a level each way. What the network knows of the whole pictures (their
-thumbnail and range) is kept as it is, so that a share is about the place. DeepFuse's is that of its network's luma,
-before it is stretched.
+The derivative is a central difference of half a level each way. The thumbnail and the range that the network sees of
+the whole pictures stay as they are, so that a share is about the place alone. For DeepFuse, the derivative is that of
+its network's luma, before it is stretched.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -32,8 +32,8 @@ from npfuse.survey import survey
 from npfuse.weights.weights import Weights
 
 STEP = 0.5 / 255  # each way
-WINDOW = 9  # pixels each way, of an exposure's contrast around a place
-LEAST_CONTRAST = 0.5 / 255  # added to each exposure's: where all are plain, derivatives alone decide
+WINDOW = 9  # pixels along each side of the window in which an exposure's contrast is taken
+LEAST_CONTRAST = 0.5 / 255  # added to each exposure's contrast: where all are plain, the derivatives alone decide
 
 Shares = Callable[[Sequence[Pixels], Weights | None, Engine], NDArray[Any]]
 
@@ -45,9 +45,9 @@ class Measure:
     Parameters
     ----------
     words : str
-        What a share is, as a phrase for people.
+        Phrase that says what a share is, for people.
     shares : callable
-        Takes exposures, ndarrays (H, W, 3) or (H, W), float32, darkest first, weights and an engine; returns the
+        Function of exposures (ndarrays (H, W, 3) or (H, W), float32, darkest first), weights and an engine; returns the
         shares (K, H, W).
     extremes : bool
         Whether only the darkest and the brightest of more than two exposures have a share.
@@ -59,7 +59,7 @@ class Measure:
 
 
 def pair_shares(exposures: Sequence[Pixels], weights: Weights | None, engine: Engine) -> NDArray[Any]:
-    """Return the shares of a network of a pair, by its derivative."""
+    """Return the shares of a network of a pair, by the derivative of its result."""
     assert weights is not None
     network = weights
     size = thumbnail_size(network.graph(GRID, GRID))
@@ -92,7 +92,7 @@ def deepfuse_shares(exposures: Sequence[Pixels], weights: Weights | None, engine
 
 
 def mertens_shares(exposures: Sequence[Pixels], weights: Weights | None, engine: Engine) -> NDArray[Any]:
-    """Return Mertens' weights."""
+    """Return the shares of Mertens' method, its weights."""
     height, width = exposures[0].shape[:2]
     channels = 3 if exposures[0].ndim == 3 else 1
     graph = mertens(height, width, exposures=len(exposures), channels=channels)
@@ -103,7 +103,7 @@ def mertens_shares(exposures: Sequence[Pixels], weights: Weights | None, engine:
 
 
 def mefnet_shares(exposures: Sequence[Pixels], weights: Weights | None, engine: Engine) -> NDArray[Any]:
-    """Return MEF-Net's weights of luma."""
+    """Return the shares of MEF-Net, its weights of luma."""
     assert weights is not None
     height, width = exposures[0].shape[:2]
     small = low_resolution(height, width)
