@@ -25,7 +25,7 @@ version = release = version_of("npfuse")
 extensions = ["myst_parser", "sphinx.ext.autodoc", "numpydoc"]
 myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]
 myst_heading_anchors = 4
-exclude_patterns = ["_build", "Thumbs.db"]
+exclude_patterns = ["_build", "Thumbs.db", "how-to/hand-held/CREDITS.md"]  # credits are read where the files are
 default_role = "py:obj"  # `npfuse.fuse` in a docstring is a link where it is documented, and code elsewhere
 nitpicky = False
 
