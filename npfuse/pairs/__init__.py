@@ -1,1 +1,1 @@
-"""Pictures in files, fused: a pair or a bracket checked, aligned, read, fused and written; and folders of them."""
+"""Fusion of picture files: a pair or a bracket is read, checked, aligned, fused and written; so are folders of them."""

@@ -1,7 +1,7 @@
 """Aligns the exposures of a hand-held bracket: any number of frames onto the first.
 
-Frames are compared with those of the nearest exposure, and the motions put together. A frame is resampled once, by
-Lanczos' window of three lobes, and not at all where it is shifted by whole pixels. Frames of which the motion is not
+Each frame is compared with the frame of the nearest exposure, and these motions are joined. A frame is resampled once,
+by Lanczos' window of three lobes; if it is shifted by whole pixels, it is not resampled. Frames whose motion is not
 sure are left as they are.
 """
 
@@ -32,8 +32,8 @@ class Alignment:
     Parameters
     ----------
     frames : list of ndarray, of one shape, in the given order
-    masks : list of (H, W) bool, where each frame shows something; None for everywhere
-    motions : of each frame against the first
+    masks : list of (H, W) bool, True where a frame shows something; None for everywhere
+    motions : tuple of Motion, of each frame against the first
     area : slices of the rows and columns of the first frame that are left
     """
 
@@ -52,9 +52,9 @@ def align(
     ----------
     frames : at least two ndarrays (H, W) or (H, W, 3) of one shape and dtype; uint8, uint16, or float32 or float64 in
         [0, 1]
-    masks : (H, W) of each frame, 0 where it is transparent; such pixels say nothing. None for none.
-    keep : whether the first frame's whole area is kept: where another shows nothing, it gets the first one's pixels at
-        its own brightness. Otherwise all are cropped to the area that they share.
+    masks : (H, W) of each frame, 0 where it is transparent; such pixels are not compared. None if no frame has any.
+    keep : whether the first frame's whole area is kept: where another frame shows nothing, it gets the first one's
+        pixels at its own brightness. Otherwise all frames are cropped to the area that they share.
 
     Returns
     -------
@@ -107,13 +107,13 @@ def _checked(frames: Sequence[NDArray[Any]]) -> NDArray[Any]:
 
 
 def find_motions(frames: Sequence[Any], masks: Sequence[Any], most_pixels: int = PRECISE_PIXELS) -> tuple[Motion, ...]:
-    """Find how frames lie against the first, each compared with the one of the nearest exposure on the way to it.
+    """Find how frames lie against the first; each is compared with the frame of the nearest exposure on the way to it.
 
     Parameters
     ----------
-    frames : alike; anything that gives an ndarray for `frame[rows, columns]`
-    masks : likewise, of each, or None
-    most_pixels : of the copies that are compared
+    frames : pictures of one shape and dtype; anything that gives an ndarray for `frame[rows, columns]`
+    masks : mask of each frame, of the same kind; or None
+    most_pixels : greatest number of pixels of the copies that are compared
 
     Returns
     -------
@@ -134,7 +134,7 @@ def find_motions(frames: Sequence[Any], masks: Sequence[Any], most_pixels: int =
 def _chained(
     copies: Sequence[Luma], motions: dict[int, Motion], before: int, i: int, k: int, shape: tuple[int, int]
 ) -> Motion:
-    """Find a frame's motion by the one before it, or else by the first."""
+    """Find a frame's motion by way of the frame before it; if that is not sure, compare it with the first."""
     found = find_motion(copies[before], copies[i], k, shape)
     if found.sure and motions[before].sure:
         return joined(motions[before], found)
@@ -142,7 +142,7 @@ def _chained(
 
 
 def moved_by(motion: Motion) -> NDArray[np.float64]:
-    """Return the matrix that a frame is moved by: none where its motion is not sure, or too small to matter."""
+    """Return the matrix that a frame is moved by: the identity if its motion is not sure, or too small to matter."""
     return motion.matrix if motion.sure and motion.size > NEGLIGIBLE else np.eye(3)
 
 

@@ -1,8 +1,8 @@
 """Fuses many sets of frames: in this process, in several, or on a cluster.
 
-An output that is there is finished, since it gets its name only when it is whole; so a run that was cut off is taken up
-by running it again. A bad set is told of and the others go on. A process that is killed leaves a hidden
-`.npfuse-….part` beside the outputs, which may be deleted.
+An output gets its name only when it is whole, so an output that exists is finished. A batch that was stopped therefore
+goes on when it is run again. A set that cannot be fused is reported, and the others go on. A process that is killed
+leaves a hidden file `.npfuse-….part` beside the outputs, which may be deleted.
 """
 
 import os
@@ -26,7 +26,7 @@ Status = Literal["fused", "there already", "failed"]
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of a set."""
+    """The result of fusing a set: whether it was written, and what to tell of it."""
 
     name: str
     status: Status
@@ -46,7 +46,7 @@ class _Warnings(Teller):
 
 
 def fuse_one(frames: FrameSet, options: FileOptions) -> Outcome:
-    """Fuse a set; what a user can cause is an outcome, not an error."""
+    """Fuse a set; return errors that a user can cause as an outcome."""
     if frames.fault:
         return Outcome(name=frames.name, status="failed", message=frames.fault)
     if os.path.lexists(frames.output) and not options.overwrite:
@@ -71,10 +71,10 @@ def run_here(sets: Sequence[FrameSet], options: FileOptions) -> Iterator[Outcome
 
 
 def run_in_processes(sets: Sequence[FrameSet], options: FileOptions, jobs: int) -> Iterator[Outcome]:
-    """Fuse sets in several processes, yielding outcomes as they come.
+    """Fuse sets in several processes, and yield outcomes as they come.
 
-    A process that dies, for want of memory perhaps, takes its neighbours' work with it; that is begun again, each set
-    at most `ATTEMPTS` times.
+    If a process dies (memory may have run out), the other processes lose their work, too. Their sets are begun again,
+    each at most `ATTEMPTS` times.
     """
     left, attempt = list(sets), 0
     while left:
@@ -99,15 +99,15 @@ def run_in_processes(sets: Sequence[FrameSet], options: FileOptions, jobs: int) 
 
 
 def _ignore_interrupts() -> None:
-    """Leave Ctrl-C to the process that the user sees; what is being fused is finished."""
+    """Leave Ctrl-C to the process that the user sees; sets that are being fused are finished."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def run_on_cluster(sets: Sequence[FrameSet], options: FileOptions, address: str) -> Iterator[Outcome]:
-    """Fuse sets on the workers of a dask.distributed cluster, yielding outcomes as they come.
+    """Fuse sets on the workers of a dask.distributed cluster, and yield outcomes as they come.
 
-    The workers see the same files under the same paths, and have npfuse installed. Sets of a worker that dies are
-    begun again on another.
+    Workers must see the same files under the same paths, and have npfuse installed. If a worker dies, another one
+    begins its sets again.
 
     Raises
     ------
@@ -154,11 +154,11 @@ def run_batch(
 
     Parameters
     ----------
-    sets : of `find_sets`
+    sets : sequence of FrameSet, as `find_sets` returns them
     options : FileOptions
-    jobs : processes on this machine
-    scheduler : address of a dask.distributed scheduler, instead of them
-    tell : called with how many are done, how many there are, and the last outcome
+    jobs : number of processes on this machine
+    scheduler : address of a dask.distributed scheduler, whose workers then do the work
+    tell : function that is called with the number of sets that are done, the number of all, and the last outcome
 
     Returns
     -------

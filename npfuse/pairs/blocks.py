@@ -1,7 +1,7 @@
 """Blocks of a picture, and how far each is from where it is looked for in another (Lucas and Kanade, IJCAI 1981).
 
-What is compared are fields: one or more numbers a pixel that exposure leaves as they are. Each block says how much it
-knows in each direction: across an edge it knows much, along it nothing.
+Fields are compared: one or more numbers per pixel that a change of exposure leaves as they are. Each block also says
+how well its place is known in each direction: across an edge well, along it not at all.
 """
 
 from dataclasses import dataclass
@@ -17,17 +17,17 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, kw_only=True)
 class Blocks:
-    """What the blocks of a picture say of where they are found in another.
+    """Places in which the blocks of a picture are found in another picture.
 
     Parameters
     ----------
-    places : (N, 2), the blocks' middles, pixels
-    by : (N, 2), how far from where they were looked for
-    tensor : (N, 2, 2), how much they know of it in each direction
+    places : (N, 2), middles of the blocks, pixels
+    by : (N, 2), distance from where each block was looked for, pixels
+    tensor : (N, 2, 2), structure tensor: how well that distance is known in each direction
     likeness : (N,), correlation of the two fields, 1 where they are the same
-    grid : rows and columns of blocks
-    side : of a block, pixels
-    floor : pixels, that a block may be off however much it knows
+    grid : number of rows and columns of blocks
+    side : side of a block, pixels
+    floor : least error of a block's place, pixels, however well it is known
     """
 
     places: Matrix
@@ -65,10 +65,10 @@ def blocks_of(here: Floats, there: Floats, weight: Floats, likeness: Matrix, sid
     Parameters
     ----------
     here, there : (C, H, W)
-    weight : (H, W), of each pixel
-    likeness : (N,), of the blocks
-    side : of a block, pixels
-    floor : pixels, that a block may be off however much it knows
+    weight : (H, W), weight of each pixel
+    likeness : (N,), correlation of the two fields over each block
+    side : side of a block, pixels
+    floor : least error of a block's place, pixels, however well it is known
     """
     grid = here.shape[1] // side, here.shape[2] // side
     tensor, pull = np.zeros((2, 2, *grid)), np.zeros((2, *grid))
@@ -100,7 +100,7 @@ def blocks_of(here: Floats, there: Floats, weight: Floats, likeness: Matrix, sid
 
 
 def block_sums(values: Floats, side: int) -> Matrix:
-    """Add up over blocks."""
+    """Return the sum of values over each block, (N,)."""
     height, width = values.shape[0] // side, values.shape[1] // side
     cut = values[: height * side, : width * side]
     rows = np.add.reduceat(cut, np.arange(0, height * side, side), axis=0)
@@ -109,7 +109,7 @@ def block_sums(values: Floats, side: int) -> Matrix:
 
 
 def blurred(values: Floats) -> Floats:
-    """Blur by a pixel."""
+    """Return values, blurred by a Gaussian of one pixel."""
     smooth: Floats = scipy.ndimage.gaussian_filter(values, 1.0, mode="nearest", truncate=3.0)
     return smooth
 

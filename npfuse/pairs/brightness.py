@@ -1,8 +1,9 @@
-"""Which brightness of one exposure stands for which of another, found from the pictures themselves.
+"""Finds which brightness of one exposure stands for which brightness of another, from the pictures themselves.
 
-The mapping rises: where a scene is brighter in one exposure, it is no darker in the other. It goes through the medians
-of the pixels sorted into bins of equal number. Bins that would need another exposure time than the rest show what has
-moved, and are not believed. Left out: vignetting, and other mappings that depend on the place.
+The mapping rises: where a scene is brighter in one exposure, it is no darker in the other. Pixels are sorted by
+brightness into bins of equal number, and the mapping goes through the medians of the bins. Bins that would need another
+exposure time than the rest show something that moved; they are not believed. Vignetting, and other mappings that depend
+on the place, are left out.
 """
 
 from dataclasses import dataclass
@@ -16,9 +17,9 @@ from npfuse.pictures.light import decode_light, encode_light
 Floats = NDArray[np.float32]
 
 BINS = 24
-LOW, HIGH = 0.02, 0.97  # shares of white, beyond which a level tells nothing of the light
-MOST_STOPS = 0.6  # that a bin may be off the line through the others
-MOST_OFF = 0.1  # of white, that a bin may be off where one of the levels tells nothing
+LOW, HIGH = 0.02, 0.97  # shares of white; a level beyond them tells nothing about the light
+MOST_STOPS = 0.6  # distance of a bin from the line through the others
+MOST_OFF = 0.1  # of white: the same where one of the levels tells nothing about the light
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -27,9 +28,9 @@ class Mapping:
 
     Parameters
     ----------
-    levels : (n,), rising, of the first
-    values : (n,), rising, of the second
-    spreads : (n,), by how much the second's levels differ from `values`, as a standard deviation
+    levels : (n,), rising levels of the first exposure
+    values : (n,), rising levels of the second exposure, which stand for them
+    spreads : (n,), standard deviation of the second exposure's levels around `values`
     """
 
     levels: Floats
@@ -52,12 +53,12 @@ def find_mapping(a: NDArray[Any], b: NDArray[Any], among: NDArray[np.bool_] | No
 
     Parameters
     ----------
-    a, b : of one shape, shares of white, of the same places
-    among : where both show something; None for everywhere
+    a, b : arrays of one shape, shares of white, of the same places
+    among : boolean array, True where both pictures show something; None for everywhere
 
     Returns
     -------
-    Mapping, with black on black and white on white
+    Mapping : maps black to black and white to white
 
     Examples
     --------
@@ -89,7 +90,7 @@ def find_mapping(a: NDArray[Any], b: NDArray[Any], among: NDArray[np.bool_] | No
 
 
 def _believable(levels: Floats, values: Floats) -> Floats:
-    """Return values with those replaced that need another exposure time than the rest."""
+    """Return values, with those that need another exposure time than the rest replaced."""
     light_a, light_b = decode_light(levels), decode_light(values)
     tells = (levels > LOW) & (values > LOW) & (levels < HIGH) & (values < HIGH)
     if np.count_nonzero(tells) < 4:

@@ -20,9 +20,9 @@ def checked(pictures: Sequence[Some], options: FileOptions, tell: Teller) -> lis
 
     Parameters
     ----------
-    pictures : at least two, alike
+    pictures : at least two, of one shape and dtype
     options : FileOptions
-    tell : Teller, of faults and of what is done
+    tell : Teller, is told the faults and what is done
     """
     if options.check:
         with tell.timed("checked the pictures"):

@@ -1,4 +1,4 @@
-"""Frames a few pixels apart in size, as raw converters make them, cropped to their common size."""
+"""Crops frames whose sizes differ by a few pixels, as raw converters make them, to their common size."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,7 +15,7 @@ MOST_CROPPED = 0.02  # of a side
 
 
 def cropped_alike(pictures: Sequence[Some], tell: Teller) -> list[Some]:
-    """Crop pictures in their middle to the rows and columns that all have.
+    """Crop pictures around their middle to the rows and columns that all have.
 
     Raises
     ------

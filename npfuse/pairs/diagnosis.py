@@ -1,7 +1,7 @@
-"""What can be wrong with a pair before it is fused: size, exposure, clipping, alignment; each with what to do.
+"""Finds what is wrong with a pair before it is fused: exposure, clipping, alignment, motion; and says what to do.
 
-A pair is looked at in one pass over each picture, by strips, so that nothing of its size is allocated. Exposures are
-compared as light (sRGB's curve undone) over pixels that are neither black nor white in either picture.
+Each picture is read once, strip by strip, so that no array of its size is allocated. Exposures are compared as light
+(sRGB's curve undone), over pixels that are neither black nor white in either picture.
 """
 
 from dataclasses import dataclass
@@ -18,28 +18,28 @@ from npfuse.pairs.small_copies import block_means, luma_of, reduction, unpadded
 from npfuse.pictures.light import decode_light
 from npfuse.strips import WHITE
 
-BLACK, WHITE_SHARE = 5 / 255, 250 / 255  # of white: beyond these, a pixel tells nothing of the scene
-LEAST_STOPS = 1.0  # between two exposures for fusion to gain from
-LEAST_SHARE = 0.02  # of the pixels; less than this is not worth a word
-LEAST_MOTION = 1.5  # pixels at the corners, of pictures of up to 7 megapixels
-MOST_TOLD = 3  # regions
-SMALL_PIXELS = 400_000  # of the copies that are looked at
+BLACK, WHITE_SHARE = 5 / 255, 250 / 255  # of white: beyond these, a pixel tells nothing about the scene
+LEAST_STOPS = 1.0  # between two exposures, for fusion to gain something
+LEAST_SHARE = 0.02  # of the pixels: smaller shares are not reported
+LEAST_MOTION = 1.5  # pixels at the corners, for pictures of up to 7 megapixels
+MOST_TOLD = 3  # regions that are listed
+SMALL_PIXELS = 400_000  # of the copies that are compared
 STRIP_ROWS = 256
-SAMPLES = 200_000  # pixels that exposure and clipping are counted on
+SAMPLES = 200_000  # pixels on which exposure and clipping are measured
 
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnosis:
-    """What was measured of a pair, `a` and `b`.
+    """Measurements of a pair, `a` and `b`.
 
     Parameters
     ----------
-    stops : by how much b is brighter than a, in factors of two of light; None where no pixel tells
-    same : whether both show the same numbers
-    darker : share of the telling pixels that are darker in a
-    black, white : share of the pixels that are black or white in both
-    motion : of b against a
-    ghosts : what moved between them; None where the motion is not sure
+    stops : brightness of b over that of a, in stops (factors of two) of light; None if no pixel is exposed in both
+    same : whether both hold the same numbers
+    darker : share of the pixels exposed in both that are darker in a
+    black, white : share of the pixels that are black in both, and that are white in both
+    motion : Motion of b against a
+    ghosts : Ghosts, what moved between them; None if the motion is not sure
     """
 
     stops: float | None
@@ -52,12 +52,12 @@ class Diagnosis:
 
     @property
     def moved(self) -> bool:
-        """Whether the pictures are surely not aligned."""
+        """Return whether the pictures are surely not aligned."""
         return is_moved(self.motion)
 
 
 def is_moved(motion: Motion) -> bool:
-    """Tell whether a motion is surely one that fusing would show."""
+    """Tell whether a motion is sure, and large enough to be seen in the result."""
     least = LEAST_MOTION * tolerance(motion.height, motion.width)
     return motion.sure and motion.size >= max(least, 3 * motion.spread)
 
@@ -118,19 +118,19 @@ def diagnose(a: Any, b: Any) -> Diagnosis:
 
 
 def _moving(a: Luma, b: Luma, motion: Motion, k: int) -> Ghosts:
-    """Find what moved by itself."""
+    """Find what moved in the scene, after the motion of the camera is undone."""
     there = b.seen_through(reduced(motion.matrix, k), a.frame)
     valid = a.inner() * there.inner() > 0
     return find_ghosts([a.levels / np.float32(255), there.levels / np.float32(255)], valid, k)
 
 
 def findings(found: Diagnosis, *, align: bool = False, deghost: bool = False) -> list[str]:
-    """Say what a diagnosis means, the worst first; nothing where all is well.
+    """Return a line for each fault of a pair, the worst first.
 
     Parameters
     ----------
     found : Diagnosis
-    align, deghost : whether motions, or what moved by itself, are mended anyway
+    align, deghost : whether motions of the camera, and things that moved, are mended anyway; then they are no faults
     """
     told = []
     if found.same:
@@ -164,7 +164,7 @@ def _luma(small: NDArray[np.float32], white: float) -> Luma:
 
 
 def _sampled(picture: Any, k: int) -> tuple[NDArray[np.float32], NDArray[Any]]:
-    """Read a picture once: its green channel, averaged over blocks of k x k pixels, and some of its pixels."""
+    """Return two things from one pass over a picture: its green channel, averaged over k x k pixels, and samples."""
     height, width = picture.shape[:2]
     step = max(1, int(np.sqrt(height * width / SAMPLES)))
     small, samples = [], []

@@ -1,10 +1,10 @@
-"""What two exposures of a scene have in common, which is the way that its edges run, and how far it moved.
+"""Finds how far a scene moved between two exposures, by the directions of its edges.
 
 Exposure changes how strong an edge is, but not which way it runs. So a picture is turned into the directions of its
-edges (orientation correlation: Fitch, Kadyrov, Christmas and Kittler, BMVC 2002), here a field of two numbers a pixel.
-`coarse_motion` correlates whole fields by Fourier transforms, with half of their spectrum's weight taken out: between
-plain correlation, whose peak is broad along straight lines, and phase correlation, which noise upsets. `edge_blocks`
-finds what is left block by block.
+edges (orientation correlation: Fitch, Kadyrov, Christmas and Kittler, BMVC 2002), a field of two numbers per pixel.
+`coarse_motion` correlates whole fields by Fourier transforms. It divides their spectrum by the square root of its
+magnitude: a compromise between plain correlation, whose peak is broad along straight lines, and phase correlation,
+which is sensitive to noise. `edge_blocks` then measures what remains, block by block.
 """
 
 from collections.abc import Sequence
@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from npfuse.pairs.blocks import Blocks, Floats, blocks_of, blurred, likeness_of
 from npfuse.pairs.motions import Frame, Matrix
 
-EDGE = 2.0  # levels of 255 between neighbours but one, after a blur of a pixel; less is noise
-MARGIN = 5  # pixels along what is no picture, whose edges are not the scene's
+EDGE = 2.0  # levels of 255 between pixels two apart, after a blur of one pixel; less is noise
+MARGIN = 5  # pixels beside transparent or padded parts, whose edges are not the scene's
 
 
 @dataclass(frozen=True, kw_only=True)
 class Luma:
-    """The luma of a picture, in levels of 255, and where it is none.
+    """The luma of a picture in levels of 255, and where it shows something.
 
     Parameters
     ----------
@@ -36,22 +36,22 @@ class Luma:
 
     @property
     def frame(self) -> Frame:
-        """Its size."""
+        """Return the coordinates of a picture of this size."""
         return Frame(height=self.levels.shape[0], width=self.levels.shape[1])
 
     def halved(self) -> "Luma":
-        """Return means over 2 x 2 pixels; valid where all four are."""
+        """Return a copy of half the size, of means over 2 x 2 pixels; a mean is valid where all four pixels are."""
         valid = None if self.valid is None else np.floor(_halved(self.valid))
         return Luma(levels=_halved(self.levels), valid=valid)
 
     def seen_through(self, matrix: Matrix, frame: Frame) -> "Luma":
-        """Return what a picture of this size shows whose content is found here by a matrix."""
+        """Return this picture, moved by a matrix from the places of another picture to places here."""
         rows, columns = np.indices((frame.height, frame.width), np.float32, sparse=True)
         m = matrix.astype(np.float32)
         below = m[2, 0] * rows + (m[2, 1] * columns + m[2, 2])
         there = np.stack(
             [(m[i, 0] * rows + (m[i, 1] * columns + m[i, 2])) / below for i in (0, 1)]
-        )  # (2, H, W), float32: to 0.0001 pixels where pictures are up to 1600 wide
+        )  # (2, H, W), float32: exact to 0.0001 pixels in pictures of up to 1600 columns
         height, width = self.levels.shape
         inside = (there >= 0).all(axis=0) & (there[0] <= height - 1) & (there[1] <= width - 1)
         levels = scipy.ndimage.map_coordinates(self.levels, there, order=1, mode="nearest")
@@ -71,7 +71,7 @@ class Luma:
         return field
 
     def inner(self) -> Floats:
-        """Return 1 where no border is near, else 0."""
+        """Return 1 where no border of what is shown is near, else 0."""
         if self.valid is None:
             inner = np.ones(self.levels.shape, np.float32)
         else:
@@ -88,16 +88,17 @@ def _halved(values: Floats) -> Floats:
 
 
 def coarse_motion(a: Luma, b: Luma, angles: Sequence[float]) -> tuple[Matrix, float]:
-    """Find how b lies against a, turned by one of some angles and shifted by whole pixels.
+    """Find how b lies against a: turned by one of several angles, and shifted by whole pixels.
 
     Parameters
     ----------
-    a, b : of one size, small
-    angles : degrees
+    a, b : small Lumas of one size
+    angles : angles to try, degrees
 
     Returns
     -------
-    (3, 3) matrix from a to b; the height of the correlation's peak above its mean, in its standard deviations
+    matrix : (3, 3), from a to b
+    score : height of the correlation's peak above its mean, in standard deviations
     """
     frame = a.frame
     shape = (frame.height, frame.width)
@@ -130,10 +131,10 @@ def edge_blocks(field: Floats, there: Luma, side: int, floor: float) -> Blocks:
 
     Parameters
     ----------
-    field : (2, H, W), of the first picture
-    there : the second, seen from where the first is thought to be
-    side : of a block, pixels
-    floor : pixels, that a block may be off however much it knows
+    field : (2, H, W), directions of the first picture's edges
+    there : Luma of the second picture, moved to where the first is thought to be
+    side : side of a block, pixels
+    floor : least error of a block's place, pixels, however well it is known
     """
     other = there.field()
     size, other_size = (np.sqrt(f[0] ** 2 + f[1] ** 2) for f in (field, other))

@@ -50,12 +50,12 @@ OTHER_COLOURS = "its ICC profile means other colours than that of"
 def fuse_files(
     a: Path, b: Path, output: Path, options: FileOptions, tell: Teller | None = None, *, more: Sequence[Path] = ()
 ) -> None:
-    """Fuse two or more picture files into another, which is whole or not there.
+    """Fuse two or more picture files into another file, which gets its name only when it is whole.
 
     Parameters
     ----------
     a, b : paths of the exposures; alpha, EXIF and ICC profile of the first go into the output
-    output : path; its extension says the format
+    output : path of the result; its extension chooses the format
     options : FileOptions
     tell : Teller
     more : paths of further exposures; of these, only alignment is checked
@@ -200,7 +200,7 @@ def _fuse_whole(
 def _ordered(
     pixels: list[Pixels], paths: Sequence[Path], options: FileOptions, tell: Teller
 ) -> tuple[list[Pixels], Order]:
-    """Return a pair darkest first, more pictures as they are, with the order that says so; tell which is dark."""
+    """Return a pair darkest first, or more pictures as they are, and the order they are in; tell which one is dark."""
     if len(pixels) > 2:
         return pixels, options.order
     if options.order == "given":
@@ -212,7 +212,7 @@ def _ordered(
 
 
 def read_pair(a: Path, b: Path, options: FileOptions, tell: Teller) -> tuple[Picture, Picture]:
-    """Read two files and make them fit; ValueError where they cannot be fused, or not in the allowed memory."""
+    """Read two files and make them fit; raise ValueError if they cannot be fused in the allowed memory, or at all."""
 
     def plan(first: Picture) -> None:
         if options.max_memory is not None:
@@ -223,14 +223,14 @@ def read_pair(a: Path, b: Path, options: FileOptions, tell: Teller) -> tuple[Pic
 
 
 def _works_beside(options: FileOptions) -> bool:
-    """Tell whether one step may run beside another: on two threads, and where memory is not short."""
+    """Tell whether one step may run beside another: there are two threads, and no limit of memory is given."""
     return options.max_memory is None and thread_count(options.threads) > 1
 
 
 def _read_all(
     paths: Sequence[Path], options: FileOptions, tell: Teller, seen: Callable[[Picture], None] = lambda first: None
 ) -> list[Picture]:
-    """Read files whole, two at a time, and make the others fit the first, which is shown to a function before."""
+    """Read files whole, two at a time, and make the others fit the first; a function sees the first one before."""
     a, *others = paths
     if not _works_beside(options) or options.orientation == "first":
         first = _ranged(_read(a, options, tell), a, options)
@@ -266,7 +266,7 @@ def _decoded(path: Path, options: FileOptions, first: int | None = None) -> Pict
 def _read(
     path: Path, options: FileOptions, tell: Teller, first: int | None = None, begun: Future[Picture] | None = None
 ) -> Picture:
-    """Read a file, or wait until it is read where that has begun, and tell what it is."""
+    """Read a file, or wait for the reading that has begun, and tell what the file is."""
     with tell.timed(f"read {path}"):
         picture = _decoded(path, options, first) if begun is None else begun.result()
     height, width = picture.pixels.shape[:2]
@@ -289,10 +289,10 @@ def _read_alike(
 
 
 def check_alike(path: Path, a: Path, picture: Some, first: Some, options: FileOptions) -> None:
-    """Raise ValueError where a picture has another orientation, size or other numbers than the first."""
+    """Raise ValueError if a picture differs from the first in orientation, size, kind or sample type."""
     size, first_size = picture.pixels.shape[:2], first.pixels.shape[:2]
     turned = {picture.orientation, first.orientation} & {5, 6, 7, 8}
-    # One that was turned and one that a program has turned before fit each other: their own sides tell.
+    # A picture that is turned here and one that a program has turned before fit each other if their sizes do.
     fit = size == first_size and len(turned) == 1 and size[0] != size[1]
     if picture.orientation != first.orientation and options.orientation is None and not fit:
         raise ValueError(
@@ -309,7 +309,7 @@ def check_alike(path: Path, a: Path, picture: Some, first: Some, options: FileOp
 
 
 def _ranged(picture: Picture, path: Path, options: FileOptions) -> Picture:
-    """Clip float values if that is asked for, and refuse NaN and values beyond [0, 1]."""
+    """Return a picture with float values clipped, if that is asked for; raise ValueError for NaN, or outside [0, 1]."""
     if picture.pixels.dtype != np.float32:
         return picture
     if options.clip:

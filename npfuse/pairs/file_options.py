@@ -18,14 +18,14 @@ class FileOptions:
 
     Parameters
     ----------
-    weights, method, order, engine, threads : as of `npfuse.fuse`, weights by name or path
+    weights, method, order, engine, threads : as for `npfuse.fuse`, weights by name or path
     quality : quality of JPEG and WebP, 1 to 100
     overwrite : whether an existing output may be replaced
     convert_profiles : whether a picture of another ICC profile is converted to the first's
-    align : "crop" to move the pictures onto the first and crop all to what they share, "keep" to keep its whole area,
-        or None to leave them
+    align : "crop" to move the pictures onto the first and crop all to what they share, "keep" to keep the first one's
+        whole area, or None to leave them as they are
     deghost : whether regions in which something moved are taken from one picture
-    ghost_mask : path of a picture of these regions that is written, or None
+    ghost_mask : path to which a picture of these regions is written, or None
     orientation : EXIF orientation that turns a picture: its own, that of the first picture, or none ("ignore"); None
         for its own if all agree
     crop : whether pictures whose sizes differ a little are cropped to the rows and columns that all have
@@ -33,7 +33,7 @@ class FileOptions:
     clip : whether float values beyond 0 and 1 are taken as 0 and 1
     check : whether the pair is searched for faults that make a bad result
     pair : whether only the darkest and the brightest of more than two exposures are fused
-    brightness, contrast, saturation : as of `npfuse.fuse`
+    brightness, contrast, saturation : as for `npfuse.fuse`
     tone_from : paths of the pair that sets the network's tone, or None
     weights_map : path of a map of which exposure each place comes from, or None
     max_memory : bytes that the process may take, or None; also the limit of a picture that is read whole
@@ -80,7 +80,7 @@ class FileOptions:
 
     @property
     def tone(self) -> Tone:
-        """The tone asked for."""
+        """Return the Tone that the options ask for."""
         return Tone(brightness=self.brightness, contrast=self.contrast, saturation=self.saturation)
 
 
@@ -88,13 +88,13 @@ class Teller:
     """Listens to a fusion: lines, warnings, times and progress. This one ignores them all."""
 
     def say(self, *lines: str) -> None:
-        """Take lines of detail, as `-v` prints them."""
+        """Receive lines of detail, as `-v` prints them."""
 
     def warn(self, line: str) -> None:
-        """Take a warning, one line."""
+        """Receive a warning, one line."""
 
     def timed(self, what: str) -> AbstractContextManager[Any]:
-        """Return a context manager around a step, which is timed."""
+        """Return a context manager that times the step inside it."""
         return nullcontext()
 
     def progress(self) -> AbstractContextManager[Progress | None]:

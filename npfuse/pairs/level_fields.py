@@ -1,8 +1,9 @@
-"""What two exposures of a scene have in common where both are neither black nor white: their levels, once mapped.
+"""Finds how far blocks of a picture are from their place in another exposure, by comparing levels.
 
-The first picture's levels are brought to the second's exposure (`npfuse.pairs.brightness`) and compared with them, less
-their means around. Edges of wide gradients, which exposure moves, stay where they are. That is finer than comparing the
-directions of edges, but only where the pictures are aligned already to about a pixel, and where both show something.
+The first picture's levels are mapped to the second's exposure (`npfuse.pairs.brightness`). From both, the local mean is
+taken off, and the rest is compared. A change of exposure moves the apparent edge of a wide gradient, but not its mapped
+levels. So this is more precise than comparing the directions of edges, if the pictures are aligned to about a pixel
+already, and where neither is black or white.
 """
 
 import numpy as np
@@ -13,10 +14,10 @@ from npfuse.pairs.blocks import Blocks, Floats, blocks_of, blurred, likeness_of
 from npfuse.pairs.brightness import find_mapping
 from npfuse.pairs.edge_fields import Luma
 
-LOW, HIGH = 6, 247  # levels of 255, beyond which they say little
-AROUND = 15  # pixels, side of the square whose mean is taken off
-MAPPED = 60_000  # pixels that the mapping is found from
-LEAST = 500  # pixels that both show
+LOW, HIGH = 6, 247  # levels of 255; levels beyond them are not compared
+AROUND = 15  # pixels: side of the square whose mean is taken off
+MAPPED = 60_000  # pixels from which the mapping is found
+LEAST = 500  # pixels that must be exposed in both
 
 
 def level_blocks(a: Luma, there: Luma, side: int, floor: float) -> Blocks | None:
@@ -24,14 +25,14 @@ def level_blocks(a: Luma, there: Luma, side: int, floor: float) -> Blocks | None
 
     Parameters
     ----------
-    a : the first picture
-    there : the second, seen from where the first is thought to be
-    side : of a block, pixels
-    floor : pixels, that a block may be off however much it knows
+    a : Luma of the first picture
+    there : Luma of the second picture, moved to where the first is thought to be
+    side : side of a block, pixels
+    floor : least error of a block's place, pixels, however well it is known
 
     Returns
     -------
-    Blocks; None where too few pixels are exposed in both
+    Blocks, or None if too few pixels are exposed in both
     """
     both = _telling(a.levels) & _telling(there.levels) & (a.inner() * there.inner() > 0)
     if np.count_nonzero(both) < LEAST:
@@ -41,20 +42,20 @@ def level_blocks(a: Luma, there: Luma, side: int, floor: float) -> Blocks | None
     mapping = find_mapping(levels[few], other[few], both[few])
     between = (mapping.levels[1:] + mapping.levels[:-1]) / 2
     steep = np.interp(levels, between, np.diff(mapping.values) / np.diff(mapping.levels)).astype(np.float32)
-    # Of the variance of the difference, where both pictures have the same noise
+    # The variance of the difference is proportional to 1 + steep**2 if both pictures have the same noise.
     weight: Floats = (both / (1 + steep**2)).astype(np.float32)
     here, theirs = (_less_means(field * np.float32(255), weight)[None] for field in (mapping.of(levels), other))
     return blocks_of(here, theirs, weight, likeness_of(here, theirs, weight, side), side, floor)
 
 
 def _telling(levels: Floats) -> NDArray[np.bool_]:
-    """Return where neither a pixel nor a neighbour is black or white."""
+    """Return True where neither a pixel nor a neighbour is black or white."""
     low, high = scipy.ndimage.minimum_filter(levels, 3), scipy.ndimage.maximum_filter(levels, 3)
     telling: NDArray[np.bool_] = (low > LOW) & (high < HIGH)
     return telling
 
 
 def _less_means(values: Floats, weight: Floats) -> Floats:
-    """Return values less their weighted means around."""
+    """Return values minus the weighted mean of their surroundings."""
     sums, weights = (scipy.ndimage.uniform_filter(of, AROUND) for of in (values * weight, weight))
     return np.asarray(values - sums / np.maximum(weights, 1e-6), np.float32)

@@ -1,8 +1,8 @@
 """Predicts the peak memory of a command that fuses, and the number of threads that keep to a limit.
 
-The method tells what it holds beside the pictures (`npfuse.methods.method.Task`). Reading and writing hold whole
-pictures, or some of their rows. The interpreter with its libraries and compiled functions was measured
-(`python -m bench.memory`, which compares predictions with processes).
+The method says what it holds beside the pictures (`npfuse.methods.method.Task`). Reading and writing hold whole
+pictures, or some of their rows. The memory of the interpreter, its libraries and compiled functions was measured.
+`python -m bench.memory` compares predictions with the peaks of processes.
 """
 
 import re
@@ -26,12 +26,12 @@ from npfuse.pictures.stored import format_of
 from npfuse.weights.weights import Weights
 
 BASE_BYTES = 125 << 20  # the interpreter with NumPy, SciPy and Pillow, and machine code
-COMPILING_BYTES = 150 << 20  # more, where code has to be compiled first: Numba and LLVM
-NUMBA_BYTES = 102 << 20  # more, where machine code calls Numba's library
+COMPILING_BYTES = 150 << 20  # added if code has to be compiled first: Numba and LLVM
+NUMBA_BYTES = 102 << 20  # added if machine code calls Numba's library
 LIBRARY_BYTES = {"tiff": 50 << 20, "exr": 110 << 20, "heif": 20 << 20, "raw": 30 << 20, "zarr": 60 << 20}  # of extras
-LOOKING_BYTES = 110 << 20  # of the copies, of SMALL_PIXELS, in which faults and motions are looked for
-LOOKING_PIXEL_BYTES = 4  # more, of each pixel: strips of which the copies are made
-SPARE = 1.06  # memory that was freed and not given back
+LOOKING_BYTES = 110 << 20  # of the small copies in which faults and motions are looked for
+LOOKING_PIXEL_BYTES = 4  # added per pixel of a picture: strips from which the copies are made
+SPARE = 1.06  # factor for memory that was freed but not given back to the system
 UNITS = {"": 1, "k": 10, "m": 20, "g": 30, "t": 40}
 
 
@@ -43,13 +43,13 @@ class Demand:
     ----------
     method : Method; None for a command that only looks at the pictures
     task : Task, what is fused
-    frames : number of pictures that are given; more of them may be held than fused
-    held : number of those that are whole in memory
-    result_held : whether the result is, too
-    planes : memory of a picture with its alpha, in that of its colours
+    frames : number of pictures that are given; it may be larger than the number that is fused
+    held : number of pictures that are held whole in memory
+    result_held : whether the result is held whole, too
+    planes : memory of a picture with its alpha, as a multiple of that of its colours
     copied : whether all pictures are made anew before they are fused, as by --align
-    decoding, encoding : most memory that decoding a picture and encoding the result take beside them, as a share of
-        theirs
+    decoding, encoding : most memory that decoding a picture, and encoding the result, take beside the picture, as a
+        share of its memory
     libraries : bytes of the packages that formats need
     looked_at : whether faults or motions are looked for
     compiling : whether code has to be compiled first
@@ -70,7 +70,7 @@ class Demand:
 
     @property
     def bytes(self) -> int:
-        """Bytes of the process, at most."""
+        """Return the greatest number of bytes that the process takes."""
         picture = self.task.picture_bytes * self.planes
         held = self.held * picture
         reading = held + self.decoding * picture if self.held else 0
@@ -86,7 +86,7 @@ class Demand:
 
     @property
     def _fusing(self) -> int:
-        """Bytes that are held beside the given pictures while they are fused."""
+        """Return the bytes that are held beside the given pictures while they are fused."""
         if self.method is None:
             return 0
         picture, height = self.task.picture_bytes, self.task.shape[0]
@@ -113,11 +113,11 @@ def demand_of(
 
     Parameters
     ----------
-    pixels : one of the pictures
-    paths : of all pictures
+    pixels : pixels of one of the pictures
+    paths : paths of all pictures
     output : path of the result; None for a command that only looks at the pictures
     method, weights, options : Method, its Weights and FileOptions of the fusion
-    held : number of pictures that are read whole; where one is, so is the result
+    held : number of pictures that are read whole; if it is not 0, the result is held whole, too
     alpha : whether the pictures have alpha
     """
     few = method is not None and (options.pair or method.most_exposures == 2)
@@ -132,7 +132,7 @@ def demand_of(
     )
     formats = [format_of(path) for path in paths]
     written = None if output is None else format_of_suffix(output.suffix)
-    # Pillow reads TIFF and AVIF of 8 bits without the extra.
+    # Pillow reads TIFF and AVIF of 8 bits without the extra `tiff`.
     extras = {format.extra for format in (*formats, written) if format and format.extra}
     if task.dtype == np.uint8:
         extras -= {"tiff"}
@@ -153,7 +153,7 @@ def demand_of(
 
 
 def threads_within(demand: Demand, max_bytes: int, tell: Teller) -> int:
-    """Return the most threads that keep to the allowed memory, and tell the prediction.
+    """Return the greatest number of threads that keeps to the allowed memory, and tell the prediction.
 
     Raises
     ------

@@ -1,9 +1,9 @@
 """Finds how one picture lies against another, coarse to fine, and says how well that is known.
 
-A small copy is searched first, turned by several angles; then each larger copy's blocks say what is left: by their
-edges, and in the largest by their levels too. Of shifts, turns, zooms and perspective, as many are taken as the blocks
-ask for. What remains is measured on a grid over the whole picture. A motion is sure where the blocks agree with it
-everywhere and hold the corners fast.
+A small copy is searched first, turned by several angles. Then, in each larger copy, blocks measure the distance that is
+left: by their edges, and in the largest copy by their levels, too. The motion gets as many of shift, turn, zoom and
+perspective as the blocks need. What remains is measured on a grid over the whole picture. A motion is sure if the
+blocks agree with it everywhere and determine the places of the corners.
 """
 
 from collections.abc import Sequence
@@ -19,26 +19,27 @@ from npfuse.pairs.edge_fields import Luma, coarse_motion, edge_blocks
 from npfuse.pairs.level_fields import level_blocks
 from npfuse.pairs.motions import KINDS, Frame, Matrix, enlarged, farthest, moved, scaled
 
-COARSE = 200  # pixels along the longer side, at most, of the first search
+COARSE = 200  # pixels along the longer side, at most, of the copy that is searched first
 ANGLES = (0.0, -1.5, 1.5, -3.0, 3.0, -4.5, 4.5)  # degrees, of the first search
-SIDES = (16, 32)  # of the blocks of the smallest copy, and of the others
+SIDES = (16, 32)  # pixels: sides of the blocks of the smallest copy, and of the others
 STEPS = (6, 3)  # at most, for the smallest copy and for each of the others
-SETTLED = 0.12  # pixels, below which a further step changes nothing that counts
-# Pixels that a block may be off however much it knows: by its edges alone; by edges beside levels, as exposure moves
-# edges that are wide; by levels. Chosen on the brackets of bench.alignment that are not for validation.
+SETTLED = 0.12  # pixels at the corners: after a smaller step, no further one is taken
+# Least error of a block's place, in pixels, however well it is known: by its edges alone; by edges where levels are
+# compared, too (exposure moves wide edges); by levels. Chosen on the brackets of bench.alignment that are not for
+# validation.
 FLOOR, EDGES_FLOOR, LEVELS_FLOOR = 0.07, 0.3, 0.15
-LIKE = 0.3  # correlation, from which on a block is taken to show the same
-CUT = 6.0  # squared distances in standard deviations, around which a block's weight falls
-# Pixels at the corners: up to which a motion of fewer parameters is as good, and from which on it is not
+LIKE = 0.3  # least correlation of a block that shows the same in both pictures
+CUT = 6.0  # squared distance, in standard deviations, around which a block's weight falls
+# Pixels at the corners: up to the first, a motion of fewer parameters is as good; from the second on, it is not
 ALIKE, UNLIKE = 0.2, 0.5
-# Gates, chosen on the brackets of bench.alignment that are not for validation
+# Limits beyond which a motion is not sure, chosen on the brackets of bench.alignment that are not for validation
 LEAST_SCORE = 9.0  # of the first search's peak
 LEAST_BLOCKS = 12
-LEAST_BELIEVED = 0.55  # of what the blocks know
+LEAST_BELIEVED = 0.55  # share of the blocks' information that agrees with the motion
 LEAST_LIKENESS = 0.75
-MOST_SPREAD = 0.5  # pixels, standard deviation at the corners
-WINDOWS = 4  # along each side of a picture, that overlap
-MOST_LEFT = 1.0  # pixels, anywhere
+MOST_SPREAD = 0.5  # pixels: standard deviation at the corners
+WINDOWS = 4  # overlapping windows along each side of a picture, in which the rest is measured
+MOST_LEFT = 1.0  # pixels, in any window
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,10 +50,10 @@ class Motion:
     ----------
     matrix : (3, 3), from (row, column, 1) of the first picture to the second
     kind : "still", "shifted", "turned", "zoomed" or "tilted", each including those before it
-    height, width : of the pictures
-    left : pixels, the largest residual that was measured on a grid over the whole picture
-    spread : pixels, standard deviation of the corners' places
-    doubt : why it is not sure, or nothing
+    height, width : size of the pictures
+    left : largest residual that was measured on a grid over the whole picture, pixels
+    spread : standard deviation of the corners' places, pixels
+    doubt : reason why the motion is not sure; empty if it is
     """
 
     matrix: Matrix
@@ -65,17 +66,17 @@ class Motion:
 
     @property
     def sure(self) -> bool:
-        """Whether the motion can be relied on."""
+        """Return whether the motion can be relied on."""
         return not self.doubt
 
     @property
     def size(self) -> float:
-        """How far the corners are moved, at most, in pixels."""
+        """Return how far a corner is moved at most, in pixels."""
         return farthest(self.matrix, np.eye(3), self.height, self.width)
 
 
 def tolerance(height: int, width: int) -> float:
-    """Return how many pixels count as one: more, in pictures that are larger than 7 megapixels.
+    """Return the factor by which limits in pixels grow: 1 up to 7 megapixels, more in larger pictures.
 
     Examples
     --------
@@ -91,7 +92,7 @@ def still(height: int, width: int) -> Motion:
 
 
 def joined(first: Motion, second: Motion) -> Motion:
-    """Return one sure motion after another."""
+    """Return the motion that is two sure motions, one after the other."""
     kinds = tuple(KINDS)
     return Motion(
         matrix=scaled(second.matrix @ first.matrix),
@@ -114,13 +115,13 @@ def find_motion(a: Luma, b: Luma, k: int = 1, shape: tuple[int, int] | None = No
 
     Parameters
     ----------
-    a, b : of one size
-    k : the pictures' blocks of k x k pixels are the pixels of a and b
-    shape : height and width of the pictures; of a, where k is 1
+    a, b : Lumas of one size
+    k : factor by which a and b were reduced: each of their pixels is the mean of k x k pixels of a picture
+    shape : height and width of the pictures; None for those of a
 
     Returns
     -------
-    Motion, of the pictures
+    Motion of the pictures
 
     Examples
     --------
@@ -162,7 +163,7 @@ def find_motion(a: Luma, b: Luma, k: int = 1, shape: tuple[int, int] | None = No
 
 
 def _blocks(one: Luma, field: Floats, other: Luma, matrix: Matrix, side: int, *, by_levels: bool) -> list[Blocks]:
-    """Return what the telling blocks say, by their edges, and by levels where enough pixels are exposed in both."""
+    """Return the blocks that tell something: by edges, and by levels if enough pixels are exposed in both."""
     there = other.seen_through(matrix, one.frame)
     levels = level_blocks(one, there, side, LEVELS_FLOOR) if by_levels else None
     found = [edge_blocks(field, there, side, FLOOR if levels is None else EDGES_FLOOR)]
@@ -173,16 +174,16 @@ def _blocks(one: Luma, field: Floats, other: Luma, matrix: Matrix, side: int, *,
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Fit:
-    """The parameters that blocks ask for.
+    """The parameters of a motion, fitted to blocks.
 
     Parameters
     ----------
-    groups : of blocks, N in all
+    groups : list of Blocks, N blocks in all
     parameters : (P,)
-    weights : (N,), how far each block is believed
-    information : (N, 2, 2), of each block's place, in 1 / pixels**2
-    normal : (P, P), the information about the parameters
-    left : (N, 2), what the parameters leave of how far the blocks are off
+    weights : (N,), weight of each block, less for those that disagree
+    information : (N, 2, 2), information about each block's place, in 1 / pixels**2
+    normal : (P, P), information about the parameters
+    left : (N, 2), residuals: distances of the blocks that the parameters do not explain, pixels
     """
 
     groups: Sequence[Blocks]
@@ -194,11 +195,11 @@ class Fit:
 
     @property
     def places(self) -> Matrix:
-        """The blocks' middles, (N, 2), pixels."""
+        """Return the middles of the blocks, (N, 2), pixels."""
         return np.concatenate([blocks.places for blocks in self.groups])
 
     def spread(self, frame: Frame) -> float:
-        """Return the standard deviation of a corner's place, in pixels, of the worst corner."""
+        """Return the standard deviation of the place of the worst corner, in pixels."""
         reach = frame.jacobian(frame.corners)[:, :, : len(self.parameters)]
         inverse = np.linalg.inv(self.normal)
         return float(np.sqrt(np.einsum("nij,jk,nik->n", reach, inverse, reach).max()))
@@ -213,13 +214,13 @@ def _telling(blocks: Blocks) -> NDArray[np.bool_]:
 
 
 def fitted(groups: Sequence[Blocks], frame: Frame, parameters: int) -> Fit:
-    """Fit a small motion to blocks, believing those less that disagree with the rest.
+    """Fit a small motion to blocks; those that disagree with the rest get less weight.
 
     Parameters
     ----------
-    groups : of blocks of a picture of this frame; the fields of each have their own noise
-    frame : of the picture
-    parameters : how many of `GENERATORS`
+    groups : list of Blocks of a picture; the noise of each group is estimated by itself
+    frame : Frame of the picture
+    parameters : number of `GENERATORS` that are fitted
     """
     places, by, tensor = (
         np.concatenate([getattr(blocks, name) for blocks in groups]) for name in ("places", "by", "tensor")
@@ -229,7 +230,7 @@ def fitted(groups: Sequence[Blocks], frame: Frame, parameters: int) -> Fit:
     floor = np.concatenate([np.full(len(blocks.by), blocks.floor) for blocks in groups])[:, None, None]
     ends = np.cumsum([len(blocks.by) for blocks in groups])
     prior = np.eye(parameters) * (0.1 / frame.half) ** 2 * 0.01
-    noise = np.full(len(by), 0.03)  # of the fields, a start
+    noise = np.full(len(by), 0.03)  # of the fields: a first guess
     weights = np.ones(len(by))
     for turn in range(9):
         if turn in (0, 3, 6):
@@ -249,16 +250,16 @@ def fitted(groups: Sequence[Blocks], frame: Frame, parameters: int) -> Fit:
 
 
 def _covariance(blocks: Blocks) -> Matrix:
-    """Return the inverses of what blocks know."""
+    """Return the covariances of the blocks' places, (N, 2, 2)."""
     least = 1e-6 * np.trace(blocks.tensor, axis1=1, axis2=2).max(initial=0.0)
     return inverted(blocks.tensor + max(float(least), 1e-30) * np.eye(2))
 
 
 def _simplest(matrix: Matrix, fit: Fit, frame: Frame, k: int) -> tuple[Matrix, str]:
-    """Return the motion of the fewest parameters that is as good as one with all, and its kind.
+    """Return the motion of the fewest parameters that is as good as the one with all, and its kind.
 
-    It is as good where it moves the corners alike, or where the blocks cannot tell the two apart. A shift by whole
-    pixels comes before one between them: it needs no resampling.
+    It is as good if it moves the corners alike, or if the blocks cannot tell the two apart. A shift by whole pixels is
+    tried first, since it needs no resampling.
     """
     places = fit.places
     targets = moved(matrix, places + fit.left)
@@ -292,9 +293,9 @@ def _simplest(matrix: Matrix, fit: Fit, frame: Frame, k: int) -> tuple[Matrix, s
 
 
 def _judged(frame: Frame, matrix: Matrix, score: float, fit: Fit, *, k: int, shape: tuple[int, int]) -> Motion:
-    """Choose the motion's kind, and say what is left and what is in doubt.
+    """Choose the motion's kind, and find its residual and whether it is in doubt.
 
-    The doubt is that of the edges alone, which are seen in more places than levels are.
+    Doubt is judged by edges alone, since they are seen in more places than comparable levels are.
     """
     matrix, kind = _simplest(matrix, fit, frame, k)
     edges = fit.groups[0]
@@ -320,7 +321,7 @@ def _judged(frame: Frame, matrix: Matrix, score: float, fit: Fit, *, k: int, sha
 
 
 def _largest_left(fit: Fit) -> float:
-    """Return the largest residual, in pixels, of neighbouring blocks together, where they know it."""
+    """Return the largest residual of neighbouring blocks together, in pixels, where it is known well enough."""
     (edges,) = fit.groups
     index = (edges.places // edges.side).astype(int)
     totals = np.zeros((5, *edges.grid))

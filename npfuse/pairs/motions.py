@@ -1,8 +1,8 @@
 """How one picture lies against another: shifts, turns, zooms and perspective as 3 x 3 matrices, and their small steps.
 
 A matrix takes (row, column, 1) of the first picture to the place of the second that shows the same, up to a factor.
-Small steps are the exponentials of generators, so that steps of a turned picture stay turns, and those of a shifted
-one shifts. Left out: the bending of lenses, and what moves by itself.
+Small steps are exponentials of generators, so that turns joined to turns stay turns, and shifts stay shifts. Distortion
+by lenses, and things that move in the scene, are left out.
 """
 
 from dataclasses import dataclass
@@ -41,17 +41,17 @@ class Frame:
 
     @property
     def half(self) -> float:
-        """Half of the longer side, in pixels."""
+        """Return half of the longer side, in pixels."""
         return max(self.height, self.width) / 2
 
     @property
     def matrix(self) -> Matrix:
-        """The matrix from these coordinates to pixels."""
+        """Return the matrix from these coordinates to pixels."""
         return np.array([[self.half, 0, (self.height - 1) / 2], [0, self.half, (self.width - 1) / 2], [0, 0, 1]])
 
     @property
     def corners(self) -> Matrix:
-        """The pixels at the corners, (4, 2)."""
+        """Return the pixels at the corners, (4, 2)."""
         return np.array([[r, c] for r in (0, self.height - 1) for c in (0, self.width - 1)], np.float64)
 
     def jacobian(self, places: Matrix) -> Matrix:
@@ -72,7 +72,7 @@ class Frame:
         return self.half * np.stack([rows, columns], 1)
 
     def step(self, parameters: Matrix) -> Matrix:
-        """Return the matrix, in pixels, of a small motion of the first parameters."""
+        """Return the matrix, in pixels, of a small motion, given the first of its parameters."""
         exponent = np.tensordot(parameters, GENERATORS[: len(parameters)], 1)
         made, power = np.eye(3), np.eye(3)
         for n in range(1, 12):
@@ -95,7 +95,7 @@ def moved(matrix: Matrix, places: Matrix) -> Matrix:
 
 
 def enlarged(matrix: Matrix, k: int) -> Matrix:
-    """Return the matrix of pictures whose blocks of k x k pixels are those of the given matrix.
+    """Return the matrix of whole pictures, given the matrix of copies whose pixels are k x k of theirs.
 
     Examples
     --------
@@ -107,13 +107,13 @@ def enlarged(matrix: Matrix, k: int) -> Matrix:
 
 
 def reduced(matrix: Matrix, k: int) -> Matrix:
-    """Return the matrix of the means over blocks of k x k pixels of pictures with the given matrix."""
+    """Return the matrix of copies whose pixels are means over k x k, given the matrix of the whole pictures."""
     up = np.array([[k, 0, (k - 1) / 2], [0, k, (k - 1) / 2], [0, 0, 1]])
     return scaled(np.linalg.inv(up) @ matrix @ up)
 
 
 def scaled(matrix: Matrix) -> Matrix:
-    """Return a matrix with 1 in its last place."""
+    """Return a matrix divided by its last number, which becomes 1."""
     result: Matrix = matrix / matrix[2, 2]
     return result
 
@@ -125,7 +125,7 @@ def farthest(matrix: Matrix, other: Matrix, height: int, width: int) -> float:
 
 
 def described(matrix: Matrix, height: int, width: int) -> str:
-    """Say what a motion is, at the picture's middle: of the second picture against the first.
+    """Return a phrase for a motion of the second picture against the first, at the picture's middle.
 
     Examples
     --------
@@ -140,7 +140,7 @@ def described(matrix: Matrix, height: int, width: int) -> str:
     angle = np.degrees(np.arctan2(inner[0, 1] - inner[1, 0], inner[0, 0] + inner[1, 1]))
     zoom = np.sqrt(max(np.linalg.det(inner[:2, :2]), 0.0)) - 1
     tilt = np.abs(inner[2, :2]).max()
-    edge = 0.25 / frame.half  # what moves the edges by less is not worth a word
+    edge = 0.25 / frame.half  # what moves the edges by less than a quarter of a pixel is not told
     if abs(np.radians(angle)) > edge:
         said.append(f"turned by {angle:+.2f} degrees")
     if abs(zoom) > edge:

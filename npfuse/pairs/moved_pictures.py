@@ -1,4 +1,4 @@
-"""Pictures seen from another's place: resampled once, whole or part by part, and the area that several share."""
+"""Moves pictures onto another: resamples them once, whole or part by part, and finds the area that several share."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -9,19 +9,19 @@ from numpy.typing import NDArray
 from npfuse.pairs.motions import Matrix, moved
 
 STRIP_PIXELS = 1 << 19
-WHOLE = 0.1  # pixels from a whole shift, within which pixels are taken as they are
-CELLS = 256  # along the longer side, in which a shared area is looked for
+WHOLE = 0.1  # pixels: a motion so close to a shift by whole pixels needs no resampling
+CELLS = 256  # cells along the longer side, of the grid on which a shared area is looked for
 
 Area = tuple[slice, slice]
 
 
 class MovedPicture:
-    """A picture as it is seen from another's place, which is computed where it is asked for.
+    """A picture that is moved onto another; a part of it is computed when it is asked for.
 
     Parameters
     ----------
     picture : (H, W) or (H, W, C), uint8, uint16, float32 or float64; gives an ndarray for `picture[rows, columns]`
-    matrix : (3, 3), from the other's (row, column, 1) to this one's
+    matrix : (3, 3), from (row, column, 1) of the other picture to the place in this one
 
     Examples
     --------
@@ -69,7 +69,7 @@ class MovedPicture:
         return out, there.view(np.bool_)
 
     def strips(self, area: Area) -> Iterator[Area]:
-        """Cut an area into strips of some size."""
+        """Cut an area into strips that are resampled at once."""
         rows, columns = area
         count = max(1, STRIP_PIXELS // max(1, columns.stop - columns.start))
         for start in range(rows.start, rows.stop, count):
@@ -77,7 +77,7 @@ class MovedPicture:
 
 
 def whole_shift(matrix: Matrix, height: int, width: int) -> tuple[int, int] | None:
-    """Return the whole rows and columns that a motion is, to `WHOLE` pixels at all corners; None where it is none."""
+    """Return the rows and columns of a shift by whole pixels; None if a corner is more than `WHOLE` pixels off it."""
     corners = np.array([[r, c] for r in (0, height - 1) for c in (0, width - 1)], np.float64)
     by = moved(matrix, corners) - corners
     shift = np.rint(by.mean(axis=0))
@@ -85,16 +85,16 @@ def whole_shift(matrix: Matrix, height: int, width: int) -> tuple[int, int] | No
 
 
 def shared_area(matrices: Sequence[Matrix], height: int, width: int) -> Area:
-    """Return the largest rectangle, of those that lie about a grid, in which all moved pictures show something.
+    """Return a rectangle in which all moved pictures show something: the largest on a grid, grown to the pixel.
 
     Parameters
     ----------
-    matrices : from the first picture to each
-    height, width : of the pictures
+    matrices : matrix from the first picture to each
+    height, width : size of the pictures
 
     Returns
     -------
-    slices of rows and columns; empty where there is none
+    slices of rows and columns; empty if there is no such rectangle
 
     Examples
     --------
@@ -112,7 +112,7 @@ def shared_area(matrices: Sequence[Matrix], height: int, width: int) -> Area:
             within &= ((taken >= -1e-6) & (taken <= limit)).all(axis=1)
         return within
 
-    # A convex region holds a cell where it holds the pixels at its corners.
+    # A convex region holds a whole cell if it holds the pixels at the cell's corners.
     held = np.ones((len(rows) - 1, len(columns) - 1), bool)
     for at_rows in (rows[:-1], rows[1:] - 1):
         for at_columns in (columns[:-1], columns[1:] - 1):
@@ -129,7 +129,7 @@ def shared_area(matrices: Sequence[Matrix], height: int, width: int) -> Area:
 def _largest_rectangle(held: NDArray[np.bool_]) -> tuple[int, int, int, int]:
     """Return top, bottom, left and right of the largest rectangle of cells that are held."""
     best, found = 0, (0, 0, 0, 0)
-    depth = np.zeros(held.shape[1] + 1, int)  # of held cells above each; a last one of none
+    depth = np.zeros(held.shape[1] + 1, int)  # number of held cells above each; the last one stays 0
     for i, row in enumerate(held):
         depth[:-1] = np.where(row, depth[:-1] + 1, 0)
         open_: list[tuple[int, int]] = []  # (where it began, depth), ever deeper
@@ -144,7 +144,7 @@ def _largest_rectangle(held: NDArray[np.bool_]) -> tuple[int, int, int, int]:
 
 
 def _grow(edges: list[int], inside: Any, height: int, width: int) -> None:
-    """Move the edges of a rectangle outwards by pixels, as far as a convex region holds its corners."""
+    """Move the edges of a rectangle outwards, pixel by pixel, as long as a convex region holds its corners."""
     limits, steps = (0, height, 0, width), (-1, 1, -1, 1)
     moving = True
     while moving:

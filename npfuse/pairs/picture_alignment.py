@@ -1,4 +1,4 @@
-"""Aligns the pictures of a bracket with what travels with them, in memory or in their files, and says what it did."""
+"""Aligns the pictures of a bracket, with their alpha and metadata, in memory or in their files; says what it did."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,13 +22,13 @@ def align_pictures(pictures: Sequence[Some], extent: Extent, tell: Teller) -> li
 
     Parameters
     ----------
-    pictures : at least two, alike
+    pictures : at least two, of one shape and dtype
     extent : "crop" to the area that all share, or "keep" the first one's and fill the others with its pixels
-    tell : Teller, of what was done and what is in doubt
+    tell : Teller, is told what was done and what is in doubt
 
     Raises
     ------
-    ValueError : "keep" of pictures that stay in their files
+    ValueError : extent is "keep", but the pictures stay in their files
     """
     if extent == "keep" and any(not isinstance(picture.pixels, np.ndarray) for picture in pictures):
         raise ValueError("--align keep: works on pictures that are read whole; use --align, which crops")
@@ -60,7 +60,7 @@ def align_pictures(pictures: Sequence[Some], extent: Extent, tell: Teller) -> li
 
 
 def _told(motion: Motion) -> str:
-    """Return what was undone, and what is left."""
+    """Return a phrase: the motion that was undone, and what is left of it."""
     was = described(motion.matrix, motion.height, motion.width)
     return f"was {was}; now within {motion.left:.1f} pixels everywhere on a grid"
 
@@ -76,7 +76,7 @@ def _moved(picture: Some, matrix: Matrix, area: Area) -> Some:
 
 
 def _part(pixels: Any, matrix: Matrix, area: Area) -> Part:
-    """Return an area of moved pixels that stay where they are until they are asked for."""
+    """Return an area of moved pixels; they are computed when they are asked for."""
     shift = whole_shift(matrix, *pixels.shape[:2])
     if shift is None:
         return Part(MovedPicture(pixels, matrix), area)

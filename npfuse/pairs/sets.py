@@ -1,9 +1,9 @@
 """Sorts the files of a folder, as a camera's card has them, into the sets that are brackets of one scene.
 
-Files whose names say their exposure (`lake_under.jpg`, `lake_over.jpg`, `lake_-2ev.jpg`) go by their names. The others
-go by what the camera wrote: shots of one camera and size that follow each other in time, each at another exposure; the
-next bracket begins where an exposure comes again. A folder of which nothing is known so is one set. Or all go by a
-count, or by patterns of their names. What is in no set is listed.
+Files whose names say their exposure (`lake_under.jpg`, `lake_over.jpg`, `lake_-2ev.jpg`) are sorted by their names. The
+others are sorted by what the camera wrote: a bracket is shots of one camera and size that follow each other in time,
+each at another exposure; the next bracket begins where an exposure comes again. A folder about which neither tells
+anything is one set. A user may instead give a count, or patterns of names. Files in no set are listed.
 """
 
 import os
@@ -23,7 +23,7 @@ WORDS = {
     **dict.fromkeys(("under", "dark", "low"), -1),
     **dict.fromkeys(("normal", "mid", "middle", "medium"), 0),
     **dict.fromkeys(("over", "bright", "high"), 1),
-}  # and which is darker
+}  # and their order, darkest first
 BY_WORD = re.compile(
     rf"(?P<name>.+)[-_. ](?P<exposure>{'|'.join(WORDS)})(?P<rest>[-_. ].*)?", re.IGNORECASE | re.DOTALL
 )
@@ -31,7 +31,7 @@ BY_EV = re.compile(
     r"(?P<name>.+?)[-_. ]+?(?P<exposure>ev[-_ ]?[-+]?\d+(?:\.\d+)?|[-+]?\d+(?:\.\d+)?[-_ ]?ev)",
     re.IGNORECASE | re.DOTALL,
 )
-MOST_OF_FOLDER = 20  # frames, that a folder of which nothing is known is taken as one set up to
+MOST_OF_FOLDER = 20  # frames, at most, of a folder that is taken as one set
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +40,11 @@ class FrameSet:
 
     Parameters
     ----------
-    name : of the set, unique in a batch
+    name : name of the set, unique in a batch
     files : paths of the frames, at least two
-    output : path
-    reason : by what they were found to belong together: "name", "EXIF", "count", "folder" or "pattern"
-    fault : why it cannot be fused, or nothing
+    output : path of the result
+    reason : how the files were found to belong together: "name", "EXIF", "count", "folder" or "pattern"
+    fault : reason why the set cannot be fused; empty if it can
     """
 
     name: str
@@ -56,11 +56,11 @@ class FrameSet:
 
 @dataclass(frozen=True, kw_only=True)
 class Sorted:
-    """A folder's sets, and the rest.
+    """The sets of a folder, and the files in no set.
 
     Parameters
     ----------
-    sets : by name
+    sets : FrameSets, sorted by name
     left : files that are in no set, each with the reason
     """
 
@@ -81,17 +81,17 @@ def find_sets(
 
     Parameters
     ----------
-    folder : of pictures
-    out : where the outputs will be; not looked into
-    patterns : two or more, of the names of a set's frames, with {name} for what they have in common and * for anything,
-        as "{name}_1.*" and "{name}_2.*"; folders below are not looked into
-    count : of the frames of each set, in the order of their names
+    folder : path of a folder of pictures
+    out : path of the folder for the outputs; it is not searched
+    patterns : two or more patterns of the names of a set's frames, with {name} for what they have in common and * for
+        anything, as "{name}_1.*" and "{name}_2.*"; folders in the folder are then not searched
+    count : number of frames of each set, in the order of their names
     raw : whether the camera raw is taken of a frame that is there as a JPEG, too
-    suffix : of the outputs, as ".tif"; None for the first frame's own, or .tif where that cannot be written
+    suffix : extension of the outputs, as ".tif"; None for that of the first frame, or .tif if that cannot be written
 
     Raises
     ------
-    ValueError : the folder, a pattern or the count is none
+    ValueError : the folder is no folder, or a pattern or the count makes no sense
     OSError : the folder cannot be read
     """
     if not folder.is_dir():
@@ -132,14 +132,14 @@ def _suffix(first: Path, suffix: str | None) -> str:
 
 
 def _folders(folder: Path, out: Path) -> Iterator[Path]:
-    """Yield a folder and those in it, at any depth, without hidden ones and the outputs'."""
+    """Yield a folder and those in it, at any depth, without hidden folders and that of the outputs."""
     for place, below, _ in os.walk(folder):
         below[:] = sorted(name for name in below if name[0] != "." and (Path(place) / name).resolve() != out.resolve())
         yield Path(place)
 
 
 def _without_doubles(files: Sequence[Path], raw: bool) -> tuple[list[Path], list[tuple[Path, str]]]:
-    """Take one file of a frame that is there as camera raw and as another."""
+    """Choose one file of each frame that is there both as camera raw and in another format."""
     kept, left = [], []
     by_stem: dict[str, list[Path]] = {}
     for path in files:
@@ -185,7 +185,7 @@ def _whole_folder(shots: Sequence[Shot], prefix: str) -> tuple[list[FrameSet], l
 
 
 def _by_count(shots: Sequence[Shot], prefix: str, count: int) -> tuple[list[FrameSet], list[tuple[Path, str]]]:
-    """Make sets of so many files, in the order of their names; a set ends where the size changes."""
+    """Make sets of `count` files, in the order of their names; a set ends where the size changes."""
     sets: list[FrameSet] = []
     left: list[tuple[Path, str]] = []
     for _, run in groupby(shots, key=lambda shot: shot.size):
@@ -221,7 +221,7 @@ def _by_names(files: Sequence[Path], prefix: str) -> tuple[list[FrameSet], list[
 
 
 def _rank(exposure: str) -> float:
-    """Return a number that grows with the exposure that a name tells."""
+    """Return a number that is larger for names of brighter exposures."""
     number = re.search(r"[-+]?\d+(\.\d+)?", exposure)
     return float(number[0]) if number else WORDS.get(exposure, 0)
 
@@ -252,7 +252,7 @@ def _continues(run: Sequence[Shot], shot: Shot) -> bool:
         return False
     if last.taken_s is not None and shot.taken_s is not None:
         gap = shot.taken_s - last.taken_s - (last.exposure_s or 0.0)
-        if gap > GAP_S + (shot.exposure_s or 0.0):  # some cameras write when a shot ended
+        if gap > GAP_S + (shot.exposure_s or 0.0):  # some cameras write the time at which a shot ended
             return False
     if last.aperture is not None and shot.aperture is not None and abs(last.aperture - shot.aperture) > 0.05:
         return False
@@ -306,7 +306,7 @@ def _by_patterns(
 
 
 def _expression(pattern: str) -> re.Pattern[str]:
-    """Turn a pattern into a regular expression; [...] stays what it is."""
+    """Turn a pattern into a regular expression; [...] has the same meaning in both."""
     if pattern.count("{name}") != 1:
         raise ValueError(f"--pattern is {pattern!r}, expected {{name}} in it once")
     parts = re.split(r"(\{name\}|\*|\[[^]]*\])", pattern)
@@ -335,7 +335,7 @@ def _joined(prefix: str, name: str) -> str:
 
 def _why_alone(shot: Shot) -> str:
     if shot.step is None:
-        return "its file tells no exposure, and its name neither"
+        return "neither its file nor its name tells an exposure"
     return "no other exposure was taken beside it"
 
 
@@ -343,7 +343,7 @@ def _told_apart(sets: Sequence[FrameSet]) -> Iterator[FrameSet]:
     """Give sets that would be written to the same file a fault."""
     outputs: dict[str, int] = {}
     for frames in sets:
-        key = str(frames.output).casefold()  # some file systems do not tell letters apart
+        key = str(frames.output).casefold()  # some file systems take small and capital letters for the same
         outputs[key] = outputs.get(key, 0) + 1
     for frames in sets:
         shared = not frames.fault and outputs[str(frames.output).casefold()] > 1

@@ -16,7 +16,7 @@ from npfuse.weights.weights import Weights
 
 
 def check_map(path: Path, *, overwrite: bool) -> None:
-    """Raise before the work what would be found out after it: a name of no format, or a file that exists."""
+    """Raise, before the work, the errors of writing after it: a name of no format, or a file that exists."""
     if path.suffix.lower() != ".npy":
         check_writable(path, overwrite=overwrite)
 
@@ -39,7 +39,7 @@ def write_shares_map(
         A picture's name for colours, blue from the darkest exposure to yellow from the brightest; `.npy` for the shares
         themselves, (K, H, W), float32, darkest first.
     exposures : sequence of ndarrays (H, W, 3) or (H, W)
-    weights, method, order, pair : as of `npfuse.fuse_stack`
+    weights, method, order, pair : as for `npfuse.fuse_stack`
     overwrite : bool
         Whether an existing file may be replaced.
 

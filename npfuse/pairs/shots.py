@@ -1,6 +1,6 @@
-"""What a picture file tells of how it was taken: by which camera, when, at which exposure, and in which bracket.
+"""Reads how a picture was taken: by which camera, when, at which exposure, and in which bracket.
 
-Read from the file's head, without decoding the picture. Of a file that tells nothing, only its name and size are known.
+The file's head is read; the picture is not decoded. If a file tells nothing, only its name and size are known.
 """
 
 import math
@@ -31,7 +31,7 @@ class Shot:
     path : of the file
     size : longer and shorter side, pixels
     camera : maker, model and serial number
-    taken_s : when it was begun, in seconds since some day
+    taken_s : time at which it was begun, seconds; zero is the same for all files
     exposure_s : exposure time, seconds
     aperture : f-number
     iso : sensitivity
@@ -51,7 +51,7 @@ class Shot:
 
     @property
     def exposure(self) -> float | None:
-        """How much brighter it is than at one second, f/1 and ISO 100, in EV; None where the file does not tell.
+        """Return the exposure in EV, 0 for one second at f/1 and ISO 100; None if the file does not tell.
 
         Examples
         --------
@@ -64,7 +64,7 @@ class Shot:
 
     @property
     def step(self) -> float | None:
-        """The exposure that its bracket is told apart by: as measured, else the compensation, in EV."""
+        """Return the exposure that tells the shots of a bracket apart, in EV: the real one, else the compensation."""
         return self.exposure if self.exposure is not None else self.bias
 
 
@@ -107,7 +107,7 @@ def _head(path: Path) -> tuple[list[int], dict[int, Any]]:
 
 
 def _raw_head(path: Path) -> tuple[list[int], dict[int, Any]]:
-    """Return the EXIF tags of camera raw; its sides are not known before it is developed, and taken as 0."""
+    """Return the EXIF tags of camera raw; its sides are 0, since they are not known before it is developed."""
     with open(path, "rb") as stream:
         tags = raw_tags(stream)
     return [0, 0], {**tags, **tags.get(int(IFD.Exif), {})}

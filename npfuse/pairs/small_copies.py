@@ -1,6 +1,6 @@
-"""Small copies of pictures of any size, made in one pass by strips: their luma, and where they show nothing.
+"""Makes small copies of pictures of any size in one pass, strip by strip: their luma, and where they show nothing.
 
-Nothing of a picture's size is allocated, so that it may stay in its file.
+No array of a picture's size is allocated, so that the picture may stay in its file.
 """
 
 from typing import Any
@@ -14,13 +14,13 @@ from npfuse.pairs.edge_fields import Luma
 from npfuse.strips import WHITE
 
 STRIP_ROWS = 256
-# Of frames that were turned beforehand: the part that shows something is convex, and the rest is black.
-PADDED = 2.0  # levels of 255, up to which a pixel may be padding
+# A frame that another program has turned shows something in a convex part; the rest is black padding.
+PADDED = 2.0  # levels of 255: a pixel up to this may be padding
 LEAST_PADDED, LEAST_FILLED = 0.003, 0.985  # shares: of the picture that is padded, and of the rest that is not black
 
 
 def reduction(height: int, width: int, most: int) -> int:
-    """Return the side of the blocks whose means make a copy of at most so many pixels.
+    """Return the side of the blocks whose means make a copy of at most `most` pixels.
 
     Examples
     --------
@@ -95,7 +95,7 @@ def block_means(values: NDArray[Any], k: int) -> Floats:
 
 
 def unpadded(levels: Floats) -> Floats | None:
-    """Return where a picture is not padded with black around a convex part, 1 and 0; None where it has no padding.
+    """Return 0 where a picture is padded with black around a convex part, else 1; None if it has no padding.
 
     Examples
     --------

@@ -1,6 +1,6 @@
 """Fuses pictures that stay in their files, part by part, so that any size fits into memory.
 
-The result is that of the whole pictures, to the byte: parts are surrounded by all pixels that they depend on, and one
+The result is that of the whole pictures, to the byte: each part is read with all pixels that it depends on, and one
 pass over the pictures beforehand finds their statistics and thumbnails.
 """
 
@@ -30,7 +30,7 @@ from npfuse.weights.weights import Weights
 
 Network = tuple[Method, Weights]
 
-STORED_BYTES = 1 << 28  # of one picture: from this size on, one that can be read part by part is
+STORED_BYTES = 1 << 28  # of one picture: larger ones are read part by part if their files allow it
 
 
 def by_parts(
@@ -41,7 +41,7 @@ def by_parts(
     Parameters
     ----------
     opened : pictures; None for a file that must be read whole
-    paths : of the pictures
+    paths : paths of the pictures
     output : path, of a format that can be written part by part
     network : method and its weights
     options : FileOptions
@@ -72,11 +72,11 @@ def fuse_by_parts(
 
     Parameters
     ----------
-    pictures : alike, and checked; alpha, EXIF and ICC profile of the first go into the output
-    paths : of the pictures
+    pictures : pictures of one shape and dtype, checked; alpha, EXIF and ICC profile of the first go into the output
+    paths : paths of the pictures
     output : path, of a format that can be written part by part
     network : method and its weights
-    options, tell : as of `npfuse.pairs.file_fusion.fuse_files`
+    options, tell : as for `npfuse.pairs.file_fusion.fuse_files`
 
     Raises
     ------
@@ -128,13 +128,13 @@ def fuse_into(
 
     Parameters
     ----------
-    pictures : two or more (H, W) or (H, W, 3), alike; ndarrays, or objects with `shape`, `dtype` and `ndim` that return
-        an ndarray for `picture[rows, columns]`, in any thread
+    pictures : two or more pictures (H, W) or (H, W, 3) of one shape and dtype; ndarrays, or objects with `shape`,
+        `dtype` and `ndim` whose `picture[rows, columns]` is an ndarray, in any thread
     out : picture of the same shape and dtype; takes `out[rows, columns] = values`, in any thread
     weights : Weights of a network of a pair
-    order, engine, threads, progress : as of `npfuse.fuse_stack`
+    order, engine, threads, progress : as for `npfuse.fuse_stack`
     tone : Tone, applied to the result
-    tone_pair : pair that sets the network's tone, as `tone` of `npfuse.fuse`
+    tone_pair : pair that sets the network's tone, like `tone` of `npfuse.fuse`
 
     Returns
     -------
@@ -142,7 +142,7 @@ def fuse_into(
 
     Raises
     ------
-    ValueError : values of floats that are NaN or outside [0, 1]
+    ValueError : a float is NaN or outside [0, 1]
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""Frames with transparent parts: where one shows nothing, the others fill in, mapped to its exposure.
+"""Fills the transparent parts of frames with the pixels of others, mapped to their exposure.
 
-The brightness mapping between two frames is the mean of one for each level of the other, over pixels that both show,
-a channel at a time and never falling. The result is transparent only where all frames are.
+The brightness mapping from one frame to another is, for each level of the one, the mean of the other over pixels that
+both show. It is made per channel, and never falls. The result is transparent only where all frames are.
 """
 
 from collections.abc import Sequence
@@ -16,23 +16,23 @@ from npfuse.strips import WHITE
 
 Some = TypeVar("Some", Picture, StoredPicture)
 LEVELS = 256  # of a brightness mapping
-LEAST_PIXELS = 64  # seen by both frames, for a mapping to be told from
+LEAST_PIXELS = 64  # pixels that both frames must show for a mapping
 SAMPLED_ROWS = 64
-FILLED_ROWS = 256  # at once
+FILLED_ROWS = 256  # rows that are filled at once
 
 Table = NDArray[np.float64]  # (C, LEVELS): values of a frame, 0 to 1, for levels of another
 
 
 def filled(pictures: Sequence[Some]) -> list[Some]:
-    """Fill the transparent parts of frames from each other; the first gets the alpha of all.
+    """Fill the transparent parts of frames from each other; the first frame gets the highest alpha of all.
 
     Parameters
     ----------
-    pictures : of one size, kind and dtype, aligned
+    pictures : aligned frames of one size, kind and dtype
 
     Returns
     -------
-    list of pictures; the same ones where no alpha differs
+    list of pictures; the given ones if no alpha differs
     """
     alphas = [picture.alpha for picture in pictures]
     if all(alpha is None for alpha in alphas):
@@ -55,8 +55,8 @@ class Filled:
 
     Parameters
     ----------
-    picture : with alpha
-    others : frames to fill in from, the first ones first
+    picture : frame with alpha
+    others : frames to fill in from; the first one that shows something is taken
     """
 
     def __init__(self, picture: Any, others: Sequence[Any]) -> None:
@@ -85,7 +85,7 @@ class Filled:
 
 
 class Highest:
-    """The highest of several alphas."""
+    """The highest of several alphas at each pixel."""
 
     def __init__(self, alphas: Sequence[Any]) -> None:
         self.alphas = alphas

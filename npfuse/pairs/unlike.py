@@ -1,4 +1,4 @@
-"""Tells pairs that are unlike all that the bundled networks of a pair were trained on, and what to use for them.
+"""Recognises pairs that are unlike all that the bundled networks of a pair were trained on, and says what to do.
 
 The ranges are the 1st and the 99th percentile of the training pairs: of 48 scenes (SICE, Empa HDR images,
 Fairchild's HDR Photographic Survey and one more), the extremes and every two frames whose means are 45 levels apart

@@ -1,8 +1,8 @@
-"""White balance that differs between two frames of a bracket, as a camera on automatic leaves it.
+"""Finds white balance that differs between two frames of a bracket, as a camera set to automatic leaves it.
 
-A change of exposure brightens all colours alike: compared as light, red and blue gain as much as green. That is looked
-at over pixels that are exposed well in both frames, and close to grey in one: the tone curves of cameras change other
-colours, too. Of 330 pairs of real brackets of one white balance, 2 are told to differ.
+A change of exposure brightens all colours alike: compared as light, red and blue gain as much as green. This is
+measured over pixels that are well exposed in both frames, and close to grey in one, since the tone curves of cameras
+change other colours. Of 330 pairs of real brackets of one white balance, 2 are said to differ.
 """
 
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ import numpy as np
 from npfuse.pictures.light import decode_light
 from npfuse.strips import WHITE
 
-LOW, HIGH = 20 / 255, 235 / 255  # of white: beyond these, curves of cameras are steep or flat
-LEAST_STOPS = 0.5  # between two channels for a word; frames of one white balance stay below in 99 % of real pairs
-NEUTRAL_STOPS = 0.4  # between the channels of a pixel: curves of cameras change the others' colours, too
+LOW, HIGH = 20 / 255, 235 / 255  # of white: beyond these, tone curves of cameras are steep or flat
+LEAST_STOPS = 0.5  # between two channels, to be reported; 99 % of real pairs of one white balance stay below
+NEUTRAL_STOPS = 0.4  # between the channels of a pixel that is close to grey
 LEAST_PIXELS = 300
-ROWS, COLUMNS = 96, 512  # sampled
+ROWS, COLUMNS = 96, 512  # that are sampled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +29,12 @@ class Balance:
 
     @property
     def differs(self) -> bool:
-        """Whether the white balance is another one."""
+        """Return whether the white balances differ by enough to be reported."""
         return max(abs(self.red), abs(self.blue), abs(self.red - self.blue)) >= LEAST_STOPS
 
     @property
     def finding(self) -> str:
-        """The fault with its remedy, in one line."""
+        """Return the fault and its remedy, in one line."""
         return (
             f"the white balance differs: red gains {self.red:+.1f} and blue {self.blue:+.1f} stops against green; "
             "develop both alike, with one white balance"
@@ -42,11 +42,13 @@ class Balance:
 
 
 def balance_of(a: Any, b: Any) -> Balance | None:
-    """Measure how the white balance changes from a frame to another; None for grey frames, or too few pixels to tell.
+    """Measure how the white balance changes from a frame to another.
+
+    Returns None for grey frames, and if too few pixels tell.
 
     Parameters
     ----------
-    a, b : (H, W, 3) alike, as of `npfuse.pairs.diagnosis.diagnose`
+    a, b : frames (H, W, 3) of one shape and dtype, as for `npfuse.pairs.diagnosis.diagnose`
 
     Examples
     --------

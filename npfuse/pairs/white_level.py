@@ -1,7 +1,7 @@
 """White of 16-bit samples that have fewer bits: 10, 12 or 14, as scientific cameras and raw converters write them.
 
-It is taken from an option, from the files' tags if they agree (TIFF's MaxSampleValue), or from the values: if the
-brightest of all frames is close below 2^10, 2^12 or 2^14. One frame alone cannot tell: a dark one has no bright values.
+It is taken from an option, or from the files' tags if they agree (TIFF's MaxSampleValue), or from the values, if the
+highest of all frames is a little below 2^10, 2^12 or 2^14. One frame is not enough: a dark one has no high values.
 """
 
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ from npfuse.pictures.views import Mapped
 Some = TypeVar("Some", Picture, StoredPicture)
 LEVELS = (1023, 4095, 16383)
 FULL = 65535
-CLOSE = 7 / 8  # of a level: the brightest value is at least that, for it to be the white of the values
-ROWS = 256  # read at once
+CLOSE = 7 / 8  # of a level: the highest value must reach this share of it to be taken for white
+ROWS = 256  # rows that are read at once
 
 
 def with_full_white(pictures: Sequence[Some], options: FileOptions, tell: Teller) -> list[Some]:
@@ -28,8 +28,8 @@ def with_full_white(pictures: Sequence[Some], options: FileOptions, tell: Teller
     Parameters
     ----------
     pictures : frames of one bracket
-    options : FileOptions, whose `white_level` counts for more than tags and values
-    tell : Teller, warned of a level that is taken from the values
+    options : FileOptions; its `white_level` takes precedence over tags and values
+    tell : Teller, is warned if a level is taken from the values
 
     Raises
     ------
@@ -66,7 +66,7 @@ def with_full_white(pictures: Sequence[Some], options: FileOptions, tell: Teller
 
 
 def _brightest(pixels: Any, beyond: int) -> int:
-    """Return the highest value, or the first part's that is beyond a value."""
+    """Return the highest value; stop at the first part whose highest value is beyond a limit."""
     highest = 0
     for first in range(0, pixels.shape[0], ROWS):
         highest = max(highest, int(np.asarray(pixels[first : first + ROWS, :]).max()))
@@ -76,7 +76,7 @@ def _brightest(pixels: Any, beyond: int) -> int:
 
 
 def _scaled(picture: Some, level: int) -> Some:
-    """Return a picture whose values up to a level are spread over 16 bits."""
+    """Return a picture whose values, from 0 to a level, are scaled to 16 bits."""
     table = np.rint(np.minimum(np.arange(FULL + 1), level) * (FULL / level)).astype(np.uint16)
 
     def scale(part: NDArray[Any]) -> NDArray[Any]:

@@ -38,9 +38,7 @@ def test_bad_pairs_are_listed_with_status_1(folder, capsys):
     assert batch("--format", "tif", "--jobs", "2") == 1
     out, err = capsys.readouterr()
     assert out.splitlines()[-1] == "2 fused, 0 there already, 1 failed"
-    assert (
-        f"npfuse: {Path('in', 'alone_under.png')}: in no set: its file tells no exposure, and its name neither" in err
-    )
+    assert f"npfuse: {Path('in', 'alone_under.png')}: in no set: neither its file nor its name tells an exposure" in err
     assert "p0_under.png: is empty" in err
     assert read_picture("out/p2.tif").pixels.shape == (40, 50, 3)
 
@@ -70,7 +68,7 @@ def test_a_dry_run_prints_the_sets_and_makes_nothing(folder, capsys):
         "p2   2       name  p2_under.png p2_over.png",
         "3 sets, 6 files",
         "in no set: 1 files",
-        f"  {Path('in', 'alone.png')}: its file tells no exposure, and its name neither",
+        f"  {Path('in', 'alone.png')}: neither its file nor its name tells an exposure",
     ]
     assert not (folder / "out").exists()
 
