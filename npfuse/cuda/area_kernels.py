@@ -1,8 +1,9 @@
-"""What the networks want of a whole picture, found on the card: the sums that a thumbnail and a mean are made of.
+"""Measures whole pictures on the card: the sums from which a thumbnail and a mean are made, the range, and NaN.
 
-Two kernels: the first adds up rows, each thread for one column, one channel and one row of the thumbnail; the second
-adds up columns of what the first one found. Levels are whole numbers and so are sums and the shares of pixels that lie
-across two cells, so the result is that of `npfuse.survey` to the bit; of floats, it is in another order.
+The first of two kernels adds up rows: each thread works on one column, one channel and one row of the thumbnail. The
+second adds up columns of these sums. For pictures of whole numbers, everything is whole: levels, sums, and the shares
+of pixels that lie across two cells; so the result is that of `npfuse.survey`, to the bit. Floats are added in another
+order.
 """
 
 from dataclasses import dataclass
@@ -18,13 +19,13 @@ from npfuse.ops.resize import resize_taps
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Area:
-    """What was found of a picture.
+    """Measurements of a picture.
 
     Parameters
     ----------
-    sums : ndarray (height, width, C), int64 or float64: of the levels in each cell of the thumbnail, each as often as
-        the cell covers it, in units of 1 / (height * width) of a pixel
-    least, most : of the levels
+    sums : ndarray (height, width, C), int64 or float64: sum of the levels in each cell of the thumbnail, each weighted
+        by how much of its pixel the cell covers, in units of 1 / (height * width) of a pixel
+    least, most : the least and the greatest level
     outside : whether a float is NaN or outside [0, 1]
     """
 
@@ -36,7 +37,7 @@ class Area:
 
 @cuda.jit
 def _add_rows(picture: Any, rows: Any, units: Any, sums: Any, least: Any, most: Any) -> None:
-    """Sum each column of (H, W, C) over the rows of each cell; find the least and the most of what was summed."""
+    """Sum each column of (H, W, C) over the rows of each cell; find the least and the greatest level among these."""
     _, width, channels = sums.shape
     for i in range(cuda.grid(1), sums.size, cuda.gridsize(1)):
         c, w, h = i % channels, i // channels % width, i // (channels * width)
@@ -45,7 +46,7 @@ def _add_rows(picture: Any, rows: Any, units: Any, sums: Any, least: Any, most: 
         for t in range(rows.shape[1]):
             value = picture[rows[h, t], w, c]
             total += units[h, t] * value
-            if value < low or value != value:  # once a NaN, always one: nothing is less
+            if value < low or value != value:  # a NaN stays: no number is less
                 low = value
             if value > high or value != value:
                 high = value
@@ -56,7 +57,7 @@ def _add_rows(picture: Any, rows: Any, units: Any, sums: Any, least: Any, most: 
 
 @cuda.jit
 def _add_columns(x: Any, low: Any, high: Any, columns: Any, units: Any, sums: Any, least: Any, most: Any) -> None:
-    """Sum each row of (height, W, C) over the columns of each cell, likewise."""
+    """Sum each row of (height, W, C) over the columns of each cell; reduce the ranges, too."""
     _, width, channels = sums.shape
     for i in range(cuda.grid(1), sums.size, cuda.gridsize(1)):
         c, w, h = i % channels, i // channels % width, i // (channels * width)
@@ -77,12 +78,12 @@ def _add_columns(x: Any, low: Any, high: Any, columns: Any, units: Any, sums: An
 
 
 def area_of(picture: CardArray, height: int, width: int) -> Area:
-    """Look at a whole picture.
+    """Measure a whole picture.
 
     Parameters
     ----------
     picture : (H, W, C) on the card; uint8, uint16 or float32
-    height, width : of the thumbnail
+    height, width : size of the thumbnail
     """
     real = picture.dtype.kind == "f"
     dtype = np.float64 if real else np.int64
@@ -102,6 +103,6 @@ def _empty_set(shape: tuple[int, ...], sums: Any, levels: Any) -> tuple[CardArra
 
 
 def _taps(n: int, out: int, dtype: Any) -> tuple[CardArray, CardArray]:
-    """Return which of n positions make up each of `out`, and how many of n units each counts, on the card."""
+    """Return the positions of n that make up each of `out` cells, and how many of n units each counts, on the card."""
     positions, weights = resize_taps(n, out, "area")
     return to_card(positions.astype(np.int64)), to_card(np.rint(weights * n).astype(dtype))

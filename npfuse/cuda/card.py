@@ -1,8 +1,8 @@
 """The graphics card: whether there is one, what is kept on it, and how work is sent to it.
 
-Everything of this package that speaks to the driver goes through here, so that what the driver says becomes one line.
-Work goes to the stream of the thread that sends it, so two threads copy and compute at the same time; a thread's own
-work stays in order, and after what was sent to the default stream before. With NUMBA_ENABLE_CUDASIM=1 in the
+All calls to the driver go through this module, so that each error of the driver becomes a message of one line. Work
+goes to the stream of the thread that sends it, so two threads copy and compute at the same time. A thread's own work
+stays in order, and comes after all that was sent to the default stream before. With NUMBA_ENABLE_CUDASIM=1 in the
 environment, Numba simulates a card: kernels then run as Python, slowly.
 """
 
@@ -26,11 +26,11 @@ CardArray = Any  # of shape, dtype and slices like an ndarray's, on the card
 
 
 class CardError(OSError):
-    """What keeps a card from being used, in one line."""
+    """The reason why a card cannot be used, in one line."""
 
 
 def require_card() -> None:
-    """Raise CardError, which says why, where there is no card to work on.
+    """Raise CardError, with the reason, if there is no card to work on.
 
     Examples
     --------
@@ -53,10 +53,10 @@ def require_card() -> None:
 
 @contextmanager
 def card_errors() -> Iterator[None]:
-    """Turn what the driver or the compiler for it raises into CardError."""
+    """Turn errors of the driver, and of the compiler, into CardError."""
     try:
         yield
-    except Exception as error:  # Numba's errors of the driver and the compiler have no class in common
+    except Exception as error:  # errors of the driver and of the compiler have no common class
         if type(error).__module__.split(".")[0] not in SPEAKERS:
             raise
         raise CardError(f"engine cuda: {_line(error)}; {ADVICE}") from error
@@ -67,7 +67,7 @@ def _line(message: object) -> str:
 
 
 def free_bytes() -> int:
-    """Return how much of the card's memory is free."""
+    """Return the number of free bytes of the card's memory."""
     return 1 << 30 if SIMULATED else int(cuda.current_context().get_memory_info().free)
 
 
@@ -85,7 +85,7 @@ def stream() -> Any:
 
 
 def wait() -> None:
-    """Wait until everything is done that the calling thread has sent."""
+    """Wait until all work that the calling thread has sent is done."""
     if not SIMULATED:
         stream().synchronize()
 
@@ -96,18 +96,18 @@ def to_card(x: NDArray[Any]) -> CardArray:
 
 
 def empty(shape: tuple[int, ...], dtype: Any) -> CardArray:
-    """Return a new array on the card, of any values."""
+    """Return a new array on the card, whose values are not set."""
     return cuda.device_array(shape, dtype, stream=stream())
 
 
 def pinned(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    """Return a new array in memory that the card copies from and to by itself, while the processor does other work."""
+    """Return a new array in pinned memory: the card copies it by itself while the processor does other work."""
     array: NDArray[Any] = cuda.pinned_array(shape, dtype)
     return array
 
 
 def adopted(x: Any) -> CardArray:
-    """Return an array of any library that lies on the card as Numba's, of the same memory."""
+    """Return Numba's array for an array of another library on the card; both share their memory."""
     return x if hasattr(x, "__cuda_ndarray__") else cuda.as_cuda_array(x)
 
 

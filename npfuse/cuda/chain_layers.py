@@ -50,14 +50,14 @@ def packed(layers: Sequence[Layer]) -> tuple[NDArray[np.float32], int, int]:
 
     Parameters
     ----------
-    layers : that fit
+    layers : layers that `fits` accepts
 
     Returns
     -------
     ndarray (n,) : the last layer's biases and the least value of its results; then, for each part of OUTPUTS units of
         the second layer, their biases, their weights in each of the three sums of the last layer, and the first layer's
-        units, one after the other, as `RECORD` says. Zeros where the layers have fewer units
-    parts, steps : how many times OUTPUTS the second layer's units are, and UNITS the first one's, rounded up
+        units, one after the other, as `RECORD` says. Places of units that do not exist hold zeros
+    parts, steps : number of parts of OUTPUTS units in the second layer, and of UNITS units in the first; rounded up
     """
     (first, first_bias, _), (second, second_bias, _), (last, last_bias, rectified) = with_two_hidden(layers)
     parts, steps = -(-second.shape[1] // OUTPUTS), -(-first.shape[1] // UNITS)

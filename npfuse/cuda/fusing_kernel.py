@@ -1,25 +1,27 @@
-"""The second kernel: from the levels of two pictures to those of the result, with nothing of their size in between.
+"""The second kernel: from the levels of two pictures to those of the result, with no array of their size in between.
 
 Each thread maps PIXELS pixels to [-1, 1], evaluates DetailNet for them, adds GlobalNet's coarse picture, enlarged, and
 writes the tanh of the sum as levels.
 
 DetailNet has two hidden layers here (`npfuse.cuda.chain_layers` brings others to that). Its second hidden layer is
 taken OUTPUTS units at a time: a thread keeps OUTPUTS sums for each of its pixels in registers. For each unit of the
-first layer it computes the unit (6 multiply-adds a pixel), uses it for all those sums (OUTPUTS multiply-adds a pixel),
-and forgets it. When the first layer is through, the sums are rectified and go into the three sums of the last layer. A
-second hidden layer wider than OUTPUTS takes the first layer anew for each part: LightFuse's 6-256-64-3, in two parts,
-takes 19,648 multiply-adds a pixel instead of 18,112.
+first layer it computes the unit (6 multiply-adds per pixel), uses it for all those sums (OUTPUTS multiply-adds per
+pixel), and forgets it. After the last unit, the sums are rectified and go into the three sums of the last layer. A
+second hidden layer wider than OUTPUTS is computed in parts, and the first layer is computed again for each part:
+LightFuse's 6-256-64-3, in two parts, takes 19,648 multiply-adds per pixel instead of 18,112.
 
 Launch geometry. A block is COLUMNS x ROWS threads; a warp is a row of 32 pixels, so that its loads lie side by side. A
 thread's pixels lie below each other, so a block makes a tile of COLUMNS columns and ROWS * PIXELS rows, and the grid
 has one block per tile. Pixels beyond the picture are computed from its nearest pixel and not written.
 
-Weights. All threads of a block want the same weights at the same time. UNITS units of the first layer, with their
+Weights. All threads of a block read the same weights at the same time. UNITS units of the first layer, with their
 weights in OUTPUTS sums, lie in shared memory at a time, behind the biases of those sums and the last layer's weights.
-A load of four numbers feeds 4 * PIXELS multiply-adds of every thread. Why 4 pixels and 32 sums: a multiprocessor does
-the multiply-adds of 4 warps in a cycle, and takes some 4 cycles to bring 16 bytes to each thread of a warp; so a unit
-takes 152 / 4 = 38 cycles of arithmetic, and 10 loads, 40 cycles, which overlap. More pixels or sums would not fit the
-255 registers that a thread may have: 128 sums, 24 inputs, 12 results. `python -m bench.ptx` prints what it takes.
+A load of four numbers feeds 4 * PIXELS multiply-adds of every thread.
+
+Why 4 pixels and 32 sums: a multiprocessor does the multiply-adds of 4 warps in a cycle, and takes about 4 cycles to
+bring 16 bytes to each thread of a warp. So a unit takes 152 / 4 = 38 cycles of arithmetic, and its 10 loads take 40
+cycles; the two overlap. More pixels or sums would not fit into the 255 registers that a thread may have: 128 sums, 24
+inputs, 12 results. `python -m bench.ptx` prints the registers that are used.
 """
 
 import math
@@ -29,22 +31,22 @@ from numba import cuda, float32
 
 from npfuse.cuda.card import SIMULATED, CardArray, stream
 
-# A simulated thread is one of Python's: the simulator has smaller blocks, and fewer sums for each thread.
+# Simulated threads are Python threads, which are slow: the simulator gets smaller blocks, and fewer sums per thread.
 COLUMNS, ROWS = (2, 2) if SIMULATED else (32, 4)
 PIXELS = 3 if SIMULATED else 4
 OUTPUTS = 4 if SIMULATED else 32
 UNITS = 8 if SIMULATED else 32
 
 CHANNELS = 6  # of two exposures
-RECORD = 8 + OUTPUTS  # a unit of the first layer: 6 weights, the bias, nothing, and its weights in OUTPUTS sums
+RECORD = 8 + OUTPUTS  # a unit of the first layer: 6 weights, the bias, an unused number, its weights in OUTPUTS sums
 HEAD = 4 * OUTPUTS  # of a part of the second layer: the biases, then three weights of the last layer for each
-TAIL = 4  # first of all: the last layer's biases, and what its results are at least
+TAIL = 4  # at the very start: the last layer's 3 biases, and the least value of its results
 BLOCK = COLUMNS * ROWS
 SHARED = HEAD + UNITS * RECORD
 NOTHING = float32(0)
 BYTES_OF_VECTOR = 16  # shared memory is read four numbers at a time if it begins at a multiple of this
 
-if SIMULATED:  # which does not know of alignment
+if SIMULATED:  # the simulator does not know alignment
 
     def _shared() -> Any:
         return cuda.shared.array(SHARED, float32)
@@ -58,7 +60,7 @@ else:
 
 @cuda.jit(device=True, inline=True)
 def _add_to_results(results: Any, channel: int, sums: Any, shared: Any) -> None:
-    """Add a part of the second layer to one of the last layer's sums; apart, so that its loops are unrolled."""
+    """Add a part of the second layer to one of the last layer's sums; a function, so that its loops are unrolled."""
     for o in range(OUTPUTS):
         for p in range(PIXELS):
             results[p, channel] += shared[OUTPUTS * (1 + channel) + o] * max(sums[o, p], NOTHING)
@@ -75,12 +77,11 @@ def fuse_pixels(
     ----------
     under, over : (H, W, 3), or (H, W, 1) for grey; beyond their edges the last pixel is repeated
     levels : (5,), black and scale of each picture, and half of the level of white
-    first_row, first_column, rows, columns : what is wanted of the window, and written to `out`
-    weights, parts, steps : as `npfuse.cuda.chain_layers` lays them out; how many parts the second layer has, and how
-        many times UNITS the first one
-    coarse : (CH, CW, 3), to be made `cell` times as large
-    nearest, shares : (cell,) and (cell, 2), for each pixel of a cell along an axis: how far off the first of the two
-        cells lies that it is made of (-1 or 0), and the share of each
+    first_row, first_column, rows, columns : part of the window that is written to `out`
+    weights, parts, steps : weights and their numbers of parts and steps, from `npfuse.cuda.chain_layers.packed`
+    coarse : (CH, CW, 3), to be enlarged `cell` times
+    nearest, shares : (cell,) and (cell, 2), for each pixel of a cell along an axis, which is made of two cells: the
+        offset of the first of these (-1 or 0), and the share of each
     rounded : whether levels are whole numbers
     out : (rows, columns, 3), or (rows, columns, 1) for the mean of the three
     """
@@ -105,7 +106,7 @@ def fuse_pixels(
 
     at = TAIL
     for _ in range(parts):
-        cuda.syncthreads()  # nobody reads what is overwritten now
+        cuda.syncthreads()  # all threads have read what is overwritten now
         for i in range(thread, HEAD, BLOCK):
             shared[i] = weights[at + i]
         at += HEAD
@@ -165,7 +166,7 @@ def fuse_pixels(
 
 
 def launch(rows: int, columns: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return grid and block for a window of so many rows and columns.
+    """Return grid and block for a window of `rows` rows and `columns` columns.
 
     Examples
     --------
@@ -186,7 +187,7 @@ def fuse_on_card(
     cells: tuple[int, CardArray, CardArray],
     out: CardArray,
 ) -> None:
-    """Run the kernel over what is wanted of a window; arguments are those of `fuse_pixels`, in its order."""
+    """Run the kernel over a part of a window; the arguments are those of `fuse_pixels`, in its order."""
     rows, columns, _ = out.shape
     weights, parts, steps = chain
     rounded = out.dtype.kind == "u"

@@ -1,12 +1,13 @@
-"""The first kernel: from the levels of two pictures to their eighths, GlobalNet's three halvings in one go.
+"""The first kernel: GlobalNet's three halvings in one go, from the levels of two pictures to an eighth of their size.
 
 Each halving is a depthwise 3x3 convolution with stride 2. "same" pads an even length with a zero behind its end only,
 so output i reads 2i, 2i + 1 and 2i + 2; here all lengths are even.
 
-Launch geometry. A block makes a tile of CELLS x CELLS eighths of one exposure: blockIdx.x and .y say which tile, and .z
-which exposure, whose channels never meet. The tile is made of 2 CELLS + 1 quarters along each axis, and these of
-4 CELLS + 3 halves; both stay in shared memory (18 KiB). The halves are computed from the pixels where they are needed,
-at the tiles' edges twice. The threads of a block go over the values of each stage in turn.
+Launch geometry. A block makes a tile of CELLS x CELLS values of the third stage, for one exposure: blockIdx.x and .y
+say which tile, and .z which exposure (the exposures' channels never meet). Along each axis, the tile needs
+2 CELLS + 1 values of the second stage, and these need 4 CELLS + 3 values of the first. Both stay in shared memory
+(18 KiB). The first stage is computed from the pixels wherever it is needed, so at the tiles' edges twice. The threads
+of a block go over the values of each stage in turn.
 """
 
 from typing import Any
@@ -24,7 +25,7 @@ HALVES = 2 * QUARTERS + 1
 CHANNELS = 6  # of two exposures
 STAGES = 3
 TAPS = 3
-BIAS = TAPS * TAPS  # where a channel's bias lies behind its kernel
+BIAS = TAPS * TAPS  # place of a channel's bias, behind its kernel
 
 
 @cuda.jit
@@ -35,8 +36,8 @@ def halve_pixels(under: Any, over: Any, levels: Any, height: int, width: int, we
     ----------
     under, over : (H, W, 3), or (H, W, 1) for grey; up to `height` and `width`, the last pixel is repeated beyond
     levels : (5,), black and scale of each picture come first
-    height, width : of the window, multiples of 8; zeros lie behind it
-    weights : (STAGES, 6, 10), for each channel the kernel row by row, and the bias
+    height, width : size of the window, multiples of 8; zeros lie behind it
+    weights : (STAGES, 6, 10), for each channel the kernel, row by row, and the bias
     out : (height / 8, width / 8, 6)
     """
     halves = cuda.shared.array((3, HALVES, HALVES), float32)
@@ -101,14 +102,14 @@ def halving_weights(stages: list[tuple[NDArray[Any], NDArray[Any] | None]]) -> N
 
 
 def launch(rows: int, columns: int) -> tuple[tuple[int, int, int], int]:
-    """Return grid and block for so many rows and columns of eighths."""
+    """Return grid and block for `rows` rows and `columns` columns of the third stage."""
     return (-(-columns // CELLS), -(-rows // CELLS), 2), THREADS
 
 
 def halve_on_card(
     under: CardArray, over: CardArray, levels: CardArray, height: int, width: int, weights: CardArray
 ) -> CardArray:
-    """Run the kernel over a window; return its eighths (height / 8, width / 8, 6)."""
+    """Run the kernel over a window; return the third stage (height / 8, width / 8, 6)."""
     out = empty((height // 8, width // 8, CHANNELS), np.float32)
     halve_pixels[(*launch(*out.shape[:2]), stream())](under, over, levels, height, width, weights, out)
     return out

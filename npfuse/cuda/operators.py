@@ -1,9 +1,10 @@
 """The operators of a graph on arrays on the card, for the layers at an eighth of the size and for whole small networks.
 
-Names, arguments and results are those of `npfuse.ops`; arrays are float32 and lie on the card, in C order, and weights
-may lie in the computer's memory. The kernels are as plain as the definitions: a number of the result at a time, each
-thread in steps of the grid. What takes time, the pixels, goes through `npfuse.cuda.fusing_kernel`; so these are few
-lines each and share a file. `CARD` maps operators to their functions; those that no network of a pair uses are missing.
+Names, arguments and results are those of `npfuse.ops`. Arrays are float32 and lie on the card, in C order; weights may
+lie in the computer's memory. The kernels are as plain as the definitions: each thread computes numbers of the result
+one by one, in steps of the grid. The pixels, which take the time, go through `npfuse.cuda.fusing_kernel`; so these
+functions are short and share a file. `CARD` maps operators to their functions; operators that no network of a pair uses
+are missing.
 """
 
 import math
@@ -75,7 +76,7 @@ def add(x: CardArray, *others: CardArray) -> CardArray:
 
 
 def add_channels(x: CardArray, v: CardArray) -> CardArray:
-    """Add one number a channel to every pixel of a picture; a batch of one."""
+    """Add one number per channel to every pixel of a picture; a batch of one."""
     return _sum(x, v)
 
 
@@ -115,7 +116,7 @@ def _place(i: Any, shape: Any) -> Any:
 
 @cuda.jit(device=True, inline=True)
 def _stamped_by(position: Any, step: Any, size: Any) -> Any:
-    """Return the input position, of so many, that stands `position / step` from the first, or -1 if none does."""
+    """Return the input position `position / step`, or -1 if that is not a whole number in [0, size)."""
     return position // step if position % step == 0 and 0 <= position // step < size else -1
 
 
@@ -259,7 +260,7 @@ def _on_card(x: CardArray | NDArray[Any]) -> CardArray:
 
 
 def _bias(bias: CardArray | NDArray[Any] | None, x: CardArray) -> tuple[CardArray, bool]:
-    """Return a bias and whether there is one; without, something else of its type stands in for it."""
+    """Return a bias and whether there is one; if not, another array of its type takes its place."""
     return (_flat(x), False) if bias is None else (_on_card(bias), True)
 
 

@@ -1,4 +1,4 @@
-"""Pixels to channels and back, for networks that `npfuse.cuda.fusing_kernel` does not know: they run layer by layer."""
+"""Maps pixels to channels and back, for networks that do not fit `npfuse.cuda.fusing_kernel` and run layer by layer."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ def mapped(under: CardArray, over: CardArray, levels: CardArray, height: int, wi
     ----------
     under, over : (H, W, 3), or (H, W, 1) for grey; beyond their edges the last pixel is repeated
     levels : (5,), black and scale of each picture come first
-    height, width : of the window
+    height, width : size of the window
 
     Returns
     -------
@@ -52,13 +52,13 @@ def _store_levels(fused: Any, levels: Any, first_row: int, first_column: int, ro
 
 
 def store_levels(fused: CardArray, levels: CardArray, place: tuple[int, int], out: CardArray) -> None:
-    """Map what is wanted of a window from [-1, 1] to levels.
+    """Map a part of a window from [-1, 1] to levels.
 
     Parameters
     ----------
     fused : (1, height, width, 3)
     levels : (5,), half of the level of white comes last
-    place : row and column of the window where what is wanted begins
-    out : (rows, columns, 3), or (rows, columns, 1) for the mean of the three, that is written
+    place : row and column of the window where the part begins
+    out : (rows, columns, 3), or (rows, columns, 1) for the mean of the three; is written
     """
     _store_levels[grid_for(count_of(out))](fused, levels, *place, out.dtype.kind == "u", out)

@@ -1,7 +1,7 @@
 """The network in integers: a golden model for ports to microcontrollers and FPGAs.
 
 `quantized` makes an `IntegerGraph` of a graph and its weights, `run_integers` runs it. Every number is the same on
-every machine; what rounds, how, and to how many bits is plain data in the layers.
+every machine. Where numbers are rounded, by which rule, and to how many bits, is plain data in the layers.
 """
 
 from npfuse.integer.format import Format

@@ -1,4 +1,4 @@
-"""The numbers that a value of the integer network is stored in: how many bits, and what they stand for."""
+"""The format of a value of the integer network: how many bits its numbers have, and what they stand for."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ class Format:
     ----------
     bits : width of the stored number
     signed : whether it is two's complement
-    scale : real number that a step of 1 stands for: one of all channels, or one a channel
+    scale : real number that a step of 1 stands for: one for all channels, or one per channel
     zero : number that stands for 0; other than 0 only for the levels of the result, where 127.5 lies in the middle
     low, high : range that a value is saturated to
 
@@ -34,12 +34,12 @@ class Format:
 
     @property
     def dtype(self) -> "np.dtype[Any]":
-        """The narrowest dtype that holds the values."""
+        """Return the narrowest dtype that holds the values."""
         return np.dtype(f"{'i' if self.signed else 'u'}{self.bits // 8}")
 
     @property
     def common_scale(self) -> float:
-        """The scale of all channels, which numbers that are added to others have."""
+        """Return the scale of all channels; values that are added to others have a common one."""
         assert isinstance(self.scale, float), f"scale is {self.scale}, expected one of all channels"
         return self.scale
 
@@ -66,10 +66,10 @@ LEVELS = Format(bits=8, signed=False, scale=1 / 127.5, zero=127.5, low=0, high=2
 
 
 def symmetric(scale: float | tuple[float, ...], *, positive: bool) -> Format:
-    """Return int16 without its least number, or from 0 on for what is never negative."""
+    """Return the format int16 without its least number; for values that are never negative, from 0 on."""
     return Format(bits=16, signed=True, scale=scale, low=0 if positive else -32767, high=32767)
 
 
 def byte(scale: float | tuple[float, ...]) -> Format:
-    """Return uint8 with zero at 0, for hidden values that are never negative."""
+    """Return the format uint8 with zero at 0, for hidden values that are never negative."""
     return Format(bits=8, signed=False, scale=scale, low=0, high=255)

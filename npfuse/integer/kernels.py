@@ -1,10 +1,12 @@
-"""Rounds kernels to 8 bits so that their sums, rather than their numbers, stay near the real ones.
+"""Rounds kernels to 8 bits so that their sums stay near the real ones, rather than each number by itself.
 
-Inputs of a layer are alike: the colours of a pixel, the outputs of ReLUs, neighbouring pixels. The errors of numbers
-that were each rounded to the nearest add up there. Here a number may go the other way where that brings the sums
-nearer, over samples of the inputs; the mean error that is left goes into the bias. Source: Nagel et al., "Up or Down?
-Adaptive Rounding for Post-Training Quantization" (2020), and, of the bias, "Data-Free Quantization through Weight
-Equalization and Bias Correction" (2019). Departs from it in: a plain descent, a number at a time.
+Inputs of a layer are alike: the colours of a pixel, the outputs of ReLUs, neighbouring pixels. If each weight is
+rounded to the nearest, the errors of such inputs add up. Here, a weight may be rounded the other way if that brings the
+sums nearer, over samples of the inputs. The mean error that is left goes into the bias.
+
+Source: Nagel et al., "Up or Down? Adaptive Rounding for Post-Training Quantization" (2020), and, for the bias,
+"Data-Free Quantization through Weight Equalization and Bias Correction" (2019). Departs from it in: plain descent, one
+weight at a time.
 
 Every sum here is of whole numbers, or of float64 in a fixed order: kernels are the same on every machine.
 """
@@ -20,16 +22,16 @@ from npfuse.ops import DepthwiseConv2D, Operator, PointwiseConv2D
 from npfuse.ops.window import taps
 
 MOST_WEIGHT = 127
-RIDGE = 0.03  # share of the inputs' power by which each is taken to vary on its own, beyond what samples show
-ROUNDS = 2  # of descent and of a new scale
-LEAST_GAIN = 1e-6  # of a step's own square
+RIDGE = 0.03  # share of the inputs' power that is added to each input's own variance
+ROUNDS = 2  # of descent, each followed by a new scale
+LEAST_GAIN = 1e-6  # least gain of a step, in units of its own squared error
 
 Real = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Moments:
-    """How the inputs of a convolution vary together over samples; n numbers of input make a sum.
+    """Means and covariances of the inputs of a convolution over samples; each sum has n inputs.
 
     Parameters
     ----------
@@ -42,7 +44,7 @@ class Moments:
 
 
 def moments(op: Operator, x: NDArray[np.int64]) -> Moments | None:
-    """Return the moments of the numbers that make up an operator's sums; None for a transposed convolution.
+    """Return the moments of the inputs of an operator's sums; None for a transposed convolution.
 
     Parameters
     ----------
@@ -74,16 +76,16 @@ def rounded_kernel(
 
     Parameters
     ----------
-    real : ndarray (n, Cout): what each whole number of input counts in each sum
+    real : ndarray (n, Cout): real weight of each whole number of input in each sum
     scale : ndarray (Cout,): real number that a step of the kernel is to stand for
-    inputs : Moments of the inputs; None rounds every number to the nearest
+    inputs : Moments of the inputs; None rounds every weight to the nearest
     fixed_scale : whether `scale` may not be changed
 
     Returns
     -------
     kernel : ndarray (n, Cout), from -127 to 127
     scale : ndarray (Cout,)
-    lost : ndarray (Cout,), how much less the sums are on the average, as a real number
+    lost : ndarray (Cout,): how much smaller the sums are on average, as a real number
 
     Examples
     --------
@@ -107,9 +109,9 @@ def rounded_kernel(
 
 
 def _descended(real: Real, kernel: Real, scale: Real, spread: Real) -> Real:
-    """Move numbers of each kernel by steps of one, always that which helps most, while the error falls."""
+    """Move weights of each kernel by steps of one, always the step that helps most, as long as the error falls."""
     kernel = kernel.copy()
-    slope = _applied(spread, real - kernel * scale)  # of half the squared error, by each number
+    slope = _applied(spread, real - kernel * scale)  # derivative of half the squared error by each weight
     own = scale * scale * np.einsum("iic->ic", spread)
     for _ in range(4 * len(kernel)):
         step = np.where(slope > 0, 1.0, -1.0)
@@ -127,7 +129,7 @@ def _descended(real: Real, kernel: Real, scale: Real, spread: Real) -> Real:
 
 
 def _nearest_scale(real: Real, kernel: Real, scale: Real, spread: Real) -> Real:
-    """Return the scale of each kernel that makes its squared error least; as it was where there is none above 0."""
+    """Return the scale of each kernel that makes its squared error least; the old one if that is not above 0."""
     seen = _applied(spread, kernel)
     along, square = _total(seen * real), _total(seen * kernel)
     fits = (along > 0) & (square > 0)

@@ -1,7 +1,7 @@
 """The network in integers as plain data: its layers, and which nodes of a graph make up each of them.
 
-A node that makes sums (a convolution) is taken together with the AddChannels and the ReLU behind it: one layer, that
-rounds once.
+A node that makes sums (a convolution) is taken together with the AddChannels and the ReLU behind it. They are one
+layer, which rounds once.
 """
 
 import math
@@ -21,29 +21,30 @@ from npfuse.ops import Add, AddChannels, Conv2DTranspose, DepthwiseConv2D, Point
 Arithmetic = Literal["int16", "int16-shift", "mixed"]
 ARITHMETICS: tuple[Arithmetic, ...] = get_args(Arithmetic)
 
-Ranges = Mapping[str, float | tuple[float, ...]]  # of values by name: of all channels, or one a channel
+Ranges = Mapping[str, float | tuple[float, ...]]  # of values by name: one for all channels, or one per channel
 Summing = PointwiseConv2D | DepthwiseConv2D | Conv2DTranspose
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Layer:
-    """What makes one value of the integer network.
+    """A layer of the integer network, which makes one value.
 
     Parameters
     ----------
-    name : of the value, and of the last of the graph's nodes that make it
-    nodes : names of those nodes, in order: one, or a convolution, perhaps AddChannels, perhaps ReLU, or Add and ReLU
+    name : name of the value, and of the last of the graph's nodes that make it
+    nodes : names of those nodes, in order: one node; or a convolution, perhaps with AddChannels and ReLU behind it; or
+        Add and ReLU
     inputs : names of the values that it reads
     output : Format
-    kernel, bias : ndarray int8 and int32 of a convolution, of the node's shapes; None where there is none. A node
-        without a bias may have one here, which makes up for the rounding of its kernel
+    kernel, bias : ndarray int8 and int32 of a convolution, of the node's shapes; None if there is none. A node without
+        a bias may have one here, which makes up for the rounding of its kernel
     sum_scale : ndarray (Cout,), float64: real number that a step of the sum stands for
-    rescales : of the sums to the output, or of each input of an Add to it; none where the scale stays as it is
-    added : brings what AddChannels adds to the scale of the sums, or None
-    sum_interval : least and greatest sum, channel by channel
-    sum_bound : no partial sum is greater in magnitude
-    interval : least and greatest number of the output, channel by channel
-    levels : ndarray (255,), int16, of tanh: the least number of each level from 1 on
+    rescales : Rescale from the sums to the output, or one per input of an Add; none if the scale stays as it is
+    added : Rescale from what AddChannels adds to the scale of the sums; or None
+    sum_interval : least and greatest sum, per channel
+    sum_bound : greatest magnitude of a partial sum
+    interval : least and greatest number of the output, per channel
+    levels : ndarray (255,), int16, for tanh: the least number of each level from 1 on
     saturates : whether a rounded number may lie beyond the output's range, and is then brought to its end
     """
 
@@ -64,21 +65,21 @@ class Layer:
 
     @property
     def sum_bits(self) -> float:
-        """How many bits the sums' magnitude takes, the sign not counted."""
+        """Return how many bits the magnitude of the sums takes, without the sign."""
         return math.log2(max(self.sum_bound, 1))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class IntegerGraph:
-    """A network in integers, for one size; `at` makes it one for another.
+    """A network in integers, for one size; `at` returns it for another size.
 
     Parameters
     ----------
-    graph : Graph, whose operators the layers' nodes are
-    arithmetic, rounding : names
-    layers : in the order of execution
-    formats : of every value by name, inputs included
-    ranges : real greatest numbers of values, that were measured; empty where none are needed
+    graph : Graph, to which the layers' nodes belong
+    arithmetic, rounding : names of the arithmetic and of the rule of rounding, see `npfuse.integer.quantize`
+    layers : tuple of Layer, in the order of execution
+    formats : Format of every value by name, inputs included
+    ranges : greatest real numbers of values, which were measured; empty if none are needed
     """
 
     graph: Graph

@@ -2,15 +2,16 @@
 
 Three arithmetics, by name:
 
-- "int16": every value has 16 bits. Ranges follow from the integer weights by interval arithmetic, so that no picture is
-  needed and nothing saturates but the input of tanh and one of its terms, at numbers that tanh makes 1 or -1 of.
-- "mixed": hidden values of full size that a convolution reads have 8 bits, unsigned; their ranges were measured on
-  pictures. All others as in "int16".
-- "int16-shift": as "int16", with all scales such that each requantisation is a shift. What is added to something else
-  has a power of two for its scale. Every other value has a scale per channel: that of its sums, times a power of two;
-  the kernel that reads it makes up for the rest.
+- "int16": every value has 16 bits. Ranges follow from the integer weights by interval arithmetic, so no picture is
+  needed. Only the input of tanh and one of its terms saturate, at numbers whose tanh is 1 or -1.
+- "mixed": hidden values of full size that a convolution reads have 8 bits, unsigned; their ranges are measured on
+  pictures. All other values are as in "int16".
+- "int16-shift": like "int16", but all scales are such that each requantisation is a shift. A value that is added to
+  another has a power of two for its scale. Every other value has one scale per channel: that of its sums, times a power
+  of two; the kernel that reads it makes up for the rest.
 
-No sum of a layer can leave 32 bits, in whatever order it is added up; a network where one could is refused.
+No sum of a layer can leave 32 bits, in whatever order it is added up. A network for which that cannot be proved is
+refused.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -51,7 +52,7 @@ from npfuse.ops import (
 )
 
 SUM_LIMIT = 2**31  # no sum reaches it
-BIAS_LIMIT = 2**29  # a weight's scale is made larger rather than a bias
+BIAS_LIMIT = 2**29  # of a bias; to keep to it, the scale of the weights is made larger
 
 INPUTS = {"exposures": INPUT, "thumbnail": THUMBNAIL}
 
@@ -73,17 +74,17 @@ def quantized(
     weights : ndarray by full name, as `npfuse.run.run` takes them
     arithmetic : "int16", "int16-shift" or "mixed"
     rounding : "single" or "double"; "int16-shift" has "single" only
-    ranges : greatest real number of each of `hidden_values`, for "mixed": of all channels, or one a channel
-    samples : inputs of the integer network, whose sums kernels are rounded for (`npfuse.integer.kernels`); unless
-        given, every weight is rounded to the nearest
+    ranges : greatest real number of each of `hidden_values`, for "mixed": one for all channels, or one per channel
+    samples : inputs of the integer network; kernels are rounded for their sums (`npfuse.integer.kernels`). None rounds
+        every weight to the nearest
 
     Returns
     -------
-    IntegerGraph; the same numbers on every machine
+    IntegerGraph : with the same numbers on every machine
 
     Raises
     ------
-    ValueError : weights do not fit, an unknown name, ranges missing, an operator without an integer form, or a sum that
+    ValueError : weights do not fit, a name is unknown, ranges are missing, an operator has no integer form, or a sum
         could leave 32 bits
 
     Notes
@@ -125,7 +126,7 @@ def quantized(
 
 
 class _Builder:
-    """Quantises layer after layer, keeping the format and the interval of every value, and the samples' numbers."""
+    """Quantises layer after layer; keeps the format, the interval and the samples' numbers of every value."""
 
     def __init__(
         self,
@@ -151,14 +152,14 @@ class _Builder:
         self.terms = self._terms()
 
     def _enlarged_from(self, name: str) -> Iterator[str]:
-        """Yield a value, and those that it was enlarged or averaged from, whose format it has."""
+        """Yield a value, and the values that it was enlarged or averaged from; all have one format."""
         yield name
         while name in self.nodes and isinstance(self.nodes[name].op, Resize | DepthwiseConv2DTranspose):
             (name,) = self.nodes[name].inputs
             yield name
 
     def _terms(self) -> dict[str, list[str]]:
-        """Return the other terms of the sum before tanh, for each value that alone, or enlarged, is a term of it."""
+        """Return, for each term of the sum before tanh (or the value it was enlarged from), the other terms."""
         uses = [name for node in self.graph.nodes for name in node.inputs]
         found = {}
         for total in (self.nodes[name] for name in self.before_tanh if name in self.nodes):
@@ -244,7 +245,7 @@ class _Builder:
         kernel = np.asarray(self.weights[f"{node.weight_key}/kernel"], np.float64)
         bias = self.weights.get(f"{node.weight_key}/bias")
         by_input = np.broadcast_to(self.formats[x].scale, self.graph.shapes[x][2])
-        # What a step of each input counts, (inputs of a sum, Cout).
+        # Real weight of a step of each input, (inputs of a sum, Cout).
         if isinstance(op, PointwiseConv2D):
             real = kernel * by_input[:, np.newaxis]
         elif isinstance(op, Conv2DTranspose):
@@ -294,7 +295,7 @@ class _Builder:
         )
 
     def _output(self, node: Node, interval: Any, scale: NDArray[np.float64]) -> Format:
-        """Return the format of a value, given its sums' interval and scale and the last node that makes it."""
+        """Return the format of a value, given the interval and scale of its sums, and the last node that makes it."""
         relu = isinstance(node.op, ReLU)
         if node.name in self.before_tanh:
             return replace(BEFORE_TANH, low=0) if relu else BEFORE_TANH
@@ -316,7 +317,7 @@ class _Builder:
         return symmetric(tuple(s * power_above(step / s) for s in scale.tolist()), positive=relu)
 
     def _rescale(self, factors: Sequence[float] | NDArray[Any], at: str, interval: Interval) -> Rescale:
-        """Return the multipliers and shifts for factors, after checking that they can be applied to an interval."""
+        """Return the multipliers and shifts for factors; check that they can be applied to an interval."""
         by = rescale([float(factor) for factor in factors], only_shifts=self.shifts)
         left = np.maximum(MULTIPLIER_BITS - by.shift, 0) if self.rounding == "double" else np.zeros(1, np.int64)
         rounded = (magnitude(interval).astype(np.float64) * by.mult) / 2.0**by.shift

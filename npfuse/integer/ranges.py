@@ -1,7 +1,7 @@
-"""Ranges of values: proven from the integer weights, channel by channel, without looking at any picture.
+"""Proves ranges of values from the integer weights, channel by channel, without any picture.
 
-An interval of a value is a pair of arrays, its least and its greatest number in each channel. A sum's interval is
-reached: by the input that is at its greatest where the kernel is positive and at its least where it is negative.
+The interval of a value is a pair of arrays: its least and its greatest number in each channel. The interval of a sum is
+exact: its end is reached by the input that is greatest where the kernel is positive, and least where it is negative.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ Interval = tuple[Whole, Whole]
 
 
 def constant(low: int, high: int, channels: int) -> Interval:
-    """Return the interval of a value whose channels all have the same."""
+    """Return the interval of a value whose channels all have the same range."""
     return np.full(channels, low, np.int64), np.full(channels, high, np.int64)
 
 
@@ -33,7 +33,8 @@ def sums(op: Operator, x: Interval, kernel: Whole, bias: Whole | None) -> tuple[
 
     Returns
     -------
-    interval (Cout,), and ndarray (Cout,): the sum of the magnitudes of all that is added up
+    interval : pair of ndarray (Cout,)
+    bound : ndarray (Cout,), the sum of the magnitudes of all terms
 
     Examples
     --------
@@ -57,12 +58,12 @@ def sums(op: Operator, x: Interval, kernel: Whole, bias: Whole | None) -> tuple[
 
 
 def _shaped(op: Operator, x: Whole) -> Whole:
-    """Return numbers a channel of the input, shaped to be multiplied with a kernel."""
+    """Return numbers, one per channel of the input, in a shape that multiplies a kernel."""
     return x[:, np.newaxis] if isinstance(op, PointwiseConv2D) else x
 
 
 def _greatest_sum(op: Operator, products: Any) -> Any:
-    """Add up a kernel's products; of a transposed convolution, those that meet in one position, where they are most."""
+    """Add up a kernel's products; for a transposed convolution, those of the position where most of them meet."""
     if isinstance(op, PointwiseConv2D):
         return products.sum(axis=0)
     if isinstance(op, DepthwiseConv2D):

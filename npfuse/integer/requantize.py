@@ -1,10 +1,10 @@
-"""Requantisation: a sum brought to the scale of the value it becomes, by a whole multiplier and a shift.
+"""Requantisation: brings a sum to the scale of the value it becomes, by a whole multiplier and a shift.
 
-The real factor is mult * 2**-shift. There are two rules of rounding, because there are two in the world. They differ by
-one in a few of a hundred values, which is nothing for a picture and everything for a bit-exact port.
+The real factor is mult * 2**-shift. There are two rules of rounding, because both are in use elsewhere. They differ by
+one in a few of a hundred values: that cannot be seen in a picture, but matters to a bit-exact port.
 
-"single": (sum * mult + 2**(shift - 1)) >> shift, in 64 bits, the shift arithmetic: the nearest, ties upwards. It is
-TensorFlow Lite's with TFLITE_SINGLE_ROUNDING, CMSIS-NN's with CMSIS_NN_USE_SINGLE_ROUNDING, and AP_RND of ap_fixed.
+"single": (sum * mult + 2**(shift - 1)) >> shift, in 64 bits, with an arithmetic shift: to the nearest, ties upwards. It
+is TensorFlow Lite's with TFLITE_SINGLE_ROUNDING, CMSIS-NN's with CMSIS_NN_USE_SINGLE_ROUNDING, and AP_RND of ap_fixed.
 "double": gemmlowp's SaturatingRoundingDoublingHighMul, then RoundingDivideByPOT; TensorFlow Lite's default.
 """
 
@@ -24,7 +24,7 @@ LARGEST_SHIFT = 62
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Rescale:
-    """Multipliers and shifts: one of each for all channels, or one a channel.
+    """Multipliers and shifts: one of each for all channels, or one of each per channel.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class Rescale:
 
     @property
     def only_shifts(self) -> bool:
-        """Whether no multiplication is needed: every multiplier is a power of two."""
+        """Return whether no multiplication is needed, since every multiplier is a power of two."""
         return all(int(mult).bit_count() == 1 for mult in self.mult)
 
 
@@ -65,7 +65,7 @@ def multiplier(factor: float) -> tuple[int, int]:
 
 
 def power_of_two(factor: float) -> tuple[int, int]:
-    """Return the multiplier and the shift of a factor that is a power of two; the multiplier is 1 for those up to 1.
+    """Return the multiplier and the shift of a factor that is a power of two; up to 1, the multiplier is 1.
 
     Examples
     --------
@@ -131,7 +131,7 @@ def requantize(x: NDArray[Any], by: Rescale, rounding: Rounding = "single") -> N
 def _doubled_high_product(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
     """Return a * b / 2**31, rounded to the nearest, ties upwards above 0 and below (SaturatingRoundingDoublingHighMul).
 
-    What saturates there, -2**31 times itself, does not occur: multipliers are positive.
+    That function saturates for -2**31 times itself, which does not occur here: multipliers are positive.
     """
     product = a * b
     nudged = product + np.where(product >= 0, 1 << 30, 1 - (1 << 30))

@@ -28,17 +28,17 @@ def run_integers(
     network : IntegerGraph
     inputs : ndarray (N, H, W, C) of integers by input name, or object arrays of Python integers
     keep : names of further values to return, of inputs or layers
-    sums : takes the sums of every layer that has some, by the layer's name, before they are requantised; int32
+    sums : dict that is filled with the sums of every layer that has some, before they are requantised; int32
 
     Returns
     -------
-    dict of ndarray (N, H, W, C) by name, of the outputs and of the values in `keep`, each in the dtype of its format;
-    object for objects
+    dict of ndarray (N, H, W, C) by name : the outputs and the values in `keep`, each in the dtype of its format; object
+        arrays for object arrays
 
     Raises
     ------
-    ValueError : an input is missing, left over, misshapen or out of its range, or an unknown name in `keep`
-    TypeError : an input is not of integers
+    ValueError : an input is missing, not expected, of a wrong shape or out of its range, or `keep` has an unknown name
+    TypeError : an input does not hold integers
 
     Examples
     --------
@@ -75,7 +75,7 @@ def run_integers(
 
 
 def _check_inputs(network: IntegerGraph, inputs: Mapping[str, NDArray[Any]]) -> None:
-    """Raise where an input does not fit."""
+    """Raise an error if an input does not fit."""
     graph = network.graph
     expected = dict(graph.inputs)
     for name in expected.keys() | inputs.keys():
@@ -93,14 +93,14 @@ def _check_inputs(network: IntegerGraph, inputs: Mapping[str, NDArray[Any]]) -> 
 
 
 def _narrow(x: NDArray[Any], dtype: "np.dtype[Any]") -> NDArray[Any]:
-    """Return whole numbers in the dtype that holds them; Python integers as they are."""
+    """Return whole numbers in the dtype that holds them; Python integers stay as they are."""
     return x if x.dtype == object else x.astype(dtype)
 
 
 def layer_value(
     op: Operator, layer: Layer, xs: list[NDArray[Any]], rounding: Rounding, *, keep_sums: bool = False
 ) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """Return a layer's value in the dtype of its format, and its sums where it has some and they are wanted.
+    """Return a layer's value in the dtype of its format, and its sums if it has some and `keep_sums` is true.
 
     A pointwise layer works on a few rows at a time, whose sums stay in the processor's cache.
 
@@ -109,8 +109,8 @@ def layer_value(
     op : Operator of the layer's first node
     layer : Layer
     xs : ndarray (N, H, W, C) of each input, integers or object
-    rounding : rule
-    keep_sums : whether sums are wanted
+    rounding : rule of rounding
+    keep_sums : whether the sums are returned
     """
     total: NDArray[Any] | None = None
     if layer.levels is not None:
@@ -151,5 +151,5 @@ def _convolved(
 
 
 def _wide(x: NDArray[Any]) -> NDArray[Any]:
-    """Return whole numbers in 64 bits; Python integers as they are."""
+    """Return whole numbers in 64 bits; Python integers stay as they are."""
     return x if x.dtype == object else x.astype(np.int64)
