@@ -72,8 +72,8 @@ def _batch(arguments: argparse.Namespace) -> int:
     if arguments.jobs < 1:
         raise ValueError(f"--jobs is {arguments.jobs}, expected at least 1")
     if arguments.weights is not None and Path(arguments.weights).exists():
-        arguments.weights = str(Path(arguments.weights).resolve())  # workers may stand elsewhere
-    method, _ = method_and_weights(arguments.method, arguments.weights)  # bad ones are bad for every set
+        arguments.weights = str(Path(arguments.weights).resolve())  # workers may have another current folder
+    method, _ = method_and_weights(arguments.method, arguments.weights)  # raises once, not for every set
     if arguments.scheduler is None:
         require_engine(arguments.engine, method)
     if arguments.jobs > 1 and arguments.threads is None:

@@ -21,7 +21,7 @@ from npfuse.strips import WHITE
 from npfuse.survey import survey
 
 FOUND = 1
-# Printed by this command only: a good pair 9 stops apart may have no certain alignment either.
+# Printed by this command only: even a good pair may have no certain alignment, if it is 9 stops apart.
 UNSURE = "cannot tell whether both show one scene from one place; look at them"
 
 
@@ -70,7 +70,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _measured(found: Diagnosis) -> list[str]:
-    """Return the measurements, one a line."""
+    """Return the lines that print the measurements."""
     stops = "cannot be told: no pixel is exposed in both" if found.stops is None else f"{found.stops:+.1f} stops"
     motion = found.motion
     lies = f"cannot be told: {motion.doubt}"

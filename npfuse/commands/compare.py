@@ -162,7 +162,7 @@ def _check_sheet(path: Path, arguments: argparse.Namespace) -> None:
 
 
 def _check_outputs(arguments: argparse.Namespace, folder: bool) -> None:
-    """Check before the work what would be found out after it."""
+    """Raise, before the work, the errors that its options would make after it."""
     page = arguments.html is not None or arguments.weights_map is not None
     if arguments.output is None and (folder or arguments.blind or not page):
         raise ValueError("no output is named, expected -o SHEET, or of one scene --html PAGE or --weights-map FILE")

@@ -1,4 +1,4 @@
-"""Shared by the commands: options, lines on stderr, a progress bar, and the rule for existing files."""
+"""What the commands share: options, lines on stderr, a progress bar, and the rule for existing files."""
 
 import argparse
 import os
@@ -53,7 +53,7 @@ def add_quiet(command: argparse.ArgumentParser) -> None:
 
 
 def check_free(path: Path, force: bool) -> None:
-    """Raise ValueError where an output exists and may not be replaced, or is a folder."""
+    """Raise ValueError if an output exists and may not be replaced, or is a folder."""
     if path.is_dir() and not is_array(path):
         raise ValueError(f"{path}: is a folder, expected the name of a file; add one")
     if os.path.lexists(path) and not force:
@@ -61,7 +61,7 @@ def check_free(path: Path, force: bool) -> None:
 
 
 def check_folder(path: Path) -> None:
-    """Raise ValueError where the folder that an output goes into is missing."""
+    """Raise ValueError if the folder that an output goes into is missing."""
     if not path.parent.is_dir():
         raise ValueError(f"{path}: folder {path.parent} does not exist; make it, or choose another")
 
@@ -97,7 +97,7 @@ class ConsoleTeller(Teller):
 
 
 def peak_memory() -> list[str]:
-    """Return a line with the peak memory of the process, on systems that tell it."""
+    """Return a line with the peak memory of the process; none on systems that do not tell it."""
     if sys.platform == "win32":
         return []
     import resource
@@ -109,14 +109,14 @@ def peak_memory() -> list[str]:
 
 @contextmanager
 def working(task: str, *, quiet: bool = False) -> Iterator[Bar]:
-    """Draw a progress bar while a block runs; while it is drawn, a line says where code has to be compiled first."""
+    """Draw a progress bar while a block runs; print a line above it if code has to be compiled first."""
     with progress_bar(task, quiet=quiet) as bar, note_of_compiling(bar) if bar.drawn else nullcontext():
         yield bar
 
 
 @contextmanager
 def note_of_compiling(bar: Bar) -> Iterator[None]:
-    """Print a line above a bar when Numba begins to compile, once; code that it finds in its cache is not compiled."""
+    """Print a line above a bar, once, when Numba begins to compile; code that was kept is not compiled."""
     from npfuse.engine.compiled import telling_of_compiling
 
     def note() -> None:

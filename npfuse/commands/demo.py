@@ -47,7 +47,7 @@ def _demo(arguments: argparse.Namespace) -> None:
             under, over = (read_picture(path).pixels for path in example_pair(scene))
             options = {"threads": arguments.threads, "engine": arguments.engine}
             fused = fuse(under, over, weights, method=method.name, **options)
-            folder.mkdir(parents=True, exist_ok=True)  # not before something is there to put into it
+            folder.mkdir(parents=True, exist_ok=True)  # only when there is something to put into it
             write_picture(outputs[scene], Picture(pixels=fused), overwrite=arguments.force)
             rows.append([under, over, fused])
             progress(i, len(SCENES))

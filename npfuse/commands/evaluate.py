@@ -25,7 +25,7 @@ def add(commands: Commands) -> None:
         help="score every method on a folder of scenes",
         description="Score every method on the scenes of a folder: DIR/<scene>/ holds exposures under any names, and "
         "label.jpg if there is one. Results are kept in OUT and not computed again. The table is printed, and written "
-        "there, too (table.md, .csv and .json), and so is every single score (scenes.csv). "
+        "to OUT (table.md, .csv and .json), with every single score (scenes.csv). "
         "Exit status: 1 if a scene failed.",
     )
     command.add_argument("folder", type=Path, metavar="DIR", help="folder of scenes")

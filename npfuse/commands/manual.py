@@ -30,7 +30,7 @@ def add(commands: Commands, parser: Callable[[], Parser]) -> None:
 
 
 def every_command(parser: Parser) -> Iterator[tuple[str, str, Parser]]:
-    """Yield the name, the line of help and the parser of every command, in order, those of commands within included."""
+    """Yield the name, the line of help and the parser of every command, in order, sub-commands included."""
     for action in parser._actions:  # argparse has no public way to its sub-commands
         if isinstance(action, argparse._SubParsersAction):
             helps = {choice.dest: choice.help or "" for choice in action._choices_actions}
@@ -95,7 +95,7 @@ def _options(parser: Parser, *, help_option: bool = True) -> Iterator[str]:
 
 
 def _roff(text: str) -> str:
-    """Return text as roff shows it: no letter of its own is an instruction."""
+    """Return text escaped for roff, so that none of its letters is an instruction."""
     escaped = text.replace("\\", "\\e").replace("-", "\\-")
     return f"\\&{escaped}" if escaped[:1] in (".", "'") else escaped
 

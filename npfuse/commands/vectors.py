@@ -1,4 +1,4 @@
-"""The command `npfuse vectors`: what a port of a network is compared with, in files."""
+"""The command `npfuse vectors`: writes the files that a port of a network is compared with."""
 
 import argparse
 import hashlib

@@ -1,1 +1,1 @@
-"""One picture from and to a file: formats, and what travels with the pixels."""
+"""Reading and writing one picture file: formats, and the metadata that goes with the pixels."""

@@ -18,17 +18,17 @@ def written_in_place(path: str | os.PathLike[str], *, overwrite: bool) -> Iterat
 
     Parameters
     ----------
-    path : of the file; a symbolic link that is overwritten stays one, and the file it leads to is replaced
-    overwrite : whether an existing file may be replaced; if not, one that appears in the meantime is kept too
+    path : path of the file; a symbolic link that is overwritten stays one, and the file it leads to is replaced
+    overwrite : whether an existing file may be replaced; if not, one that appears in the meantime is kept, too
 
     Yields
     ------
-    binary file, in the folder of `path`, under a hidden temporary name; removed on every error, Ctrl-C included
+    binary file : in the folder of `path`, under a hidden temporary name; removed on every error, Ctrl-C included
 
     Raises
     ------
     FileExistsError : the file exists and may not be replaced
-    OSError : it cannot be written
+    OSError : the file cannot be written
 
     Examples
     --------
@@ -57,13 +57,13 @@ def written_in_place(path: str | os.PathLike[str], *, overwrite: bool) -> Iterat
 
 
 def write_text(path: str | os.PathLike[str], text: str, *, overwrite: bool) -> None:
-    """Write a text file, in UTF-8, whole or not at all; raises as `written_in_place`."""
+    """Write a text file in UTF-8, whole or not at all; the errors are those of `written_in_place`."""
     with written_in_place(path, overwrite=overwrite) as file:
         file.write(text.encode())
 
 
 def _move_without_replacing(temporary: Path, target: Path) -> None:
-    """Give a finished file its name; FileExistsError if that is taken."""
+    """Give a finished file its name; raise FileExistsError if that is taken."""
     try:
         os.link(temporary, target)
     except OSError as error:

@@ -1,7 +1,8 @@
 """Contact sheets: pictures side by side in one picture, in labelled rows under captioned columns.
 
-`npfuse demo` shows under, over and fused with it, one row per scene; comparisons of methods have one column per method.
-Pictures are only ever scaled down, in their encoded (sRGB) values: a sheet is for looking, not for measuring.
+`npfuse demo` makes one with the columns under, over and fused, and one row per scene; comparisons of methods have one
+column per method. Pictures are scaled down, never up, in their encoded (sRGB) values: a sheet is for looking, not for
+measuring.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 BACKGROUND = (46, 46, 46)  # dark and neutral: it neither tints the pictures nor outshines the dark ones
 INK = (225, 225, 225)
-LETTERS = 110  # of a wide sheet's width is a letter's height, so that captions can be read where the sheet is shrunk
+LETTERS = 110  # width of a wide sheet over the height of its letters, so that captions can be read in a small copy
 
 
 def contact_sheet(
@@ -31,13 +32,13 @@ def contact_sheet(
     Parameters
     ----------
     rows : sequence of rows, each a sequence of ndarray (H, W, 3) or (H, W), uint8
-        One picture for each caption; heights and widths may differ, in a row too.
+        One picture for each caption; heights and widths may differ, even in a row.
     captions : sequence of str
-        Written above the columns; an empty one leaves its column without.
+        Texts above the columns; an empty one leaves its column without.
     labels : sequence of str, optional
-        Written at the left of the rows.
+        Texts at the left of the rows.
     cell_height : int
-        Height of every picture in the sheet; less if a picture is lower than that, since none is scaled up.
+        Height of every picture in the sheet, in pixels; lower pictures keep their height, since none is scaled up.
     margin : int
         Pixels of background around the sheet and between pictures.
 

@@ -1,8 +1,8 @@
-"""Keeps what decoders written in C and C++ print of a damaged file off the terminal.
+"""Keeps off the terminal what decoders written in C and C++ print about a damaged file.
 
-libtiff, OpenEXR and LibRaw write to the process's own output, past Python, and more than a line; what matters of it is
-in the error that they raise. What other threads print in the meantime is lost as well, unless it is under `heard`, so
-this is for the commands, around reading alone, and not for callers of the library.
+libtiff, OpenEXR and LibRaw print many lines to the process's own output, past Python. What matters of it is in the
+error that they raise. While they are silenced, output of other threads is lost as well, unless it is inside `heard`. So
+this module is for the commands, around reading alone, and not for callers of the library.
 """
 
 import ctypes
@@ -15,7 +15,7 @@ OUTPUTS = (1, 2)  # file descriptors: standard output and standard error
 
 
 class _Kept:
-    """The outputs as they were, while at least one thread wants them unheard."""
+    """The original outputs, kept while at least one thread wants them silenced."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -28,7 +28,7 @@ KEPT = _Kept()
 
 @contextmanager
 def unheard() -> Iterator[None]:
-    """Drop what is printed past Python while a block runs; from any number of threads.
+    """Drop what is printed past Python while a block runs; any number of threads may do so at once.
 
     Examples
     --------
@@ -50,7 +50,7 @@ def unheard() -> Iterator[None]:
 
 @contextmanager
 def heard() -> Iterator[None]:
-    """Let what is printed and flushed in a block reach the outputs, whatever other threads want unheard."""
+    """Let what is printed and flushed in a block reach the outputs, even while other threads silence them."""
     with KEPT.lock:
         if KEPT.callers:
             _turn_back()
@@ -68,7 +68,7 @@ def _turn_away() -> None:
         for output in OUTPUTS:
             try:
                 KEPT.copies[output] = os.dup(output)
-            except OSError:  # closed: nothing is heard there
+            except OSError:  # the output is closed: nothing can be printed there
                 continue
             os.dup2(nowhere, output)
     finally:
@@ -84,7 +84,7 @@ def _turn_back() -> None:
 
 
 def _flush() -> None:
-    """Write out what C keeps of its output, so that it goes where it was meant to go."""
+    """Flush the buffers of the C library, so that their content goes to the output it was meant for."""
     try:
         ctypes.CDLL(None).fflush(None)
     except (OSError, TypeError, AttributeError):  # no such library under that name: Windows

@@ -1,4 +1,4 @@
-"""The picture formats: one record each, and everything that depends on which formats there are.
+"""The picture formats: one record per format, and everything that depends on which formats there are.
 
 To add a format, write its reader (and writer) in a module of its own, describe it here in a `Format`, and put that into
 `FORMATS`. `tests/pictures/test_every_format.py` names the pieces that are missing then.
@@ -53,22 +53,22 @@ class Format:
 
     Parameters
     ----------
-    name : as in messages, "JPEG"
-    suffixes : of file names, small letters, the usual one first
+    name : name in messages, such as "JPEG"
+    suffixes : extensions of file names, in small letters, the usual one first
     starts : first bytes of a file; a question mark stands for any byte
     read : function of a stream and a CheckSize, or None
     write : function of a stream, a Picture that fits the format, a quality (1 to 100) and a list of notes, or None
     open_parts : function of an ExitStack, a path and its name in messages, for reading part by part; or None
     write_parts : PartsWriter, or None
     depths : dtypes of samples that can be written; others are reduced to uint8 where that is one of them
-    longest_side : most rows or columns
+    longest_side : greatest number of rows, and of columns
     lossless : whether written samples come back as they were
-    alpha, grey : whether it has them
-    holds : most bytes of each part of the description, by attribute of `Description`; 0 bytes of others
-    decoding : most memory that decoding takes beside the picture, as a share of its own: of 8 bits, and of more
-    encoding : likewise, that encoding takes beside the result
-    extra : of pip install "npfuse[EXTRA]", or None
-    extra_for : the files that need the extra, as a message goes on: "is an OpenEXR file"
+    alpha, grey : whether the format has alpha, and grey pictures
+    holds : greatest number of bytes of each part of the description, by attribute of `Description`; 0 for other parts
+    decoding : most memory that decoding takes beside the picture, as a share of the picture's: for 8 bits, and for more
+    encoding : most memory that encoding takes beside the result, as a share of the result's
+    extra : name of the extra that is needed, for pip install "npfuse[EXTRA]"; or None
+    extra_for : phrase for the files that need the extra, such as "is an OpenEXR file"
     """
 
     name: str
@@ -91,12 +91,12 @@ class Format:
 
     @property
     def is_array(self) -> bool:
-        """Whether its files are arrays, told by their suffix and accessed part by part only."""
+        """Return whether its files are arrays: recognised by their suffix, and read and written part by part only."""
         return self.read is None and self.write is None
 
     @property
     def called(self) -> str:
-        """Name with its article: "a JPEG", "an OpenEXR"."""
+        """Return the name with its article: "a JPEG", "an OpenEXR"."""
         return f"{'an' if self.name[0] in 'AEIOU' else 'a'} {self.name}"
 
 
@@ -272,7 +272,7 @@ def format_of_start(start: bytes) -> Format | None:
 
 
 def other_kind(start: bytes) -> str:
-    """Return the name of a file's format that is not read, as far as its first bytes tell."""
+    """Return a phrase for a file of a format that is not read, as far as its first bytes tell."""
     if not start:
         return "empty"
     if start[4:8] == b"ftyp":
@@ -293,7 +293,7 @@ def listed(words: Iterable[str], link: str = "or") -> str:
 
 
 def lossless_for(dtype: Any, side: int = 0) -> str:
-    """Return the usual suffixes of the lossless formats for samples and a longest side, for messages.
+    """Return the usual suffixes of the lossless formats that hold such samples and so long a side, for messages.
 
     Examples
     --------

@@ -1,8 +1,8 @@
 """Light and display values: sRGB's curve (IEC 61966-2-1), and pictures that are stored as light.
 
-The networks were trained on display values. Files that say that their samples are linear light, by an ICC profile whose
-curves are straight, or samples of another power, by PNG's gAMA, are encoded with sRGB's curve on reading; the profile's
-curves are replaced and its primaries stay. Left out: profiles with tables of colours (A2B).
+The networks were trained on display values. Some files hold linear light, said by an ICC profile whose curves are
+straight, or samples of another power of light, said by PNG's gAMA. They are encoded with sRGB's curve on reading; the
+profile's curves are replaced and its primaries stay. Profiles with tables of colours (A2B) are left out.
 """
 
 import struct
@@ -15,11 +15,11 @@ from npfuse.pictures.row_runs import by_runs
 
 CURVES = (b"rTRC", b"gTRC", b"bTRC", b"kTRC")  # tags of an ICC profile
 TABLES = (b"A2B0", b"A2B1", b"A2B2", b"D2B0", b"D2B1")
-# A parametric curve of the kind 3 (ICC.1:2010, 10.15): sRGB's, as numbers of 16 bits behind the point.
+# sRGB's curve as a parametric curve of kind 3 (ICC.1:2010, 10.15), with 16 bits behind the point.
 SRGB_CURVE = b"para\0\0\0\0\0\3\0\0" + struct.pack(
     ">5i", *(round(65536 * number) for number in (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045))
 )
-LIGHT_ENCODED = "linear light encoded with sRGB's curve"  # a note
+LIGHT_ENCODED = "linear light encoded with sRGB's curve"  # note of a picture
 STRAIGHT = 1 / 256  # a curve that stays within this of y = x is straight
 DISPLAY_POWERS = (0.4, 0.5)  # of PNG's gAMA; 0.45455 is that of sRGB
 
@@ -54,12 +54,12 @@ def decode_light(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def encode_samples(samples: NDArray[Any], power: float = 1.0) -> NDArray[Any]:
-    """Encode samples, light to a power, as display values of the same dtype.
+    """Encode samples that are a power of light as display values of the same dtype.
 
     Parameters
     ----------
     samples : ndarray of any shape, uint8, uint16 or float32
-    power : of the light that the samples are; 1 for light itself
+    power : power of light that the samples are; 1 for light itself
 
     Examples
     --------
@@ -78,7 +78,7 @@ def encode_samples(samples: NDArray[Any], power: float = 1.0) -> NDArray[Any]:
 
 
 def _light(values: NDArray[np.float32], power: float) -> NDArray[np.float32]:
-    """Return the light of values that are a power of it."""
+    """Return light, given values that are a power of it."""
     with np.errstate(invalid="ignore", over="ignore"):
         return values if power == 1 else np.copysign(np.abs(values) ** np.float32(1 / power), values)
 
@@ -106,12 +106,12 @@ def display_profile(icc_profile: bytes) -> bytes | None:
 
 
 def is_display_power(power: float) -> bool:
-    """Return whether samples of a power of light, PNG's gAMA, are as good as display values, or the power is none."""
+    """Return whether samples of a power of light (PNG's gAMA) need no encoding: display values, or no valid power."""
     return not 0.05 <= power <= 5 or DISPLAY_POWERS[0] <= power <= DISPLAY_POWERS[1]
 
 
 def _tags(icc_profile: bytes) -> dict[bytes, tuple[int, int]]:
-    """Return start and size of a profile's tags; struct.error where it ends too early, ValueError where one repeats."""
+    """Return start and size of a profile's tags; raise struct.error or ValueError if the profile is damaged."""
     (count,) = struct.unpack_from(">I", icc_profile, 128)
     if count > 200:
         raise ValueError(f"ICC profile: number of tags is {count}, expected at most 200")

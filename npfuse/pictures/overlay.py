@@ -1,4 +1,4 @@
-"""A binary file with other first bytes, so that a reader sees another header; the file itself stays as it is."""
+"""Shows a binary file with other first bytes, so that a reader sees another header; the file itself does not change."""
 
 import io
 from typing import Any, BinaryIO
@@ -10,7 +10,7 @@ class Overlay(io.RawIOBase):
     Parameters
     ----------
     stream : binary file that can seek
-    start : bytes, shown in place of as many
+    start : bytes that are shown in place of the file's first ones
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Pages of a TIFF as pictures of their own, named by a number behind the path: "bracket.tif[1]" is the second page."""
+"""Reads pages of a TIFF as pictures, named by a number behind the path: "bracket.tif[1]" is the second page."""
 
 import io
 import os
@@ -17,7 +17,7 @@ MOST_PAGES = 10_000  # a directory may lead back to itself
 
 
 def split_page(path: str | os.PathLike[str]) -> tuple[str | os.PathLike[str], int | None]:
-    """Return the path of a file and the number of a page; no number where a file has that name as it is.
+    """Return the path of a file and the number of a page; no number if a file has that very name.
 
     Examples
     --------
@@ -41,7 +41,7 @@ def pages_of(path: Path) -> list[Path]:
             if stream.read(4) not in STARTS:
                 return [path]
             places = [number for number, (_, kind) in enumerate(_directories(stream)) if kind & 5 == 0]
-    except Exception:  # reading the picture tells what is wrong
+    except Exception:  # reading the picture will say what is wrong
         return [path]
     return [Path(f"{path}[{number}]") for number in places] if len(places) > 1 else [path]
 
@@ -51,7 +51,7 @@ def opened_at_page(stream: BinaryIO, page: int) -> BinaryIO:
 
     Raises
     ------
-    RefusedError : another format, or fewer pages
+    RefusedError : the file is no TIFF, or has fewer pages
     """
     stream.seek(0)
     start = stream.read(16)
@@ -73,7 +73,7 @@ def opened_at_page(stream: BinaryIO, page: int) -> BinaryIO:
 
 
 def _directories(stream: BinaryIO) -> list[tuple[int, int]]:
-    """Return the place of every page's directory, and its NewSubfileType."""
+    """Return, for every page, the place of its directory and its NewSubfileType."""
     found: list[tuple[int, int]] = []
     with quiet():
         stream.seek(0)

@@ -1,4 +1,4 @@
-"""Pictures: in memory, in a file, or just decoded, each with its description; and their one-line errors."""
+"""Pictures in memory, in a file, or just decoded, each with its description; and errors of one line."""
 
 import os
 from collections.abc import Callable
@@ -9,19 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 CheckSize: TypeAlias = Callable[[int, int, int], None]
-"""Called with height, width and bytes a pixel before anything is decoded; raises an error for too large a picture."""
+"""Called with height, width and bytes per pixel before anything is decoded; raises an error for too large a picture."""
 
 
 class PictureError(ValueError):
-    """A picture that cannot be read or written, said in one line: the file, what it is, and what to do."""
+    """A picture cannot be read or written; the message says, in one line, which file, why, and what to do."""
 
 
 class RefusedError(ValueError):
-    """A file of a kind that is not read: what it is, what was expected, and what to do; without the file's name."""
+    """A file is of a kind that is not read; the message says why and what to do, without the file's name."""
 
 
 class TooLargeError(ValueError):
-    """A file that declares more than may be decoded; the message says how much."""
+    """A file declares more samples than may be decoded; the message says how many."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,7 +38,7 @@ class Description:
     iptc : bytes or None
         IPTC-IIM block, without the image resource around it.
     resolution : (float, float) or None
-        Rows and columns of pixels an inch.
+        Rows and columns of pixels per inch.
     orientation : int
         EXIF orientation (1 to 8) that was applied on reading.
     white_level : int or None
@@ -64,14 +64,14 @@ class Decoded(Description):
     Parameters
     ----------
     samples : ndarray (H, W) or (H, W, 1 to 4), uint8, uint16 or float32
-        Grey or RGB; the last of 2 or 4 channels is alpha, not multiplied into the colours.
+        Grey or RGB; the last of 2 or 4 channels is alpha, which is not multiplied into the colours.
     exif : bytes or None
         EXIF block as in the file, with or without "Exif" and two zeros before it.
     turn : int or None
         EXIF orientation still to be applied; None for that of the EXIF block. `orientation` is the one that the decoder
         has applied.
     power : float or None
-        Power of light that the samples are, as PNG's gAMA says it; None where the profile, or sRGB, holds.
+        Power of light that the samples are, as PNG's gAMA says; None if the profile, or sRGB, describes them.
     """
 
     samples: NDArray[Any]
@@ -101,7 +101,7 @@ class Picture(Description):
 
     @property
     def samples(self) -> NDArray[Any]:
-        """Pixels and alpha in one array: (H, W) or (H, W, 2 to 4)."""
+        """Return pixels and alpha in one array: (H, W) or (H, W, 2 to 4)."""
         return self.pixels if self.alpha is None else np.dstack([self.pixels, self.alpha])
 
     def __post_init__(self) -> None:
@@ -128,8 +128,8 @@ class StoredPicture(Description):
 
     Parameters
     ----------
-    pixels : (H, W, 3) or (H, W), with `shape`, `dtype`, `ndim`, and `pixels[rows, columns]` for an ndarray
-    alpha : (H, W) likewise, or None
+    pixels : object with `shape` (H, W, 3) or (H, W), `dtype` and `ndim`, whose `pixels[rows, columns]` is an ndarray
+    alpha : such an object of `shape` (H, W), or None
     """
 
     pixels: Any
@@ -137,14 +137,14 @@ class StoredPicture(Description):
 
     @property
     def nbytes(self) -> int:
-        """Memory that the pixels and the alpha would take, in bytes."""
+        """Return the bytes that the pixels and the alpha would take in memory."""
         shape, size = self.pixels.shape, np.dtype(self.pixels.dtype).itemsize
         channels = (shape[2] if len(shape) == 3 else 1) + (self.alpha is not None)
         return int(shape[0]) * int(shape[1]) * int(channels) * int(size)
 
 
 def profile_fits(icc_profile: bytes, pixels: Any) -> bool:
-    """Tell whether an ICC profile describes such pixels: bytes 16 to 19 name its colour space."""
+    """Tell whether an ICC profile is for pixels of this kind; its bytes 16 to 19 name its colour space."""
     return icc_profile[16:20] == (b"GRAY" if pixels.ndim == 2 else b"RGB ")
 
 
@@ -166,7 +166,7 @@ def shown(path: str | os.PathLike[str]) -> str:
 
 
 def one_line(error: BaseException | str, most: int = 120) -> str:
-    """Return what a library's error says, or a text, in one line that is not too long."""
+    """Return the message of a library's error, or a text, in one line of at most `most` characters."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     text = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
     return text[:most] or type(error).__name__

@@ -1,9 +1,9 @@
-"""Pictures from files, in every format of `npfuse.pictures.formats` that has a reader.
+"""Reads pictures from files, in every format of `npfuse.pictures.formats` that has a reader.
 
-Everything in the file is kept: all of its bits, turned the way its EXIF orientation says, without a warning on the
-user's terminal. Conversions are listed in `Picture.notes`. A file that cannot be read is a `PictureError` of one line.
-Left out: animations beyond their first frame. Profiles are carried here and converted in
-`npfuse/pictures/metadata/profiles.py`.
+All bits of the samples are kept, and the picture is turned as its EXIF orientation says. Libraries' warnings do not
+reach the terminal. Conversions are listed in `Picture.notes`. A file that cannot be read raises a `PictureError` of one
+line. Of an animation, only the first frame is read. ICC profiles are kept here; `npfuse/pictures/metadata/profiles.py`
+converts them.
 """
 
 import io
@@ -42,11 +42,11 @@ UNREADABLE: dict[type[Exception], str] = {
     IsADirectoryError: "is a folder, expected a picture file; name the file in it",
     PermissionError: "must not be read by this user; change its permissions",
 }
-INVERSE = {6: 8, 8: 6}  # the others undo themselves
+INVERSE = {6: 8, 8: 6}  # orientations that undo these; all others undo themselves
 MAX_BYTES = 3 << 28  # of decoded samples, unless the caller allows more
 READ = tuple(format for format in FORMATS if format.read)
 
-# Without a handler of their own, these two libraries' warnings would be printed on the user's terminal.
+# Without a handler, the warnings of these two libraries would be printed on the user's terminal.
 for library in ("PIL", "tifffile"):
     logging.getLogger(library).addHandler(logging.NullHandler())
 
@@ -54,28 +54,28 @@ for library in ("PIL", "tifffile"):
 def read_picture(
     path: str | os.PathLike[str], *, max_bytes: int | None = None, orientation: int | None = None
 ) -> Picture:
-    """Read a picture from a file: the first, or a page of a TIFF by its number, as "a.tif[1]".
+    """Read a picture from a file: the first one, or a page of a TIFF by its number, as "a.tif[1]".
 
-    The format is told by the content, not by the name. Grey stays (H, W), alpha is split off, palettes become RGB and
-    1-bit becomes 8-bit grey. Samples keep their depth: uint8, uint16, or float32 for a float TIFF, whose values are
-    not looked at, and for OpenEXR, whose light is encoded for display.
+    The content of the file decides its format, not its name. Grey stays (H, W), alpha is split off, palettes become RGB
+    and 1-bit becomes 8-bit grey. Samples keep their depth: uint8, uint16 or float32. Values of a float TIFF are not
+    checked; light in OpenEXR is encoded for display.
 
     Parameters
     ----------
     path : str or PathLike
     max_bytes : int, optional
-        Most bytes of the decoded samples; None for 768 MiB and at most Pillow's limit of pixels
+        Greatest number of bytes of the decoded samples; None for 768 MiB and at most Pillow's limit of pixels
         (2 * PIL.Image.MAX_IMAGE_PIXELS).
     orientation : int, optional
         EXIF orientation (1 to 8) in place of the file's own.
 
     Returns
     -------
-    Picture, whose arrays are read-only and C-contiguous
+    Picture : its arrays are read-only and C-contiguous
 
     Raises
     ------
-    PictureError : the file cannot be opened, is no whole picture of a format that is read, declares more than may be
+    PictureError : the file cannot be opened, is not a whole picture of a format that is read, declares more than may be
         decoded, or needs an extra that is not installed
     """
     name = shown(path)
@@ -102,16 +102,16 @@ def read_picture(
 
 
 class Limit:
-    """The most that may be decoded; checked against the header before anything large is allocated.
+    """The most that may be decoded; the header is checked before anything large is allocated.
 
     Parameters
     ----------
-    max_bytes : of decoded samples, as of `read_picture`
+    max_bytes : greatest number of bytes of decoded samples, as for `read_picture`
     """
 
     def __init__(self, max_bytes: int | None) -> None:
         self.max_bytes = MAX_BYTES if max_bytes is None else max_bytes
-        with UNLIMITED as limit:  # Pillow's own is lifted while another thread opens a file
+        with UNLIMITED as limit:  # Pillow's own limit is lifted while another thread opens a file
             self.max_pixels = 2 * limit if max_bytes is None and limit is not None else None
 
     def __call__(self, height: int, width: int, pixel_bytes: int) -> None:
@@ -124,7 +124,7 @@ class Limit:
 
 
 def _reason(error: Exception, format: Format) -> str:
-    """Return the reason why a file of a format cannot be read, as a message goes on after the file's name."""
+    """Return the reason why a file cannot be read, as the part of a message behind the file's name."""
     if isinstance(error, RefusedError):
         return str(error)
     if isinstance(error, ImportError):

@@ -1,4 +1,4 @@
-"""Arrays taken a few rows at a time, so that what is made of them on the way stays small."""
+"""Takes arrays a few rows at a time, so that intermediate arrays stay small."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -23,7 +23,7 @@ def row_runs(samples: NDArray[Any]) -> Iterator[slice]:
 
 
 def by_runs(function: Callable[[NDArray[Any]], NDArray[Any]], samples: NDArray[Any], dtype: Any) -> NDArray[Any]:
-    """Return a function of every sample, as an array of a dtype.
+    """Return an array of a dtype: a function, applied to every sample.
 
     Examples
     --------

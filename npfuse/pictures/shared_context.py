@@ -7,13 +7,13 @@ from typing import Any
 
 
 class SharedContext:
-    """A context that the first thread enters and the last one leaves; also one within another, in one thread.
+    """A context that the first thread enters and the last one leaves; one thread may enter it several times.
 
-    All get what the first one got.
+    All get the value that the first one got.
 
     Parameters
     ----------
-    make : returns a new context manager
+    make : function that returns a new context manager
 
     Examples
     --------

@@ -1,8 +1,8 @@
-"""Pictures that stay in their files, so that any size fits into memory: read and written part by part.
+"""Reads and writes pictures part by part, so that any size fits into memory.
 
-TIFF, NumPy's `.npy` and Zarr arrays (`open_parts` and `write_parts` of `npfuse.pictures.formats`). A picture is read
-whole, by `npfuse.pictures.reading`, where its parts cannot be had one by one: turned by its EXIF orientation, of a
-palette, or of colours multiplied by alpha.
+This works with TIFF, NumPy's `.npy` and Zarr arrays (`open_parts` and `write_parts` of `npfuse.pictures.formats`). Some
+pictures cannot be read in parts, and `npfuse.pictures.reading` reads them whole: those that are turned by their EXIF
+orientation, have a palette, or have colours multiplied by alpha.
 """
 
 import secrets
@@ -40,7 +40,7 @@ def opened(path: Path) -> Iterator[StoredPicture | None]:
 
     Raises
     ------
-    PictureError : an array file that is no picture or cannot be read
+    PictureError : an array file is no picture, or cannot be read
     """
     name = shown(path)
     format = format_of(path)
@@ -53,7 +53,7 @@ def opened(path: Path) -> Iterator[StoredPicture | None]:
         except ImportError as error:
             if format.is_array:
                 raise PictureError(f"{name}: {needs_package(error.name, format.extra or '')}") from error
-            picture = None  # reading it whole names the package, if one is needed
+            picture = None  # reading it whole will name the package, if one is needed
         except OSError:
             picture = None
         yield picture
@@ -66,7 +66,7 @@ def format_of(path: Path) -> Format | None:
     try:
         with open(path, "rb") as stream:
             return format_of_start(stream.read(START_BYTES)) if stream.seekable() else None
-    except (OSError, ValueError):  # reading it whole tells what is wrong
+    except (OSError, ValueError):  # reading it whole will say what is wrong
         return None
 
 
@@ -74,13 +74,13 @@ def format_of(path: Path) -> Format | None:
 def stored_output(
     path: Path, like: StoredPicture, shape: tuple[int, ...], *, overwrite: bool, notes: list[str]
 ) -> Iterator[Any]:
-    """Make a file for a picture that comes in parts; as all outputs, it gets its name when it is whole.
+    """Make a file for a picture that comes in parts; like all outputs, it gets its name when it is whole.
 
     Parameters
     ----------
-    path : with a suffix of `WRITTEN_BY_PARTS`
-    like : whose dtype the picture has, and whose alpha and description go into the file
-    shape : of the picture
+    path : path with a suffix of `WRITTEN_BY_PARTS`
+    like : picture whose dtype the new one has, and whose alpha and description go into the file
+    shape : shape of the picture
     overwrite : whether an existing file may be replaced
     notes : list that gains what the format cannot hold
 
@@ -116,7 +116,7 @@ def stored_output(
 
 
 def check_output(path: Path, *, overwrite: bool = False) -> None:
-    """Find out early whether a picture or an array can be written there; PictureError where not."""
+    """Raise PictureError, before the work, if a picture or an array cannot be written there."""
     if path.suffix.lower() == ".zarr" and overwrite and path.is_dir():
         path = path.parent / f".npfuse-{secrets.token_hex(8)}.zarr"  # a folder as the old one is
     check_writable(path, overwrite=overwrite, known=suffixes(WRITTEN))

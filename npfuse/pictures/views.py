@@ -1,4 +1,4 @@
-"""Parts and channels of a picture that stays where it is: views with `view[rows, columns]` for an ndarray."""
+"""Views of parts and channels of a picture that may stay in its file; `view[rows, columns]` returns an ndarray."""
 
 from collections.abc import Callable
 from typing import Any
@@ -35,7 +35,7 @@ class Mapped:
     Parameters
     ----------
     picture : (H, W) or (H, W, C)
-    function : takes and returns an ndarray of a part, of the same shape and dtype
+    function : function that takes a part, an ndarray, and returns one of the same shape and dtype
     """
 
     def __init__(self, picture: Any, function: Callable[[NDArray[Any]], NDArray[Any]]) -> None:
@@ -58,7 +58,7 @@ class Part:
     Parameters
     ----------
     picture : (H, W) or (H, W, C)
-    place : rows and columns
+    place : slices of rows and columns
     """
 
     def __init__(self, picture: Any, place: tuple[slice, slice]) -> None:

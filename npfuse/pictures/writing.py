@@ -1,6 +1,6 @@
-"""Pictures to files, in every format of `npfuse.pictures.formats` that has a writer: all of it or nothing.
+"""Writes pictures to files, whole or not at all, in every format of `npfuse.pictures.formats` that has a writer.
 
-A format's record says what it can hold. A picture is reduced to that beforehand, and the losses are returned.
+A format's record says what it can hold. A picture is first reduced to that, and the losses are returned.
 """
 
 import os
@@ -42,13 +42,13 @@ NAMES = {
 def check_writable(
     path: str | os.PathLike[str], *, overwrite: bool = False, known: Collection[str] = suffixes(WRITTEN_PICTURES)
 ) -> None:
-    """Find out early whether `write_picture` could write there.
+    """Check, before the work, whether `write_picture` could write there.
 
     Parameters
     ----------
     path : str or PathLike
     overwrite : whether an existing file may be replaced
-    known : suffixes that can be written, all small letters
+    known : suffixes that can be written, in small letters
 
     Raises
     ------
@@ -56,7 +56,7 @@ def check_writable(
         replaced or is no regular file
     """
     name, file = shown(path), Path(path)
-    if "\0" in os.fspath(path):  # pathlib says of such a name that nothing has it
+    if "\0" in os.fspath(path):  # for pathlib, no file has such a name
         raise PictureError(f"{name}: cannot be written (name with a zero byte in it); choose another name")
     try:
         fault = _fault(file, overwrite, known)
@@ -89,7 +89,7 @@ def _fault(file: Path, overwrite: bool, known: Collection[str]) -> str | None:
 def write_picture(
     path: str | os.PathLike[str], picture: Picture, *, overwrite: bool = False, quality: int = 95
 ) -> tuple[str, ...]:
-    """Write a picture in the format of the path's extension, all of it or nothing.
+    """Write a picture in the format of the path's extension, whole or not at all.
 
     JPEG is written without chroma subsampling; PNG and TIFF are lossless (TIFF: deflate). The description is carried
     along, with the sizes of the pixels.
@@ -101,11 +101,12 @@ def write_picture(
     picture : Picture
     overwrite : bool
         Whether an existing file may be replaced. If not, one that appears in the meantime is not replaced either.
-    quality : 1 to 100, for JPEG and WebP
+    quality : int
+        Quality of JPEG and WebP, 1 to 100.
 
     Returns
     -------
-    tuple of str : parts of the picture that the format cannot hold, reduced or dropped
+    tuple of str : notes on the parts of the picture that were reduced or dropped, since the format cannot hold them
 
     Raises
     ------

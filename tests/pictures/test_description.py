@@ -103,7 +103,7 @@ def test_descriptions_of_the_old_files_structure_are_not_carried(tmp_path, dtype
     pytest.importorskip("imagecodecs")
     tifffile.imwrite(tmp_path / "a.tif", random_samples(dtype, 3), photometric="rgb", description=text, metadata=None)
     picture = read_picture(tmp_path / "a.tif")
-    assert "description dropped: it is of the structure of the old file" in picture.notes
+    assert "ImageDescription dropped: it tells how the old file is built" in picture.notes
     write_picture(tmp_path / "b.tif", picture)
     with tifffile.TiffFile(tmp_path / "b.tif") as file:
         assert file.pages.first.description == ""

@@ -135,7 +135,7 @@ def _about(stream: BinaryIO, tags: Any) -> Description:
         told = telling_tags(stream)
         exif = TIFF_START + directory_bytes(told) if told else None
         if Base.ImageDescription in tags and Base.ImageDescription not in told:
-            notes.append("description dropped: it is of the structure of the old file")
+            notes.append("ImageDescription dropped: it tells how the old file is built")
     except Exception:  # Pillow raises almost anything on damaged tags
         notes.append("EXIF dropped: it is broken")
     stream.seek(0)
