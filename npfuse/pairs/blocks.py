@@ -7,12 +7,10 @@ how well its place is known in each direction: across an edge well, along it not
 from dataclasses import dataclass
 
 import numpy as np
-import scipy  # its parts are loaded when they are first used
 from numpy.typing import NDArray
 
 from npfuse.pairs.motions import Matrix
-
-Floats = NDArray[np.float32]
+from npfuse.pairs.plane_filters import Floats
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,12 +104,6 @@ def block_sums(values: Floats, side: int) -> Matrix:
     rows = np.add.reduceat(cut, np.arange(0, height * side, side), axis=0)
     sums: Matrix = np.add.reduceat(rows, np.arange(0, width * side, side), axis=1).astype(np.float64)
     return sums
-
-
-def blurred(values: Floats) -> Floats:
-    """Return values, blurred by a Gaussian of one pixel."""
-    smooth: Floats = scipy.ndimage.gaussian_filter(values, 1.0, mode="nearest", truncate=3.0)
-    return smooth
 
 
 def inverted(matrices: Matrix) -> Matrix:

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import scipy  # its parts are loaded when they are first used: half of what the command line takes to start
 from numpy.typing import NDArray
 
-from npfuse.pairs.blocks import Blocks, Floats, blocks_of, blurred, likeness_of
+from npfuse.pairs.blocks import Blocks, blocks_of, likeness_of
 from npfuse.pairs.motions import Frame, Matrix
+from npfuse.pairs.plane_filters import Floats, blurred, least_around, values_at
 
 EDGE = 2.0  # levels of 255 between pixels two apart, after a blur of one pixel; less is noise
 MARGIN = 5  # pixels beside transparent or padded parts, whose edges are not the scene's
@@ -54,10 +54,10 @@ class Luma:
         )  # (2, H, W), float32: exact to 0.0001 pixels in pictures of up to 1600 columns
         height, width = self.levels.shape
         inside = (there >= 0).all(axis=0) & (there[0] <= height - 1) & (there[1] <= width - 1)
-        levels = scipy.ndimage.map_coordinates(self.levels, there, order=1, mode="nearest")
+        levels = values_at(self.levels, there)
         valid = inside.astype(np.float32)
         if self.valid is not None:
-            valid *= scipy.ndimage.map_coordinates(self.valid, there, order=1, mode="nearest") > 0.999
+            valid *= values_at(self.valid, there) > 0.999
         return Luma(levels=levels, valid=None if valid.all() else valid)
 
     def field(self) -> Floats:
@@ -75,7 +75,7 @@ class Luma:
         if self.valid is None:
             inner = np.ones(self.levels.shape, np.float32)
         else:
-            inner = scipy.ndimage.minimum_filter(self.valid, 2 * MARGIN + 1, mode="constant", cval=0.0)
+            inner = least_around(self.valid, 2 * MARGIN + 1, "constant")
         inner[:MARGIN], inner[-MARGIN:], inner[:, :MARGIN], inner[:, -MARGIN:] = 0, 0, 0, 0
         return inner
 
@@ -110,7 +110,7 @@ def coarse_motion(a: Luma, b: Luma, angles: Sequence[float]) -> tuple[Matrix, fl
         cross = of_a * _spectrum(b.seen_through(turned, frame), window)
         size = np.abs(cross)
         cross /= np.sqrt(np.maximum(size, 1e-6 * size.max() + np.finfo(np.float32).tiny))
-        surface = scipy.ndimage.gaussian_filter(scipy.fft.ifft2(cross).real, 1.0, mode="wrap")
+        surface = blurred(np.fft.ifft2(cross).real.astype(np.float32, copy=False), "wrap")
         spread = float(surface.std())
         place = np.unravel_index(int(np.argmax(surface)), shape)
         height = (float(surface[place]) - float(surface.mean())) / spread if spread else 0.0
@@ -122,8 +122,7 @@ def coarse_motion(a: Luma, b: Luma, angles: Sequence[float]) -> tuple[Matrix, fl
 
 def _spectrum(luma: Luma, window: Floats) -> NDArray[np.complex64]:
     field = luma.field() * window
-    spectrum: NDArray[np.complex64] = scipy.fft.fft2(field[1] + 1j * field[0])
-    return spectrum
+    return np.fft.fft2(field[1] + 1j * field[0]).astype(np.complex64, copy=False)
 
 
 def edge_blocks(field: Floats, there: Luma, side: int, floor: float) -> Blocks:

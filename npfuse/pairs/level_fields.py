@@ -7,12 +7,12 @@ already, and where neither is black or white.
 """
 
 import numpy as np
-import scipy  # its parts are loaded when they are first used
 from numpy.typing import NDArray
 
-from npfuse.pairs.blocks import Blocks, Floats, blocks_of, blurred, likeness_of
+from npfuse.pairs.blocks import Blocks, blocks_of, likeness_of
 from npfuse.pairs.brightness import find_mapping
 from npfuse.pairs.edge_fields import Luma
+from npfuse.pairs.plane_filters import Floats, blurred, greatest_around, least_around, means_around
 
 LOW, HIGH = 6, 247  # levels of 255; levels beyond them are not compared
 AROUND = 15  # pixels: side of the square whose mean is taken off
@@ -50,12 +50,12 @@ def level_blocks(a: Luma, there: Luma, side: int, floor: float) -> Blocks | None
 
 def _telling(levels: Floats) -> NDArray[np.bool_]:
     """Return True where neither a pixel nor a neighbour is black or white."""
-    low, high = scipy.ndimage.minimum_filter(levels, 3), scipy.ndimage.maximum_filter(levels, 3)
+    low, high = least_around(levels, 3), greatest_around(levels, 3)
     telling: NDArray[np.bool_] = (low > LOW) & (high < HIGH)
     return telling
 
 
 def _less_means(values: Floats, weight: Floats) -> Floats:
     """Return values minus the weighted mean of their surroundings."""
-    sums, weights = (scipy.ndimage.uniform_filter(of, AROUND) for of in (values * weight, weight))
+    sums, weights = (means_around(of, AROUND) for of in (values * weight, weight))
     return np.asarray(values - sums / np.maximum(weights, 1e-6), np.float32)

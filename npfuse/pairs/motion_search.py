@@ -8,16 +8,15 @@ blocks agree with it everywhere and determine the places of the corners.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import prod
 
 import numpy as np
-import scipy
 from numpy.typing import NDArray
 
-from npfuse.pairs.blocks import Blocks, Floats, inverted
+from npfuse.pairs.blocks import Blocks, inverted
 from npfuse.pairs.edge_fields import Luma, coarse_motion, edge_blocks
 from npfuse.pairs.level_fields import level_blocks
 from npfuse.pairs.motions import KINDS, Frame, Matrix, enlarged, farthest, moved, scaled
+from npfuse.pairs.plane_filters import Floats, means_around
 
 COARSE = 200  # pixels along the longer side, at most, of the copy that is searched first
 ANGLES = (0.0, -1.5, 1.5, -3.0, 3.0, -4.5, 4.5)  # degrees, of the first search
@@ -331,8 +330,8 @@ def _largest_left(fit: Fit) -> float:
         totals, (known[:, 0, 0], known[:, 0, 1], known[:, 1, 1], pull[:, 0], pull[:, 1]), strict=True
     ):
         plane[index[:, 0], index[:, 1]] = values
-    window = [n // WINDOWS | 1 for n in edges.grid]
-    sums = np.stack([scipy.ndimage.uniform_filter(plane, window, mode="constant") * prod(window) for plane in totals])
+    high, wide = (n // WINDOWS | 1 for n in edges.grid)
+    sums = np.stack([means_around(plane, (high, wide), "constant") * (high * wide) for plane in totals])
     tensor = np.stack([np.stack([sums[0], sums[1]]), np.stack([sums[1], sums[2]])]).reshape(2, 2, -1).transpose(2, 0, 1)
     tensor = tensor + 1e-9 * np.eye(2)
     covariance = inverted(tensor)

@@ -6,11 +6,10 @@ No array of a picture's size is allocated, so that the picture may stay in its f
 from typing import Any
 
 import numpy as np
-import scipy
 from numpy.typing import NDArray
 
-from npfuse.pairs.blocks import Floats
 from npfuse.pairs.edge_fields import Luma
+from npfuse.pairs.plane_filters import Floats
 from npfuse.strips import WHITE
 
 STRIP_ROWS = 256
@@ -124,6 +123,8 @@ def unpadded(levels: Floats) -> Floats | None:
     )
     if hull.mean() > 1 - LEAST_PADDED or (~black & hull).sum() < LEAST_FILLED * hull.sum():
         return None
+    import scipy.ndimage  # few pictures are padded
+
     labels, _ = scipy.ndimage.label(black)
     touching = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
     valid: Floats = (~np.isin(labels, touching[touching > 0])).astype(np.float32)
