@@ -22,8 +22,12 @@ def c_files(
     ----------
     network : IntegerGraph of the weights
     weights : Weights
-    vectors : of the same network, with all values, in the layout "npfuse"
-    passes : how often the program reads the pictures; see `npfuse.c_program.streams.streamed`
+    vectors : VectorSet of the same network, with all values, in the layout "npfuse"
+    passes : number of times that the program reads the pictures; see `npfuse.c_program.streams.streamed`
+
+    Returns
+    -------
+    dict of str to str : content of the files by name
 
     Examples
     --------

@@ -11,7 +11,7 @@ from npfuse.weights.weights import Weights
 
 
 def header(stream: Stream, weights: Weights) -> str:
-    """Return `network.h`: what a caller needs."""
+    """Return `network.h`, the declarations that a caller needs."""
     look = """
     /* First pass: the rows of both pictures, from the top; then npfuse_looked(). */
     void npfuse_look(const uint8_t *under, const uint8_t *over);
@@ -23,7 +23,7 @@ def header(stream: Stream, weights: Weights) -> str:
     """
     return dedent(f"""\
     /* {weights.label} ({weights.model}) in integers: {stream.network.arithmetic}, rounding {stream.network.rounding}.
-       Line buffers: {float(stream.bytes_a_column):g} bytes a column{_planes_comment(stream)}.
+       Line buffers: {float(stream.bytes_a_column):g} bytes per column{_planes_comment(stream)}.
        Written by npfuse; plain C99, no malloc, no floats. */
     #ifndef NPFUSE_NETWORK_H
     #define NPFUSE_NETWORK_H
@@ -56,7 +56,7 @@ def header(stream: Stream, weights: Weights) -> str:
 
 def _planes_comment(stream: Stream) -> str:
     planes = [
-        f"{stream.network.shape(name)[2] * stream.network.formats[name].dtype.itemsize} bytes a pixel of "
+        f"{stream.network.shape(name)[2] * stream.network.formats[name].dtype.itemsize} bytes per pixel of "
         f"1/{scale_of(stream.network.graph, name)} of the height and width for {name}"
         for name in stream.planes
     ]

@@ -51,12 +51,12 @@ def pixel_function(v: Values, layer: Layer) -> str:
 
 
 def _see(v: Values, name: str) -> str:
-    """Show a pixel to who checks; one that is repeated is shown for each of its copies."""
+    """Return the line that shows a pixel to the checking program; a repeated one is shown for each of its copies."""
     return f"SEE({v.numbers[name]}, row, column, y);"
 
 
 def _pixel(v: Values, name: str, row: str, column: str, to: str) -> list[str]:
-    """Return lines that declare `to` and make it a pixel of a value."""
+    """Return lines that declare `to` and set it to a pixel of a value."""
     channels, kind = v.channels(name), v.kind(name)
     own = c_name(name)
     if name == PICTURE:

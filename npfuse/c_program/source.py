@@ -86,8 +86,8 @@ def _tones(v: Values) -> str:
             f"            plus_{own}[c] = requantized(v[c], {own}_added_mult[c], {own}_added_shift[c]);",
             "    }",
         ]
-    # What is only read once at 1x1 is computed on the way.
-    return "\n".join([*lines, "static void hear_tones(void)", "{", *body, "}"]) + "\n"
+    # A value of 1x1 that is read once is computed where it is read.
+    return "\n".join([*lines, "static void compute_tones(void)", "{", *body, "}"]) + "\n"
 
 
 def _ready(v: Values, name: str, row: str, kept: set[str]) -> list[str]:
@@ -153,7 +153,7 @@ def _running(v: Values) -> str:
         .replace("@begin_thumbnail", "    begin_thumbnail();\n" if tones else "")
         .replace("@number", str(v.numbers[PICTURE]))
         + running.replace("@count", str(count))
-        .replace("@hear", "    hear_thumbnail();\n    hear_tones();\n" if tones else "")
+        .replace("@finish", "    finish_thumbnail();\n    compute_tones();\n" if tones else "")
         .replace("@thumb", "    add_to_thumbnail(under, over);\n" if tones else "")
     )
 

@@ -1,11 +1,12 @@
-"""Plans how a network in integers works row by row: which values are kept in line buffers, and of how many rows.
+"""Plans how a network in integers works row by row: which values are kept in line buffers, and how many rows of each.
 
-A value is stored where it is read around a position, by several layers, or to be enlarged; every other value is
-computed for the pixel at work and forgotten. Rows of stored values are made as soon as what they read is there. How
-many rows of each are needed at once follows from running that plan, without numbers, for pictures of many heights.
+A value is stored if a layer reads the surroundings of a position, if several layers read it, or if it is enlarged.
+Every other value is computed for the present pixel and not kept. Rows of stored values are made as soon as the rows
+that they read are there. How many rows of each are needed at once is found by running this plan, without numbers, for
+pictures of many heights.
 
-Networks with a thumbnail read the pictures twice: nothing of the result can be computed before the thumbnail is there.
-The coarse picture, before it is enlarged, is then made the first time and stored whole.
+Networks with a thumbnail read the pictures twice: the result cannot be computed before the thumbnail is there. The
+coarse picture, before it is enlarged, is then made in the first pass and stored whole.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +19,7 @@ from npfuse.ops import Conv2DTranspose, DepthwiseConv2D, DepthwiseConv2DTranspos
 
 PICTURE = "exposures"
 THUMBNAIL = "thumbnail"
-HEIGHTS = (1, 2, 3, 5, 8, 13, 24)  # grid cells: of the pictures that the plan is tried with; a field of view is 16
+HEIGHTS = (1, 2, 3, 5, 8, 13, 24)  # in cells of 8 rows, of the pictures that the plan is tried with
 
 Span = tuple[int, int]
 
@@ -30,11 +31,11 @@ class Stream:
     Parameters
     ----------
     network : IntegerGraph
-    passes : how often the pictures are read, 1 or 2
+    passes : number of times that the pictures are read, 1 or 2
     stored : names of the stored values of the picture, in order, without the pictures
-    planes : those of them that are stored whole between the passes
+    planes : names of the stored values that are kept whole between the passes
     first_pass : names of the stored values that are made in the first of two passes
-    rows : line buffers in rows, by name, of the pictures too; planes are not in it
+    rows : number of rows of each line buffer, by name, those of the pictures included; planes are not in it
     """
 
     network: IntegerGraph
@@ -52,7 +53,7 @@ class Stream:
 
     @property
     def bytes_a_column(self) -> Fraction:
-        """Bytes of all line buffers, per column of the picture."""
+        """Return the bytes of all line buffers, per column of the picture."""
         return sum((rows * self.column_bytes(name) for name, rows in self.rows.items()), Fraction(0))
 
 
@@ -111,16 +112,16 @@ def streamed(network: IntegerGraph, build: Callable[[int, int], Graph], *, passe
     Parameters
     ----------
     network : IntegerGraph
-    build : makes its graph for a height and a width, multiples of 8
-    passes : 1 or 2; unless given, 2 for networks with a thumbnail
+    build : function that makes its graph for a height and a width, multiples of 8
+    passes : number of passes, 1 or 2; None for 2 if the network reads a thumbnail, else 1
 
     Returns
     -------
-    Stream, for pictures of any height and width
+    Stream : serves pictures of any height and width
 
     Raises
     ------
-    ValueError : one pass over a network with a thumbnail, or another number than 1 or 2
+    ValueError : passes is neither 1 nor 2, or is 1 for a network that reads a thumbnail
 
     Examples
     --------

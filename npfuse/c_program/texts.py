@@ -1,4 +1,4 @@
-"""The parts of the C program that are the same for every network, but for what begins with @."""
+"""The parts of the C program that are the same for every network, except for the words that begin with @."""
 
 HEAD = """\
 /* Written by npfuse: see network.h. at_NAME(row, column, y) computes a pixel of the value NAME. */
@@ -165,7 +165,7 @@ static void add_to_thumbnail(const uint8_t *under, const uint8_t *over)
     row_seen++;
 }
 
-static void hear_thumbnail(void)
+static void finish_thumbnail(void)
 {
     for (int i = 0; i < CELL_ROWS; i++)
         for (int j = 0; j < CELL_COLUMNS; j++) {
@@ -284,7 +284,7 @@ void npfuse_looked(void)
         repeat_row();
         look_on();
     }
-@hear    made_exposures = 0;
+@finish    made_exposures = 0;
 }
 
 void npfuse_row(const uint8_t *under, const uint8_t *over)

@@ -1,4 +1,4 @@
-"""What the writers of the C program know of every value: its type, its channels, and how its lengths are written."""
+"""Describes every value for the writers of the C program: its type, its channels, and its lengths as C expressions."""
 
 from npfuse.c_program.streams import PICTURE, Stream, of_picture, scale_of
 from npfuse.weights.weights import Weights

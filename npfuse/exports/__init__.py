@@ -1,4 +1,4 @@
-"""Networks in other programs' files: ONNX, Keras, TensorFlow Lite and C; `export_weights` writes and checks them."""
+"""Exports networks to other programs' files, ONNX, Keras, TensorFlow Lite and C; `export_weights` also checks them."""
 
 from npfuse.exports.files import FORMATS, export_weights
 

@@ -1,4 +1,4 @@
-"""A network's weights as one C99 header: one array per weight, and macros (`#define`) for all that goes with them."""
+"""Writes a network's weights as one C99 header: one array per weight, and macros (`#define`) for lengths and margin."""
 
 import re
 from collections.abc import Mapping

@@ -1,7 +1,8 @@
-"""The formats that weights are exported to, each with its writer and the check that what it wrote is equal to npfuse.
+"""The formats that weights are exported to, each with its writer and the check that the written model equals npfuse.
 
-A model is checked before its file gets its name: it is run beside npfuse on a part of an example pair of an odd size,
-and must be equal within a level everywhere. Where the program that runs it is not installed, the result says so.
+A model is checked before its file gets its name: it and npfuse run on a part of an example pair, whose sides are no
+multiples of 8, and must agree within a level everywhere. If the program that runs the model is not installed, the
+result says so.
 """
 
 import os
@@ -28,14 +29,14 @@ from npfuse.weights.weights import Weights
 FLOATS = "float32"
 LEVEL = 2 / 255  # of values in [-1, 1]
 CHECKED = slice(101, 194), slice(205, 330)  # 93 rows and 125 columns, no multiples of 8
-CHECKED_INPUT = (5 * GRID, 6 * GRID)  # of a network alone
+CHECKED_INPUT = (5 * GRID, 6 * GRID)  # height and width, for a network without the steps around it
 
 Size = tuple[int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What is to be exported.
+    """An export: the weights, the arithmetic and the size.
 
     Parameters
     ----------
@@ -50,7 +51,7 @@ class Request:
 
     @property
     def of_pair(self) -> bool:
-        """Whether the network turns two RGB pictures into one, so that a model can take and return bytes."""
+        """Return whether the network turns two RGB pictures into one, so that a model can take and return bytes."""
         return self.graph(GRID, GRID).inputs[0][0] == "exposures"
 
     def graph(self, *size: int) -> Graph:
@@ -65,11 +66,11 @@ class ExportFormat:
     Parameters
     ----------
     title : name in messages
-    writes : modules that writing needs
-    extra : of pip install "npfuse[EXTRA]"
-    arithmetics, sized : whether integers and a fixed size can be asked for
-    write : returns the file's content
-    check : runs the content beside npfuse; returns what it found, in words
+    writes : names of the modules that writing needs
+    extra : name of the extra, for pip install "npfuse[EXTRA]"
+    arithmetics, sized : whether integers, and a fixed size, can be chosen
+    write : function of a Request that returns the file's content
+    check : function of a Request and the content that runs it beside npfuse; returns the result, in words
     """
 
     title: str
@@ -93,7 +94,7 @@ def export_weights(
 
     Parameters
     ----------
-    path : of the file: .onnx, .keras, .tflite or .h
+    path : path of the file: .onnx, .keras, .tflite or .h
     weights : Weights
     arithmetic : "float32"; for .onnx also "int16", "int16-shift" or "mixed"
     size : (height, width) of the pictures, for .onnx and .tflite; None for any
@@ -101,12 +102,12 @@ def export_weights(
 
     Returns
     -------
-    what was written and how it was checked, in words
+    str : a line that says what was written and how it was checked
 
     Raises
     ------
-    ValueError : an unknown format, a package that is missing, a network or option that the format does not have, or a
-        model that is not equal to npfuse within a level; nothing is written then
+    ValueError : the format is unknown, a package is missing, the format does not have the network or option, or the
+        model differs from npfuse by more than a level; nothing is written then
     FileExistsError : the file exists and may not be replaced
     """
     suffix = Path(path).suffix.lower()
@@ -125,7 +126,7 @@ def export_weights(
 
 
 def _check_request(path: str, suffix: str, request: Request) -> None:
-    """Raise ValueError for what the format or the network does not have."""
+    """Raise ValueError for options that the format or the network does not have."""
     known = (FLOATS, *ARITHMETICS) if FORMATS[suffix].arithmetics else (FLOATS,)
     if request.arithmetic not in known:
         raise ValueError(
@@ -221,7 +222,7 @@ def _integers(request: Request) -> Any:
 
 
 def _checked_pair(request: Request) -> list[NDArray[np.uint8]]:
-    """Return a part of an example pair, or for a fixed size one that was repeated to it."""
+    """Return a part of an example pair; for a fixed size, repeated to that size."""
     parts = [read_picture(path).pixels[CHECKED] for path in example_pair("interior")]
     if request.size is None:
         return parts
@@ -230,14 +231,14 @@ def _checked_pair(request: Request) -> list[NDArray[np.uint8]]:
 
 
 def _network_inputs(request: Request) -> dict[str, NDArray[np.float32]]:
-    """Return inputs in [-1, 1] of a network alone, the same on every machine."""
+    """Return inputs in [-1, 1] of a network without the steps around it, the same on every machine."""
     rng = np.random.default_rng(0)
     inputs = request.graph(*CHECKED_INPUT).inputs
     return {name: rng.uniform(-1, 1, (1, *shape)).astype(np.float32) for name, shape in inputs}
 
 
 def _compared_bytes(request: Request, under: Any, over: Any, actual: NDArray[Any], name: str) -> str:
-    """Return how far a fused picture is from npfuse's, in words; ValueError if by more than a level."""
+    """Return how far a fused picture is from npfuse's, in words; raise ValueError beyond one level."""
     engine: Any = "definition" if request.arithmetic == FLOATS else request.arithmetic
     expected = fuse(under, over, request.weights, order="given", engine=engine)
     apart = np.abs(actual.astype(int) - expected)
@@ -254,7 +255,7 @@ def _compared_bytes(request: Request, under: Any, over: Any, actual: NDArray[Any
 
 
 def _compared_floats(request: Request, inputs: Mapping[str, NDArray[Any]], actual: NDArray[Any], name: str) -> str:
-    """Return how far a network's values are from npfuse's, in words; ValueError if by more than a level."""
+    """Return how far a network's values are from npfuse's, in words; raise ValueError beyond one level."""
     graph = request.graph(*CHECKED_INPUT)
     (expected,) = run(graph, inputs, request.weights.arrays, engine="definition").values()
     most = float(np.abs(actual - expected).max())

@@ -1,8 +1,8 @@
-"""Any graph of npfuse as a Keras model, one layer per node: the network alone, from floats to floats.
+"""Builds any graph of npfuse as a Keras model, one layer per node: the network alone, from floats to floats.
 
 Keras's files hold layers and no programs, so mapping, margin, thumbnail and rounding stay outside (docs/porting.md says
-what they are). Layers have the nodes' names; a separable convolution is two layers, as tools that read Keras's files
-want it. The only module of npfuse that imports Keras.
+what they are). Layers have the nodes' names. A separable convolution is two layers, as tools that read Keras's files
+expect it. This is the only module of npfuse that imports Keras.
 """
 
 from collections.abc import Callable, Mapping
@@ -46,15 +46,16 @@ def keras_model(graph: Graph, arrays: Own, *, any_size: bool = True) -> Any:
     ----------
     graph : Graph
     arrays : ndarray by full weight name, "<weight key>/<name>"
-    any_size : whether inputs of the size of the first are of any size; a resizing of them must be by a whole factor
+    any_size : whether the first input, and inputs of its size, may have any size; they must then be resized by whole
+        factors only
 
     Returns
     -------
-    keras.Model of the graph's inputs, float32 (N, H, W, C), in their order and under their names
+    keras.Model : its inputs are those of the graph, float32 (N, H, W, C), in their order and under their names
 
     Raises
     ------
-    ValueError : an operator that has no rule here
+    ValueError : an operator has no rule here
     """
     (_, (height, width, _)), *_ = graph.inputs
     free = (height, width) if any_size else ()
@@ -63,7 +64,7 @@ def keras_model(graph: Graph, arrays: Own, *, any_size: bool = True) -> Any:
         for name, shape in graph.inputs
     }
     inputs = list(values.values())
-    layers: dict[str, Any] = {}  # those with weights, which nodes may share
+    layers: dict[str, Any] = {}  # layers with weights, which nodes may share
     for node in graph.nodes:
         if type(node.op) not in RULES:
             known = ", ".join(sorted(op.__name__ for op in RULES))
@@ -144,7 +145,7 @@ def _resize(name: str, op: Resize, shapes: tuple[Shape, ...], own: Own) -> Any:
 
 
 def _adaptive_norm(name: str, op: AdaptiveNorm, shapes: tuple[Shape, ...], own: Own) -> Any:
-    """Return w0 * x + w1 * normal(x) as a model of its own, of Keras's group normalisation with a group a channel."""
+    """Return w0 * x + w1 * normal(x) as a model, by Keras's group normalisation with one group per channel."""
     x = keras.Input((None, None, shapes[0][2]), name=f"{name}_input")
     normal = keras.layers.GroupNormalization(groups=-1, epsilon=op.epsilon, name=f"{name}_normal")
     weights = own["w1"] * own["gamma"], own["w1"] * own["beta"]

@@ -1,12 +1,12 @@
 """A network in integers as an ONNX model of quantised and dequantised values (QDQ), from bytes to bytes.
 
-Kernels are int8 with a scale per channel, biases int32, values int16 or uint8, all of `npfuse.integer`. Between the
-pairs of QuantizeLinear and DequantizeLinear stand ordinary operators: what runs the model may fuse them into integer
-ones, or compute in floats, as ONNX Runtime does with 16 bits. So the model is within a level of `npfuse.integer` on
-what it is checked with, and no golden one: its bytes depend on the runtime and the processor.
+Kernels are int8 with a scale per channel, biases int32, values int16 or uint8, all from `npfuse.integer`. Between the
+pairs of QuantizeLinear and DequantizeLinear stand ordinary operators. A runtime may fuse them into integer operators,
+or compute in floats, as ONNX Runtime does with 16 bits. So the model is within a level of `npfuse.integer` on the
+pictures that it is checked with, but it is no golden model: its bytes depend on the runtime and the processor.
 
-Values with a scale per channel (`npfuse.integer.Format`) go on as whole numbers: a kernel that reads them has the
-scales of its inputs inside, and its own are those of its sums.
+Values with a scale per channel (`npfuse.integer.Format`) stay whole numbers: a kernel that reads them contains the
+scales of its inputs, and its own scales are those of its sums.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from npfuse.integer import Format, IntegerGraph, Layer
 from npfuse.ops import Add, AddChannels, Tanh
 from npfuse.weights.weights import Weights
 
-OPSET = 21  # the first whose QuantizeLinear has 16 bits
+OPSET = 21  # the first version whose QuantizeLinear has 16 bits
 
 
 def onnx_integer_model(weights: Weights, network: IntegerGraph, size: tuple[int, int] | None = None) -> bytes:
@@ -37,7 +37,7 @@ def onnx_integer_model(weights: Weights, network: IntegerGraph, size: tuple[int,
 
     Returns
     -------
-    bytes of an ONNX file, as of `npfuse.exports.onnx_pair.onnx_pair_model`
+    bytes of an ONNX file, with the inputs and outputs of `npfuse.exports.onnx_pair.onnx_pair_model`
     """
 
     def write(writer: Writer, graph: Graph, values: dict[str, str]) -> dict[str, str]:
@@ -54,7 +54,7 @@ def onnx_integer_model(weights: Weights, network: IntegerGraph, size: tuple[int,
 
 
 def _write_layer(writer: Writer, network: IntegerGraph, layer: Layer, values: dict[str, str]) -> None:
-    """Write the nodes of a layer, and the rounding of what they make."""
+    """Write the nodes of a layer, and the rounding of their value."""
     nodes = {node.name: node for node in network.graph.nodes}
     for name in layer.nodes:
         node = nodes[name]
@@ -91,12 +91,12 @@ def _rounded_to_sums(writer: Writer, layer: Layer, value: str) -> str:
 
 
 def _step(form: Format) -> float:
-    """Return what a step of a dequantised value is: its scale, or 1 where it has one a channel."""
+    """Return the size of a step of a dequantised value: its scale, or 1 if it has one scale per channel."""
     return form.scale if isinstance(form.scale, float) else 1.0
 
 
 def _rounded(writer: Writer, name: str, value: str, form: Format, scale: float | tuple[float, ...]) -> str:
-    """Append the rounding of a value to a format, by a scale or one a channel."""
+    """Append the rounding of a value to a format, by one scale or one per channel."""
     by = writer.constant(f"{name}/scale", scale)
     zero = writer.constant(f"{name}/zero", np.zeros_like(scale), form.dtype)
     whole = writer.add("QuantizeLinear", f"{name}, whole", value, by, zero, axis=1)
@@ -118,9 +118,10 @@ class _IntegerPlace(Place):
         return self._real("kernel", kernel, np.int8, self._sum_scale / self.input_step, channels)
 
     def bias(self) -> tuple[str, ...]:
-        """Store the bias, where there is one, at the scale of the sums; where a shift follows, with a quarter more.
+        """Store the bias, if there is one, at the scale of the sums; if a shift follows, add a quarter.
 
-        A shift meets ties often. npfuse rounds them upwards, QuantizeLinear to even, and above a tie both are the same.
+        Ties are frequent before a shift. npfuse rounds them upwards, QuantizeLinear to even; a quarter above a tie,
+        both round upwards.
         """
         if "bias" not in self.weights:
             return ()

@@ -1,9 +1,9 @@
-"""Any graph of npfuse as an ONNX model, walked node by node: there is no second description of a network.
+"""Writes any graph of npfuse as an ONNX model, node by node, so that there is no second description of a network.
 
-`onnx_model` takes and returns floats, as `npfuse.run.run` does. `onnx_bytes_model` takes two 8-bit pictures of one size
-and returns one, so that conversion, normalization and rounding are the runtime's own work too; what makes it one for
-pictures of any size is in `npfuse.exports.onnx_pair`. Values are NHWC at the model's borders and NCHW, ONNX's own
-layout, inside. An operator's rule writes it for one size, and where it can in a way that serves all.
+The model of `onnx_model` takes and returns floats, as `npfuse.run.run` does. That of `onnx_bytes_model` takes two 8-bit
+pictures of one size and returns one, so that conversion, normalization and rounding are the runtime's work, too;
+`npfuse.exports.onnx_pair` makes it serve pictures of any size. Values are NHWC at the model's borders and NCHW, ONNX's
+own layout, inside. An operator's rule writes it for one size; if possible, in a way that serves all sizes.
 """
 
 from collections.abc import Callable, Mapping
@@ -58,7 +58,7 @@ def onnx_model(graph: Graph, arrays: Arrays) -> bytes:
 
     Raises
     ------
-    ValueError : an operator that has no rule here
+    ValueError : an operator has no rule here
     """
     writer = Writer()
     values = {name: channels_first(writer, name, name) for name, _ in graph.inputs}
@@ -78,16 +78,16 @@ def onnx_bytes_model(weights: Weights, height: int, width: int) -> bytes:
     Parameters
     ----------
     weights : Weights, with normalization "full_range"
-    height, width : of the pictures, multiples of 8
+    height, width : size of the pictures, multiples of 8
 
     Returns
     -------
-    bytes of an ONNX file with inputs "under" and "over", uint8 (1, H, W, 3), and where the network has one
-    "thumbnail", float32 (1, h, w, 6) in [-1, 1]; output "fused_bytes", uint8 (1, H, W, 3)
+    bytes of an ONNX file with the inputs "under" and "over", uint8 (1, H, W, 3), and, if the network reads one,
+    "thumbnail", float32 (1, h, w, 6) in [-1, 1]; its output is "fused_bytes", uint8 (1, H, W, 3)
 
     Raises
     ------
-    ValueError : other weights than those, or an operator that has no rule here
+    ValueError : the weights have another normalization, or an operator has no rule here
     """
     graph = weights.graph(height, width)
     (exposures, _), *others = graph.inputs
@@ -114,7 +114,7 @@ def onnx_bytes_model(weights: Weights, height: int, width: int) -> bytes:
 
 
 def float_value(name: str, shape: tuple[int | str, ...]) -> onnx.ValueInfoProto:
-    """Describe an input or output of floats, (1, H, W, C), of numbers or names of lengths."""
+    """Describe an input or output of floats, (1, H, W, C), whose lengths are numbers or names."""
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, *shape))
 
 
@@ -137,7 +137,7 @@ def write_nodes(writer: Writer, graph: Graph, arrays: Arrays, values: dict[str, 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a rule writes: it names what it adds after the node; no inner name is that of a model's input or output."""
+    """The place where a rule writes a node; new names begin with the node's, and differ from inputs and outputs."""
 
     writer: Writer
     graph: Graph
@@ -162,7 +162,7 @@ class Place:
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
-        """The (H, W, C) of the first input."""
+        """Return the (H, W, C) of the first input."""
         return self.graph.input_shapes(self.node)[0]
 
 

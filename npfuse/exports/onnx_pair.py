@@ -1,4 +1,4 @@
-"""A network of two exposures as one ONNX model from bytes to bytes, for pictures of any size.
+"""Writes a network of two exposures as one ONNX model from bytes to bytes, for pictures of any size.
 
 The model does all that `npfuse.fuse` does with 8-bit RGB, in the order given: it maps the levels to [-1, 1], averages
 the thumbnail, repeats the last row and column, runs the network, rounds, and cuts off what was repeated.
@@ -18,7 +18,7 @@ from npfuse.weights.weights import Weights
 Size = tuple[int, int]
 WriteNetwork = Callable[[Writer, Graph, dict[str, str]], dict[str, str]]  # takes and returns names of values, NCHW
 
-SIZES = ((6 * GRID, 8 * GRID), (10 * GRID, 5 * GRID))  # two that share no length: what serves both serves all
+SIZES = ((6 * GRID, 8 * GRID), (10 * GRID, 5 * GRID))  # they share no length: a model for both serves all
 
 
 def onnx_pair_model(
@@ -30,16 +30,16 @@ def onnx_pair_model(
     ----------
     weights : Weights of LightFuse, ToneFuse or T_CNN
     size : (height, width) of the pictures; None for any
-    network : writes the network between mapping and rounding; as floats unless given
+    network : function that writes the network between mapping and rounding; None for floats
     opset : version of ONNX's operators
 
     Returns
     -------
-    bytes of an ONNX file with inputs "under" and "over", uint8 (1, H, W, 3), and output "fused", the same
+    bytes of an ONNX file with inputs "under" and "over", and output "fused", uint8 (1, H, W, 3) each
 
     Raises
     ------
-    ValueError : an operator that has no rule, or one that is written differently for every size
+    ValueError : an operator has no rule, or is written differently for every size
     """
     writer = Writer(opset)
     pair = writer.add("Concat", "pair", *(_mapped(writer, name, weights) for name in ("under", "over")), axis=3)
@@ -70,7 +70,7 @@ def onnx_pair_model(
 
 
 def onnx_network(weights: Weights) -> bytes:
-    """Write a network alone, from floats to floats, for inputs of any size.
+    """Write a network without the steps around it, from floats to floats, for inputs of any size.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def onnx_network(weights: Weights) -> bytes:
 
     Raises
     ------
-    ValueError : an operator that has no rule, or one that is written differently for every size
+    ValueError : an operator has no rule, or is written differently for every size
     """
     writer = Writer()
     graph, other = (weights.graph(*size) for size in SIZES)
@@ -109,7 +109,7 @@ def _floats(weights: Weights) -> WriteNetwork:
 
 
 def _at_any_size(writer: Writer, weights: Weights, values: dict[str, str], network: WriteNetwork) -> dict[str, str]:
-    """Append the network's nodes, after finding that they are the same for two sizes."""
+    """Append the network's nodes, after checking that they are the same for two sizes."""
     first, other = Writer(writer.opset), Writer(writer.opset)
     found = network(first, weights.graph(*SIZES[0]), dict(values))
     network(other, weights.graph(*SIZES[1]), dict(values))

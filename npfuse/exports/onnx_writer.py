@@ -8,7 +8,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 OPSET = 18
-IR_VERSIONS = {18: 9, 21: 10}  # the oldest that has each opset; every runtime that knows the opset reads it
+IR_VERSIONS = {18: 9, 21: 10}  # per opset, the oldest version that has it; every runtime with that opset reads it
 
 
 @dataclass

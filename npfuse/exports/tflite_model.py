@@ -1,8 +1,8 @@
-"""A network of two exposures as a TensorFlow Lite model from bytes to bytes, for pictures of any size.
+"""Writes a network of two exposures as a TensorFlow Lite model from bytes to bytes, for pictures of any size.
 
-TensorFlow traces a function that does all that `npfuse.fuse` does with 8-bit RGB, in the order given, with the graph's
-operators by TensorFlow's and the weights as constants; its converter writes that down. The only module of npfuse that
-imports TensorFlow.
+TensorFlow traces a function that does all that `npfuse.fuse` does with 8-bit RGB, in the order given. The graph's
+operators are TensorFlow's, the weights are constants. TensorFlow's converter writes the file. This is the only module
+of npfuse that imports TensorFlow.
 """
 
 import contextlib
@@ -45,12 +45,12 @@ def tflite_pair_model(weights: Weights, size: tuple[int, int] | None = None) -> 
 
     Returns
     -------
-    bytes of a `.tflite` file with inputs "under" and "over", uint8 (1, H, W, 3), and output "fused", the same, all in
-    its one signature
+    bytes of a `.tflite` file with inputs "under" and "over", and output "fused", uint8 (1, H, W, 3) each, in its only
+    signature
 
     Raises
     ------
-    ValueError : an operator that has no rule here
+    ValueError : an operator has no rule here
     """
     graph = weights.graph(3 * GRID, 5 * GRID)
     (exposures, _), *thumbnails = graph.inputs
@@ -69,7 +69,7 @@ def tflite_pair_model(weights: Weights, size: tuple[int, int] | None = None) -> 
         levels = (output + 1.0) * HALF_WHITE
         return {"fused": tf.cast(tf.round(levels), tf.uint8)[:, : lengths[0], : lengths[1]]}
 
-    module = tf.Module()  # to which the function belongs: the converter writes its signature only then
+    module = tf.Module()  # the function must belong to a module, or the converter writes no signature
     module.fused = fused
     concrete = fused.get_concrete_function()
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
@@ -79,7 +79,7 @@ def tflite_pair_model(weights: Weights, size: tuple[int, int] | None = None) -> 
 
 
 def _outputs(graph: Graph, weights: Weights, values: dict[str, Any]) -> list[Any]:
-    """Run a graph by TensorFlow's operators on tensors (1, H, W, C) by input name."""
+    """Run a graph by TensorFlow's operators; `values` has the tensors (1, H, W, C) of its inputs, by name."""
     for node in graph.nodes:
         if type(node.op) not in RULES:
             known = ", ".join(sorted(op.__name__ for op in RULES))
@@ -92,7 +92,7 @@ def _outputs(graph: Graph, weights: Weights, values: dict[str, Any]) -> list[Any
 
 
 def _depthwise(op: DepthwiseConv2D, shape: Sequence[int], kernel: Any, x: Any) -> Any:
-    # Not tf.nn's, which rearranges the picture for a dilation.
+    # Not the function of tf.nn, which rearranges the picture for a dilation.
     return tf.raw_ops.DepthwiseConv2dNative(
         input=x,
         filter=tf.constant(kernel[..., np.newaxis]),
@@ -145,9 +145,9 @@ RULES: Mapping[type[Operator], Callable[..., Any]] = {
 
 
 def run_tflite_model(content: bytes, inputs: Mapping[str, NDArray[Any]]) -> tuple[NDArray[Any], str]:
-    """Run a `.tflite` file on a pair; return the fused picture (1, H, W, 3), and the name of what ran it.
+    """Run a `.tflite` file on a pair; return the fused picture (1, H, W, 3), and the name of the interpreter.
 
-    LiteRT runs it where it is installed, else the interpreter of TensorFlow.
+    That is LiteRT if it is installed, else the interpreter of TensorFlow.
     """
     try:
         from ai_edge_litert.interpreter import Interpreter

@@ -1,6 +1,6 @@
-"""An array as a file: NumPy's, raw bytes, a C header, or text for Verilog's $readmemh.
+"""Writes an array as a file: NumPy's, raw bytes, a C header, or text for Verilog's $readmemh.
 
-In all of them the last axis is the fastest, so that pictures are (H, W, C). Bytes are little-endian.
+In all of them, the last axis is the fastest, so that pictures are (H, W, C). Bytes are little-endian.
 """
 
 import io
@@ -67,7 +67,7 @@ def c_array(array: NDArray[Any], name: str) -> str:
 
 
 def c_name(name: str) -> str:
-    """Return a name as C and its preprocessor have it.
+    """Return a name in the letters that C and its preprocessor allow.
 
     Examples
     --------

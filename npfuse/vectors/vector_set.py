@@ -34,9 +34,9 @@ class VectorSet:
 
     Parameters
     ----------
-    manifest : plain data for JSON, all but the formats that are written
+    manifest : plain data for JSON; the formats of the files are added when they are written
     arrays : ndarray by file name, without the ending
-    axes : of each array, in order
+    axes : names of the axes of each array, in order
     """
 
     manifest: Mapping[str, Any]
@@ -45,14 +45,14 @@ class VectorSet:
 
 
 class _Collector:
-    """Takes arrays and tells what the manifest says of them."""
+    """Collects arrays, and returns the manifest's entry of each."""
 
     def __init__(self) -> None:
         self.arrays: dict[str, NDArray[Any]] = {}
         self.axes: dict[str, tuple[str, ...]] = {}
 
     def add(self, stem: str, array: NDArray[Any], axes: Sequence[str], **more: Any) -> dict[str, Any]:
-        """Take an array; return its entry."""
+        """Add an array; return its entry in the manifest."""
         self.arrays[stem], self.axes[stem] = array, tuple(axes)
         return {
             "file": stem,
@@ -82,11 +82,11 @@ def float_vectors(
 
     Parameters
     ----------
-    under, over : ndarray (H, W, 3), uint8, the whole pictures: a crop is a picture of its own
+    under, over : ndarray (H, W, 3), uint8; the whole pictures: a crop is a picture of its own
     weights : Weights of LightFuse, ToneFuse or T_CNN
-    values : names of the values that are wanted; all of them unless given
-    layout : of kernels: "npfuse", or "cmsis" for (Cout, kH, kW, Cin)
-    about : what the manifest says of where the pictures come from
+    values : names of the values to compute; None for all
+    layout : layout of kernels: "npfuse", or "cmsis" for (Cout, kH, kW, Cin)
+    about : entries of the manifest that say where the pictures come from
 
     Returns
     -------
@@ -94,12 +94,12 @@ def float_vectors(
 
     Raises
     ------
-    ValueError : an unknown value or layout
+    ValueError : a value or the layout is unknown
 
     Notes
     -----
-    Sums of float32 depend on their order, and so on the processor and the library that multiplies matrices, in the last
-    bits: their SHA-256 is that of these files alone.
+    The last bits of float32 sums depend on the order of the terms, and so on the processor and on the library that
+    multiplies matrices. So the SHA-256 of floats holds for these files alone.
 
     Examples
     --------
@@ -145,22 +145,23 @@ def integer_vectors(
 
     Parameters
     ----------
-    under, over : ndarray (H, W, 3), uint8, the whole pictures: a crop is a picture of its own
+    under, over : ndarray (H, W, 3), uint8; the whole pictures: a crop is a picture of its own
     weights : Weights
-    network : of those weights, of any size (`npfuse.integer_pair.integer_network`)
-    values : names of the values that are wanted; all of them unless given
-    layout : of kernels: "npfuse", or "cmsis" for (Cout, kH, kW, Cin) and TensorFlow Lite's shifts, 31 less these
-    sums : whether the sums before requantisation are wanted too, where an error of one is found first
-    about : what the manifest says of where the pictures, and measured ranges, come from
+    network : IntegerGraph of these weights, for any size (`npfuse.integer_pair.integer_network`)
+    values : names of the values to compute; None for all
+    layout : layout of kernels: "npfuse", or "cmsis" for (Cout, kH, kW, Cin) and TensorFlow Lite's shifts, which are 31
+        minus npfuse's
+    sums : whether the sums before requantisation are added; they show an error that rounding may hide
+    about : entries of the manifest that say where the pictures, and measured ranges, come from
 
     Returns
     -------
-    VectorSet, the same on every machine
+    VectorSet : the same on every machine
 
     Raises
     ------
-    ValueError : an unknown value or layout
-    TypeError : pictures are not of bytes
+    ValueError : a value or the layout is unknown
+    TypeError : the pictures are not uint8
 
     Examples
     --------
@@ -257,7 +258,7 @@ def _manifest(
 
 
 def _layer_entry(graph: Graph, node: Node, nodes: Sequence[Node]) -> dict[str, Any]:
-    """Return what the manifest says of a layer in any arithmetic: where it reads, and how."""
+    """Return the manifest's entry of a layer that holds in any arithmetic: where it reads, and how."""
     op = node.op
     entry: dict[str, Any] = {
         "name": nodes[-1].name,
@@ -302,7 +303,7 @@ def _integer_layer_entry(network: IntegerGraph, layer: Layer, out: _Collector, l
 
 
 def _add_weight(out: _Collector, node: Node, name: str, array: NDArray[Any], layout: str) -> dict[str, Any]:
-    """Take a weight, its axes in the order of a layout."""
+    """Add a weight, with its axes in the order of a layout; return its entry."""
     axes: tuple[str, ...] = node.op.kernel_axes if name == "kernel" else ("Cout",)
     if array.ndim != len(axes):
         axes = tuple(f"axis{i}" for i in range(array.ndim))
@@ -317,7 +318,7 @@ def _add_weight(out: _Collector, node: Node, name: str, array: NDArray[Any], lay
 
 
 def _add_rescale(out: _Collector, name: str, by: Rescale, layout: Layout) -> dict[str, Any]:
-    """Take multipliers and shifts."""
+    """Add multipliers and shifts; return their entry."""
     mult, shift = by.mult, by.shift
     if layout == "cmsis":  # real = mult / 2**31 * 2**shift, mult at least 2**30
         up = np.array([31 - int(m).bit_length() if m else 0 for m in mult])

@@ -1,4 +1,4 @@
-"""Writes a set of vectors into a folder, the manifest last: where it is, everything is."""
+"""Writes a set of vectors into a folder; the manifest comes last, so where it is, the set is complete."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -16,18 +16,18 @@ def write_vectors(
 
     Parameters
     ----------
-    folder : is made where it is missing; its own folder must exist
+    folder : path of the folder; made if it is missing, but the folder around it must exist
     vectors : VectorSet
     formats : some of "npy", "bin", "h" and "hex"
     overwrite : whether files of the same names may be replaced
 
     Returns
     -------
-    list of Path, the files written, `manifest.json` the last
+    list of Path : the files written, `manifest.json` last
 
     Raises
     ------
-    ValueError : an unknown format
+    ValueError : a format is unknown
     OSError : a file exists and may not be replaced, or cannot be written
     """
     for name in formats:

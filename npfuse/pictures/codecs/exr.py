@@ -49,7 +49,7 @@ def read_exr(stream: BinaryIO, check_size: CheckSize) -> Decoded:
 
 
 def _inspected(stream: BinaryIO) -> tuple[int, int, int]:
-    """Return height, width and bytes a pixel of the first part, reading the header only."""
+    """Return height, width and bytes per pixel of the first part, reading the header only."""
     import OpenEXR
 
     stream.seek(0)

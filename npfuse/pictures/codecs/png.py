@@ -54,7 +54,7 @@ def _deep_samples(stream: BinaryIO) -> NDArray[Any]:
     with _opened(stream) as image:
         raw_mode, transparent = image.tile[0].args, image.info.get("transparency")
         width, height = image.size
-    if raw_mode == "LA;16B":  # four bytes a pixel, as RGBA has them
+    if raw_mode == "LA;16B":  # four bytes per pixel, as RGBA has them
         return whole_samples(_decoded(stream, "RGBA", "RGBA"), "RGBA").view(">u2").astype(np.uint16)
     mode, halves = ("RGB", DEEP_RGB) if raw_mode == "RGB;16B" else ("RGBA", DEEP_RGBA)
     if raw_mode not in halves:

@@ -28,7 +28,7 @@ def read_raw(stream: BinaryIO, check_size: CheckSize) -> Decoded:
 
     stream.seek(0)
     with rawpy.imread(stream) as raw:
-        # 12 bytes a pixel: the sensor's, four colours inside LibRaw, the result.
+        # 12 bytes per pixel: the sensor's, four colours inside LibRaw, the result.
         check_size(raw.sizes.raw_height, raw.sizes.raw_width, 12)
         developed = raw.postprocess(
             use_camera_wb=True, no_auto_bright=True, output_bps=16, gamma=SRGB_CURVE, output_color=rawpy.ColorSpace.sRGB
