@@ -1,7 +1,7 @@
 """Training checkpoints: the network, the optimizer and the number of epochs done, in one file moved into place.
 
 No random state is stored, because there is none: the shuffle and the turns of an epoch follow from (seed, epoch)
-alone. The settings the run was started with are, so that a run is not resumed as another one.
+alone. The settings that the run was started with are stored, so that it is not resumed with others.
 """
 
 import json
@@ -31,7 +31,7 @@ def save_checkpoint(
     optimizer : keras.Optimizer
     epochs_done : int
     settings : dict
-        JSON values; `load_checkpoint` wants the same.
+        JSON values; `load_checkpoint` must be given the same.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -63,7 +63,7 @@ def load_checkpoint(
     optimizer : keras.Optimizer
         Built for the model's variables.
     settings : dict
-        What this run was asked to do.
+        Settings of this run, in JSON values.
 
     Returns
     -------
@@ -72,7 +72,8 @@ def load_checkpoint(
 
     Raises
     ------
-    InputError : no checkpoint there, not readable as one, or one of a run with other settings (the first is named)
+    InputError : the folder holds no checkpoint, or one that cannot be read, or one of a run with other settings (the
+        first that differs is named)
     """
     path = Path(folder) / FILE_NAME
     try:

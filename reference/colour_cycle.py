@@ -1,9 +1,9 @@
 """Weights that treat red, green and blue alike: where the input's colours are cycled, the output's are cycled too.
 
-Cycling does not change grey, so such a network makes grey of grey, whatever it has learned. A third as many values are
-free to be learned. Channels are cycled in threes (R, G, B of an exposure, or three hidden units that see
-each other's colours); one or two that are left over are cycled onto themselves, like a luminance. Nothing of this is
-left in the network that runs: it is ordinary, only its weights repeat.
+Cycling does not change grey, so such a network turns grey into grey, whatever it has learned. Only a third of the
+values are free to be learned. Channels are cycled in threes: R, G, B of an exposure, or three hidden units whose
+weights are cycled likewise. One or two channels that are left over are not cycled, like a luminance. The network that
+runs is an ordinary one; only its weights repeat.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from reference.arrays import Array
 
 
 class ColourCycle:
-    """The values of each variable that are one and the same value, wherever the cycle takes it.
+    """The sets of places (orbits) in each variable that hold one and the same value.
 
     Parameters
     ----------
@@ -28,18 +28,18 @@ class ColourCycle:
         self.orbits = [orbits(tuple(variable.shape)) for variable in variables]
 
     def initialize(self, variables: Sequence[keras.Variable]) -> None:
-        """Give every orbit the value of one of its places: the distribution of the values stays as it was."""
+        """Give every orbit the value of one of its places, which keeps the distribution of the values."""
         for variable, places in zip(variables, self.orbits, strict=True):
             value = np.asarray(variable.value)
             variable.assign(value.reshape(-1)[places.min(axis=0)].reshape(value.shape))
 
     def mean(self, gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-        """Replace gradients by their means over the orbits, to the last bit alike within each."""
+        """Replace gradients by their means over the orbits; within an orbit, all are equal to the last bit."""
         return [_mean(gradient, places) for gradient, places in zip(gradients, self.orbits, strict=True)]
 
 
 def orbits(shape: tuple[int, ...]) -> Array:
-    """Return where the cycle takes each value of an array: flat positions, (3, values), after 0, 1 and 2 turns.
+    """Return where the cycle takes each value of an array, as flat positions (3, values), after 0, 1 and 2 cycles.
 
     Examples
     --------

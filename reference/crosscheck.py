@@ -1,8 +1,8 @@
 """The cross-check: the same weights and pictures through npfuse's engines and through the Keras model.
 
-Two descriptions of each network, made apart, are compared: the graph (run by definition and by the compiled functions)
-and the Keras layers. Pictures of any size go through; where the network takes RGB, padded by edge replication to its
-grid of 8 as `npfuse.fuse` does it, so that what is compared is the whole path of such a size.
+Two descriptions of each network, made independently, are compared: the graph (run by definition and by the compiled
+functions) and the Keras layers. Pictures may have any size. For a network that takes RGB, they are padded by edge
+replication to its grid of 8, as `npfuse.fuse` does it, so that the comparison covers the whole path of such a size.
 """
 
 import argparse
@@ -29,7 +29,7 @@ DECODERS = ("nearest", "bilinear", "transposed")
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """The largest difference of one engine from Keras, as a share of the largest output where that is above 1."""
+    """The largest difference of one engine from Keras; if the largest output is above 1, as a share of it."""
 
     height: int
     width: int
@@ -44,7 +44,7 @@ class Difference:
 
 
 def bundled_networks() -> list[str]:
-    """Return the names of the bundled weights of the models in `reference.keras_models`; MEF-Net's is elsewhere.
+    """Return the names of the bundled weights whose models are in `reference.keras_models`: all but MEF-Net's.
 
     Examples
     --------
@@ -55,13 +55,13 @@ def bundled_networks() -> list[str]:
 
 
 def random_weights(model: str = "lightfuse", seed: int = 0, **build: Any) -> Weights:
-    """Draw weights for a model, scaled so that hidden values and outputs stay of the order of 1.
+    """Draw weights for a model, scaled so that hidden values and outputs stay around 1.
 
     Parameters
     ----------
     model : {"lightfuse", "t_cnn", "tonefuse", "deepfuse"}
     seed : int
-    **build : of the model, e.g. ``hidden=[256, 64], decoder="bilinear"``
+    **build : arguments of the model, e.g. ``hidden=[256, 64], decoder="bilinear"``
 
     Returns
     -------
@@ -79,7 +79,7 @@ def random_weights(model: str = "lightfuse", seed: int = 0, **build: Any) -> Wei
 
 
 def _fan_in(name: str, shape: tuple[int, ...]) -> int:
-    """Return how many products are summed for an output value; transposed kernels end in (Cout, Cin)."""
+    """Return how many products are summed for one output value; transposed kernels end in (Cout, Cin)."""
     if name.startswith("up"):
         return shape[0] * shape[1] * shape[3] // 4
     return int(np.prod(shape[:2] if len(shape) == 3 else shape[:-1]))
@@ -99,11 +99,11 @@ def compare(
     sizes : iterable of (height, width)
     dtypes : iterable of {"float32", "float64"}
     seed : int
-        Of the pictures.
+        Seed of the pictures.
 
     Yields
     ------
-    Difference, for each size, dtype and engine
+    Difference : one for each size, dtype and engine
     """
     build = {key: tuple(value) if isinstance(value, list) else value for key, value in weights.build.items()}
     for dtype in dtypes:
@@ -111,7 +111,7 @@ def compare(
         import_arrays(model, weights.arrays)
         arrays = {name: array.astype(dtype) for name, array in weights.arrays.items()}
         for height, width in sizes:
-            # Random values for all that is fed; then, of RGB, what lies beyond the picture repeats its edge.
+            # All inputs are random; beyond the picture, RGB repeats its edge.
             padded = weights.model in RGB_PAIR
             graph = weights.graph(*((n + -n % GRID if padded else n) for n in (height, width)))
             inputs = _inputs(graph, dtype, seed)

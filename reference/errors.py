@@ -1,4 +1,4 @@
-"""The one exception that stands for a mistake the user can mend: shown as a single line, exit status 2."""
+"""The exception for a mistake that the user can mend: shown as a single line, with exit status 2."""
 
 
 class InputError(ValueError):

@@ -1,14 +1,17 @@
-"""Batches of training examples, drawn from (seed, epoch) alone: a resumed run does what an uninterrupted one does.
+"""Draws batches of training examples from (seed, epoch) alone, so that a resumed run equals an uninterrupted one.
 
-A batch is (inputs, labels, ramps): inputs as a tuple of what the network takes, exposures (N, P, P, 6) in [-1, 1] and,
-for networks that look at one, the whole pictures' thumbnails (N, 16, 24, 6) in [-1, 1], and, for crops with
-surroundings, which cells of 8x8 pixels lie in the picture, (N, S / 8, S / 8, 1), 1 or 0; labels are pictures
-(N, P, P, 3) in [0, 1], what the error of each one's pixels counts, (N,), and the exposures (N, P, P, 6) without noise;
-ramps are inputs in which light grows to the right or downwards, for which there is no label, or None.
+A batch is (inputs, labels, ramps):
 
-Flips and quarter turns are drawn for each example. A thumbnail sees the jitter too: it is averaged from a copy of
-64x96 after the jitter, not from the picture itself, which differs only by the rounding of the copy to levels, and where
-a curve bends within one 4x4 of it.
+- Inputs are a tuple of what the network takes: exposures (N, P, P, 6) in [-1, 1]; for networks that read one, the whole
+  pictures' thumbnails (N, 16, 24, 6) in [-1, 1]; and, for crops with surroundings, (N, S / 8, S / 8, 1), which is 1 for
+  cells of 8x8 pixels that lie in the picture, and 0 for others.
+- Labels are a tuple of pictures (N, P, P, 3) in [0, 1], the weight of each one's error of pixels, (N,), and the
+  exposures (N, P, P, 6) without noise.
+- Ramps are inputs in which light grows to the right or downwards, for which there is no label; or None.
+
+Flips and quarter turns are drawn for each example. The jitter changes thumbnails, too: a thumbnail is averaged from a
+copy of 64x96 after the jitter, not from the picture itself. The two differ by the rounding of the copy to levels, and
+where a curve bends within one 4x4 of it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -65,7 +68,7 @@ def look_up(curve: Array, levels: Array) -> Array:
 
 
 class Patches:
-    """All patches of the scenes' extreme exposures, each once an epoch, shuffled and turned.
+    """All patches of the scenes' extreme exposures, each once per epoch, shuffled and turned.
 
     Parameters
     ----------
@@ -141,7 +144,7 @@ class Crops:
             yield (exposures, thumbnails, inside)[:count], (labels, shares, clean), ramps[:count] or None
 
     def example(self, rng: np.random.Generator) -> tuple[Array, Array, Array, Array, Any]:
-        """Draw one example: exposures, thumbnail, cells inside, label, and what the error of its pixels counts."""
+        """Draw one example: exposures, thumbnail, cells inside, label, and the weight of its error of pixels."""
         given, made = self.kinds
         stacks = (given if rng.random() < self.recipe.given else made) if given and made else self.stacks
         stack = stacks[rng.integers(len(stacks))]
@@ -208,19 +211,19 @@ def halved(picture: Array) -> Array:
 
 
 def cells_inside(inside: Array, context: int) -> Array:
-    """Tell which cells of 8x8 pixels hold a pixel of the picture, or of what the margin repeats after it.
+    """Tell which cells of 8x8 pixels hold a pixel of the picture, or of the margin behind it.
 
     Parameters
     ----------
     inside : ndarray (S, S, 1), bool
         The pixels of the picture: a rectangle.
     context : int
-        Pixels after it.
+        Pixels of the margin behind it.
 
     Returns
     -------
     ndarray (S / 8, S / 8, 1), float32
-        1 or 0; a last part of a cell is left out.
+        1 or 0; a last, incomplete cell is left out.
 
     Examples
     --------
@@ -248,9 +251,9 @@ def draw_ramps(
     Parameters
     ----------
     rng : Generator
-    context : pixels after what the loss sees
+    context : pixels behind the part that the loss sees
     surroundings : pixels on each side that lie outside of the ramp; 0, or at least `context`. The ramp is then so large
-        that what is farthest from its borders does not know of them
+        that its borders do not reach its middle
     count : N, even; light grows to the right in the first half, downwards in the second
 
     Returns
@@ -281,7 +284,7 @@ def _padded(pictures: Array, before: int, after: int) -> Array:
 
 
 def with_noise(rng: np.random.Generator, exposures: Array, least: float, most: float) -> Array:
-    """Add noise as of counted electrons, of a number at white that is drawn for each example.
+    """Add noise like that of counted electrons; how many are white is drawn for each example.
 
     Parameters
     ----------
@@ -304,15 +307,15 @@ def with_noise(rng: np.random.Generator, exposures: Array, least: float, most: f
 def draw_pair(
     rng: np.random.Generator, means: Sequence[float], extremes: float, around_middle: float = 255
 ) -> tuple[int, int]:
-    """Draw which two of a scene's exposures, darkest first, are fused.
+    """Draw the two of a scene's exposures that are fused, darkest first.
 
     Parameters
     ----------
     rng : Generator
-    means : of the exposures, in levels
+    means : means of the exposures, in levels
     extremes : share of the pairs that are the darkest and the brightest; the others are any two that differ by
-        `LEAST_GAP` levels or more, where there are such
-    around_middle : levels that the mean of a pair may be from the middle, unless it is the extremes
+        `LEAST_GAP` levels or more, if there are such
+    around_middle : greatest distance of a pair's mean from the middle, in levels, unless it is the extremes
 
     Returns
     -------

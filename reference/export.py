@@ -1,4 +1,4 @@
-"""Keras models to npfuse's weight names and layouts, and back.
+"""Converts Keras models to npfuse's weight names and layouts, and back.
 
 npfuse keeps a separable convolution as two operators (`global3_depthwise`, `global3_pointwise`) and drops Keras's
 axes of length 1: a pointwise kernel is (Cin, Cout), a depthwise kernel (kH, kW, C). A transposed kernel stays

@@ -1,10 +1,12 @@
 """LightFuse, T_CNN, ToneFuse and DeepFuse in plain Keras layers, to train and to compare with.
 
-LightFuse and T_CNN are those of arXiv 2107.02299, Figure 2 and Table I; ToneFuse is this project's; DeepFuse is that of
-Prabhakar et al. 2017 as released, and alone fuses luma: two inputs (N, H, W, 1), output the same. The others' input is
-(N, H, W, 6), the under-exposed RGB then the over-exposed RGB, in [-1, 1]; their output (N, H, W, 3) in [-1, 1].
-Weights are matched by layer name, so the names here are part of the weights' format. Left out: any handling of
-sizes that are not multiples of 8 (LightFuse's Add fails on them, as the authors' own graph does).
+LightFuse and T_CNN are those of arXiv 2107.02299, Figure 2 and Table I. ToneFuse is this project's. DeepFuse is that of
+Prabhakar et al. 2017 as released; it fuses luma: its two inputs and its output are (N, H, W, 1). The input of the
+others is (N, H, W, 6) in [-1, 1], the under-exposed RGB and then the over-exposed RGB; their output is (N, H, W, 3) in
+[-1, 1].
+
+Weights are matched by layer name, so the names here are part of the weights' format. Sizes that are not multiples of 8
+are not handled (LightFuse's Add fails on them, as the authors' own graph does).
 """
 
 from collections.abc import Sequence
@@ -33,7 +35,7 @@ def lightfuse(
     hidden : sequence of int
         Widths of DetailNet's hidden layers; the paper's is (256, 64).
     decoder : {"nearest", "bilinear", "transposed"}
-        How GlobalNet comes back to full size; only "transposed" has parameters.
+        Decoder, which enlarges GlobalNet's result to full size; only "transposed" has parameters.
     dtype : str or None
         Of every layer; None follows ``keras.config.floatx()``.
 
@@ -69,9 +71,10 @@ def lightfuse(
 
 
 def _bilinear(g: tf.Tensor, dtype: str) -> tf.Tensor:
-    """Enlarge by 8, bilinearly: Keras's own layer, or, since TensorFlow resizes in float32 only, its equal for float64.
+    """Enlarge 8 times, bilinearly: by Keras's layer, or, for float64, by an equal one.
 
-    Nearest x8 then a trapezoid (1/2, 1, 1, 1, 1, 1, 1, 1, 1/2) / 8 each way is the same: two boxes make a tent.
+    TensorFlow resizes in float32 only. Enlarging to the nearest, and then convolving with (1/2, 1, 1, 1, 1, 1, 1, 1,
+    1/2) / 8 along each axis, gives the same: two boxes, convolved, make a tent.
     """
     if dtype != "float64":
         return layers.UpSampling2D(8, interpolation="bilinear", dtype=dtype)(g)
@@ -117,9 +120,9 @@ def tonefuse(
     surroundings: int = 0,
     dtype: str | None = None,
 ) -> keras.Model:
-    """Build ToneFuse: LightFuse whose DetailNet also hears, through its first bias, what the whole pictures are like.
+    """Build ToneFuse: LightFuse, but a thumbnail of the whole pictures adds to DetailNet's first bias.
 
-    GlobalNet has a hidden layer, and looks further around at an eighth of the size.
+    GlobalNet has a hidden layer, and a wider field of view at an eighth of the size.
 
     Parameters
     ----------
@@ -130,21 +133,21 @@ def tonefuse(
     coarse : int
         Width of GlobalNet's hidden layer.
     dilations : sequence of int
-        Of the separable convolutions at an eighth of the size, each added to what it reads.
+        Dilations of the separable convolutions at an eighth of the size; each is added to its own input.
     tones : int
         Features of each pixel of the thumbnail.
     surroundings : int
-        Pixels on each side, a multiple of 8, that GlobalNet alone sees, for training: a crop then knows as much of what
-        lies around it as in the whole picture.
+        Pixels on each side, a multiple of 8, that GlobalNet alone sees. They are for training: GlobalNet then sees as
+        much around a crop as in the whole picture.
     dtype : str or None
         Of every layer; None follows ``keras.config.floatx()``.
 
     Returns
     -------
     keras.Model
-        Of two inputs: exposures (N, H, W, 6), and thumbnails (N, 16, 24, 6), the area average of the whole pictures.
-        With surroundings, of a third: which cells lie in the picture, (N, H / 8, W / 8, 1), 1 or 0. The others are
-        padding for the convolutions that look around. What comes out is then smaller, without the surroundings.
+        A model of two inputs: exposures (N, H, W, 6), and thumbnails (N, 16, 24, 6), the area averages of the whole
+        pictures. With surroundings, there is a third input, (N, H / 8, W / 8, 1): 1 for cells that lie in the picture,
+        and 0 for others, which are then zero for the convolutions. The output then has no surroundings.
 
     Examples
     --------
@@ -178,7 +181,7 @@ def tonefuse(
 
 
 def deepfuse(height: int | None = None, width: int | None = None, *, dtype: str | None = None) -> keras.Model:
-    """Build DeepFuse: the same two layers see either luma, four more see the sum of their features.
+    """Build DeepFuse: two layers with the same weights see each luma, four more see the sum of their features.
 
     Parameters
     ----------
@@ -189,7 +192,7 @@ def deepfuse(height: int | None = None, width: int | None = None, *, dtype: str 
     Returns
     -------
     keras.Model
-        Of two inputs, under and over (N, H, W, 1), luma in studio swing.
+        A model of two inputs, under and over (N, H, W, 1), luma in studio swing.
 
     Examples
     --------

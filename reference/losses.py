@@ -1,9 +1,9 @@
-"""What training minimises: a loss in pixel space, or the paper's in VGG19's feature space.
+"""The losses that training minimises: in pixel space, or, as in the paper, in VGG19's feature space.
 
-All take pictures in [0, 1], (N, H, W, 3), the target first. The paper's (arXiv 2107.02299, section III) is L1 plus
-MSE between VGG19 features; its weights are a 77 MiB download of Keras's. ``plain_loss`` needs nothing but the
-pictures: L1 + MSE + (1 - SSIM); ``tone_loss`` adds a term for colour, and may count errors in decibels. SSIM is
-Wang 2004 with an 11-tap Gaussian of sigma 1.5, without padding.
+All take pictures in [0, 1], (N, H, W, 3), the target first. The paper's loss (arXiv 2107.02299, section III) is L1 plus
+MSE between VGG19 features; Keras downloads VGG19's weights, 77 MiB. ``plain_loss`` needs only the pictures:
+L1 + MSE + (1 - SSIM). ``tone_loss`` adds a term for colour, and may count errors in decibels. SSIM is that of Wang 2004
+with an 11-tap Gaussian of sigma 1.5, without padding.
 """
 
 import os
@@ -19,7 +19,7 @@ from reference.arrays import Array
 from reference.errors import InputError
 
 VGG_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1")
-SHOWN, NEAR = 35 / 255, 0.04  # shown is as far from black and white in any channel; near is nearer in all
+SHOWN, NEAR = 35 / 255, 0.04  # shown: brightest channel above SHOWN, darkest below 1 - SHOWN
 VGG_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
 
 
@@ -30,7 +30,7 @@ def plain_loss(target: tf.Tensor, output: tf.Tensor, shares: tf.Tensor | None = 
     ----------
     target, output : tensor (N, H, W, 3) in [0, 1]
     shares : tensor (N,), optional
-        Not looked at: the label of a recipe with this loss is a given one.
+        Not used: recipes with this loss have given labels only.
 
     Returns
     -------
@@ -53,13 +53,14 @@ def tone_loss(
     ----------
     target, output : tensor (N, H, W, 3) in [0, 1]
     shares : tensor (N,), optional
-        What the error of each picture's pixels counts; 1 where left out.
+        Weight of each picture's error of pixels; None for 1.
     log_mse : float
-        If 0, the error of pixels is L1 + 2 MSE. Otherwise this times ln(MSE + 0.001) of each picture, in the mean: an
-        error counts by how many decibels it costs, so that one picture that cannot be matched does not rule the rest.
+        If 0, the error of pixels is L1 + 2 MSE. Otherwise it is this number times the mean of ln(MSE + 0.001) over the
+        pictures: an error then counts by its decibels, so that a picture that cannot be matched does not outweigh the
+        others.
     liveliness : float
-        Weight of how far contrast and colour of the 8x8 means differ. An output that cannot know the label is nearest
-        to it where it is flat and pale, the mean of what the label may be; this keeps it from that.
+        Weight of the difference in contrast and colour of the 8x8 means. If the label cannot be known, the other terms
+        favour the mean of all that it may be, which is flat and pale; this term works against that.
 
     Returns
     -------
@@ -83,7 +84,7 @@ def tone_loss(
 
 
 def lively(pictures: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Measure how lively pictures are: the logarithms of their contrast and of their colour.
+    """Measure the liveliness of pictures: the logarithms of their contrast and of their colour.
 
     Parameters
     ----------
@@ -92,7 +93,8 @@ def lively(pictures: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     Returns
     -------
     contrast, colour : tensors (N,)
-        Of the standard deviation of luma, and of the mean distance of colours from grey, each with 0.02 added.
+        Logarithms of the standard deviation of luma, and of the mean distance of colours from grey; 0.02 is added to
+        each before.
 
     Examples
     --------
@@ -108,7 +110,7 @@ def lively(pictures: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def ended(output: tf.Tensor, exposures: tf.Tensor) -> tf.Tensor:
-    """Return how far pixels that an exposure shows come near to black or white, in the mean.
+    """Return the mean of how near pixels that an exposure shows come to black or white.
 
     Parameters
     ----------
@@ -118,7 +120,7 @@ def ended(output: tf.Tensor, exposures: tf.Tensor) -> tf.Tensor:
     Returns
     -------
     tensor ()
-        Of each pixel, how far its brightest channel is below `NEAR`, or its darkest one above 1 - `NEAR`.
+        Mean, over pixels, of how far the brightest channel is below `NEAR`, or the darkest one above 1 - `NEAR`.
 
     Examples
     --------
@@ -166,7 +168,7 @@ def ssim(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
 
 
 def _blur_matrix(length: int) -> Array:
-    """The 11-tap Gaussian as a matrix (length - 10, length): row r weighs the pixels r … r + 10."""
+    """Return the 11-tap Gaussian as a matrix (length - 10, length): row r weighs the pixels r … r + 10."""
     taps = np.exp(-((np.arange(11) - 5) ** 2) / (2 * 1.5**2))
     matrix = np.zeros((length - 10, length))
     for row in range(length - 10):
@@ -185,16 +187,17 @@ def vgg_loss(weights_path: str | Path | None = None) -> Callable[..., tf.Tensor]
     Returns
     -------
     callable (target, output, shares) -> tensor ()
-        Shares are not looked at, as of `plain_loss`.
+        Shares are not used, as in `plain_loss`.
 
     Raises
     ------
-    InputError : the weights cannot be had, or the file does not hold them
+    InputError : the weights cannot be downloaded, or the file does not hold them
 
     Notes
     -----
-    Features after the ReLU of the first convolution of each block, summed over the five. The paper does not say how
-    it scales VGG's input; here it is Keras's own preprocessing, the one the weights were made for.
+    The features are those after the ReLU of the first convolution of each block; the losses of the five blocks are
+    added up. The paper does not say how it scales VGG's input. Here it is Keras's own preprocessing, for which the
+    weights were made.
     """
     vgg = _vgg19(weights_path)
     features = keras.Model(vgg.input, [vgg.get_layer(name).output for name in VGG_LAYERS])
@@ -237,16 +240,18 @@ def _vgg19(weights_path: str | Path | None) -> keras.Model:
 
 
 def undecided(sums: tf.Tensor, block: int = 16) -> tf.Tensor:
-    """Measure how far hidden units change sign within blocks of pixels; 0 where each is on, or off, in a whole block.
+    """Measure how far hidden units change sign within blocks of pixels; 0 if each is on, or off, in whole blocks.
 
-    Of each unit and block, the smaller of how far its sum rises above 0 and how far it falls below, in the mean; in
-    units of the sum's own standard deviation, which is held constant, so that small weights gain nothing.
+    For each unit and block, this is the smaller of how far its sum rises above 0 and how far it falls below; the mean
+    over all is returned. It is measured in units of the sum's own standard deviation, which is taken as a constant, so
+    that small weights gain nothing.
 
     Parameters
     ----------
     sums : tensor (N, H, W, C)
-        Of units before their ReLU; what is left beside whole blocks is not looked at.
+        Sums of units before their ReLU; pixels beside whole blocks are left out.
     block : int
+        Side of a block, in pixels.
 
     Returns
     -------

@@ -1,8 +1,8 @@
-"""A label for a scene that has none: what a good fusion of its pairs looks like, made from all of its exposures.
+"""Makes a label for a scene that has none, from all of its exposures: a picture that a good fusion looks like.
 
-This is the one place that says so. Mertens 2009 of the whole stack, its range stretched and its brightness brought
-half-way to that of SICE's labels; then more local contrast, a little more contrast of the whole and a little more
-colour, since Mertens' own results are flat and pale. SICE's labels were chosen by people among such results.
+The whole stack is fused by Mertens 2009; its range is stretched, and its brightness is brought half-way to that of
+SICE's labels. Then local contrast, and a little the contrast of the whole and the colour, are raised, since Mertens'
+own results are flat and pale. People chose SICE's labels among such results.
 """
 
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ from npfuse.color import LUMA
 from reference.arrays import Array
 
 RANGE = (0.3, 99.7)  # percentiles of the values
-ENDS = (0.02, 0.98)  # that they become: nearly black and white, so that nothing is lost
-MEAN = 0.46  # luma, about that of SICE's labels
-BRIGHTENED = 0.5  # how much of the way to that mean is gone, in its logarithm
-LOCAL, SIDE, EDGE = 0.4, 1 / 6, 0.02  # detail is raised by LOCAL; its window's side, of the short side; a variance
+ENDS = (0.02, 0.98)  # values that they become: nearly black and white, so that nothing is lost
+MEAN = 0.46  # mean luma, about that of SICE's labels
+BRIGHTENED = 0.5  # share of the way to that mean, in its logarithm
+LOCAL, SIDE, EDGE = 0.4, 1 / 6, 0.02  # by how much detail is raised; window's side over the short side; a variance
 CONTRAST = 0.5  # of an S-shaped curve
 SATURATION = 1.25
 
@@ -29,7 +29,7 @@ def made_label(exposures: Sequence[Array]) -> Array:
     Parameters
     ----------
     exposures : sequence of ndarray (H, W, 3), uint8
-        All of a scene's; two or more.
+        All exposures of a scene, two or more.
 
     Returns
     -------
@@ -83,7 +83,7 @@ def brightened(picture: Array) -> Array:
 
 
 def edge_aware_mean(luma: Array) -> Array:
-    """Return what is smooth in a plane (H, W): its guided filter by itself (He 2013), which keeps strong edges."""
+    """Return a smooth copy of a plane (H, W) that keeps strong edges: its guided filter by itself (He 2013)."""
     window = max(3, int(min(luma.shape) * SIDE))
 
     def mean(x: Array) -> Array:

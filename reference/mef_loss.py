@@ -1,8 +1,8 @@
-"""The loss that needs no label: 1 - MEF-SSIM, perhaps with a luminance term, and what lies outside of [0, 1].
+"""The loss that needs no label: 1 - MEF-SSIM, with or without a luminance term, plus a penalty outside of [0, 1].
 
-The measure is `npfuse.scoring.metrics.mef_ssim`'s, here as tensors for K exposures of N stacks. Scales are averaged,
-where the metric multiplies them. Beside a label, which says how bright the picture is, it goes without the luminance
-term.
+The measure is that of `npfuse.scoring.metrics.mef_ssim`, here on tensors for K exposures of N stacks. Scales are
+averaged; the metric multiplies them. If there is a label, too, which tells how bright the picture is, the luminance
+term is left out.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ C1 = 0.01**2
 
 
 def targets(stacks: Array, scales: int, luminance: bool = True) -> list[tuple[Array, ...]]:
-    """Return what the loss compares with, at each scale.
+    """Return the targets that the loss compares with, for each scale.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def targets(stacks: Array, scales: int, luminance: bool = True) -> list[tuple[Ar
 
 
 def _mixtures(lumas: Array) -> Array:
-    """`patch_mixture` of stacks (K, N, H, W), put one below the other; windows across two are left out."""
+    """Return `patch_mixture` of stacks (K, N, H, W): they are put one below the other, windows across two left out."""
     count, n, height, width = lumas.shape
     mixed = np.stack(patch_mixture(list(lumas.reshape(count, n * height, width))))
     left_out = n * height - mixed.shape[1]
@@ -84,14 +84,14 @@ def loss(wanted: Sequence[Any], fused: tf.Tensor, weights: Sequence[float]) -> t
 
 
 def quality(fused: tf.Tensor, lumas: tf.Tensor, mixture: tf.Tensor, brightness: tf.Tensor | None = None) -> tf.Tensor:
-    """Return MEF-SSIM of one scale, times its luminance term where brightness is given; 1 is the most.
+    """Return MEF-SSIM of one scale, times its luminance term if brightness is given; at most 1.
 
     Parameters
     ----------
     fused : tensor (1, N, H, W, 1)
     lumas : tensor (K, N, H, W, 1)
     mixture : tensor (K, N, H - 10, W - 10, 1)
-        How much of each exposure's patch the wanted patch has (`npfuse.scoring.metrics.patch_mixture`).
+        Share of each exposure's patch in the wanted patch (`npfuse.scoring.metrics.patch_mixture`).
     brightness : the same for the patches' means (`npfuse.scoring.metrics.luma_mixture`), or None
 
     Returns

@@ -1,4 +1,4 @@
-"""MEF-Net and DeepFuse as `reference.mef_training` trains them: in Keras layers, with what is done around them.
+"""MEF-Net and DeepFuse as `reference.mef_training` trains them: in Keras layers, with the steps around them.
 
 Both fuse lumas from 0 to 1, (K, N, H, W, 1): K exposures of N stacks.
 """
@@ -50,7 +50,7 @@ def mefnet() -> keras.Model:
         x = layers.Conv2D(FEATURES, 3, padding="same", dilation_rate=dilation, use_bias=False, name=f"conv{i}")(x)
         x = AdaptiveNorm(name=f"conv{i}_norm")(x)
         x = layers.LeakyReLU(negative_slope=0.2)(x)
-    # A bias of 1 begins with the plain average of the exposures; with 0, the brightest would outweigh the others.
+    # With a bias of 1, training begins at the plain average of the exposures; with 0, the brightest would outweigh.
     x = layers.Conv2D(1, 1, bias_initializer="ones", name="weight_map")(x)
     return keras.Model(inputs, x, name="mefnet")
 
@@ -82,7 +82,7 @@ def mefnet_luma(model: keras.Model, lumas: tf.Tensor) -> tf.Tensor:
 
 
 def deepfuse() -> keras.Model:
-    """Build DeepFuse with first weights that pass the average of the pair on, beside random features.
+    """Build DeepFuse with first weights that pass on the average of the pair, beside random features.
 
     Returns
     -------
@@ -90,8 +90,9 @@ def deepfuse() -> keras.Model:
 
     Notes
     -----
-    The first feature of each layer is the first of the layer before, unchanged, as luma is above zero; the last layer
-    hardly hears the others. So training begins at the average, and what it learns is what an average lacks.
+    The first feature of each layer is the first one of the layer before; luma is above zero, so it is not changed. In
+    the last layer, the weights of the other features are small. So training begins at the average, and learns what an
+    average lacks.
     """
     model = keras_models.deepfuse()
     for layer in model.layers:
@@ -106,7 +107,7 @@ def deepfuse() -> keras.Model:
 
 
 def deepfuse_luma(model: keras.Model, lumas: tf.Tensor) -> tf.Tensor:
-    """Fuse pairs as DeepFuse does, before its stretch: a result from 0 to 1 is what the stretch leaves alone.
+    """Fuse pairs as DeepFuse does, before its stretch; the stretch does not change a result from 0 to 1.
 
     Parameters
     ----------

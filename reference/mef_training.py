@@ -1,9 +1,9 @@
-"""Training of MEF-Net and DeepFuse on folders of scenes, without labels: both maximise MEF-SSIM.
+"""Trains MEF-Net and DeepFuse on folders of scenes, without labels: both maximise MEF-SSIM.
 
-What a result should look like follows from the exposures alone (`npfuse.scoring.metrics`): in each patch, the structure
-of the strongest contrast, and, as Ma et al. 2020 add for training, a mean that favours the well-exposed. They train
+The wanted result follows from the exposures alone (`npfuse.scoring.metrics`): in each patch, the structure of the
+strongest contrast, and, as Ma et al. 2020 add for training, a mean that favours well-exposed pixels. Ma et al. train
 MEF-Net on pictures of full size; here guide, weight maps and result all have a short side of 128. DeepFuse sees crops
-of full size. Either takes minutes on one core.
+at full size. Either training takes minutes on one core.
 """
 
 import argparse
@@ -37,15 +37,15 @@ from reference.scenes import Scene, named, read_scenes, refuse_validation
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """How long and how fast is trained.
+    """Length and rates of a training.
 
     Attributes
     ----------
-    steps : each of `batch` stacks of exposures
-    batch : 1 where stacks are of several lengths
-    crop : height and width of what is cut out of the lumas
-    pairs : share of the stacks that are a scene's darkest and brightest exposure; the others are drawn ones
-    most : drawn exposures of a stack, at most; the fewest are 2
+    steps : number of steps, each of `batch` stacks of exposures
+    batch : number of stacks per step; 1 if stacks have different lengths
+    crop : height and width of the crops of the lumas
+    pairs : share of the stacks that are a scene's darkest and brightest exposure; the others are drawn
+    most : greatest number of exposures of a drawn stack; the least is 2
     scales : weights of MEF-SSIM's scales
     learning_rate, final_rate : of Adam, falling along a cosine
     warm_up : share of the steps in which the rate first rises from 0, so that good first weights are not lost
@@ -79,14 +79,14 @@ def small_stack(scene: Scene) -> Array:
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """What differs between the networks.
+    """A network, and how it is trained.
 
     Attributes
     ----------
-    build : returns the Keras model with its first weights
-    fused_luma : fuses lumas (K, N, H, W, 1) with the model
-    stack : returns the lumas of a scene that crops are cut from
-    size : of those lumas, in words
+    build : function that returns the Keras model with its first weights
+    fused_luma : function that fuses lumas (K, N, H, W, 1) with the model
+    stack : function that returns the lumas of a scene, from which crops are cut
+    size : size of those lumas, in words
     schedule : Schedule
     """
 
@@ -165,11 +165,11 @@ def train(
     scenes : list of Scene
     schedule : Schedule
     seed : int
-    say : takes a line about every fiftieth step
+    say : function that takes a line of progress, about every fiftieth step
 
     Returns
     -------
-    dict of str to ndarray, float32, under npfuse's names
+    dict of str to ndarray, float32 : weights by npfuse's names
     """
     refuse_validation(scenes)
     keras.utils.set_random_seed(seed)

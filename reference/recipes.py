@@ -1,11 +1,11 @@
-"""Training recipes as plain data: which network, which examples, which loss, which optimizer. Nothing runs here.
+"""Training recipes as plain data: network, examples, loss and optimizer. Nothing runs here.
 
-``python -m reference train --recipe NAME`` looks one up in `RECIPES`; the options of the command line change single
-values of it. "paper" is that of arXiv 2107.02299, section III; the others were chosen by scenes of the training data
-that were set aside (the model card of each bundled weights file has the scores).
+``python -m reference train --recipe NAME`` looks one up in `RECIPES`; options of the command line change single values
+of it. "paper" is the recipe of arXiv 2107.02299, section III. The others were chosen by scores on scenes of the
+training data that were set aside; the model card of each bundled weights file has them.
 
-`VALIDATION` names the scenes that weights are compared on. No training takes them: `reference.train.split_scenes` and
-`reference.mef_training` leave them out wherever the folder lies, and refuse them where they are asked for.
+`VALIDATION` names the scenes that weights are compared on. No training uses them: `reference.train.split_scenes` and
+`reference.mef_training` leave them out, wherever the folder lies, and refuse to take them by name.
 """
 
 from dataclasses import dataclass, replace
@@ -32,13 +32,13 @@ VALIDATION = (
 
 @dataclass(frozen=True, kw_only=True)
 class Jitter:
-    """How pictures are varied before they are cut. Every number is a standard deviation; factors are exp(normal).
+    """Variations of pictures before crops are cut. Every number is a standard deviation; factors are exp(normal).
 
     Attributes
     ----------
-    white_balance : of a factor for each channel, the same for both exposures and the label
-    gain : of a factor for the under- and the over-exposed picture
-    gamma : of an exponent for the under- and the over-exposed picture
+    white_balance : that of a factor per channel, the same for both exposures and the label
+    gain : that of a factor, for the under- and for the over-exposed picture
+    gamma : that of an exponent, for the under- and for the over-exposed picture
     """
 
     white_balance: float = 0.0
@@ -54,41 +54,41 @@ class Recipe:
     ----------
     model, hidden, decoder, coarse, dilations, tones : the network; decoder is LightFuse's, the last three ToneFuse's
     loss : "plain", "vgg" or "tone", see `reference.losses`
-    log_mse : weight of the log of each example's MSE in the loss "tone", in place of L1 + 2 MSE; 0 leaves those
-    liveliness : weight of how far contrast and colour differ from the label's in the loss "tone"
+    log_mse : weight of the log of each example's MSE in the loss "tone", in place of L1 + 2 MSE; 0 keeps the latter
+    liveliness : weight, in the loss "tone", of the difference in contrast and colour from the label
     ended : weight of how near to black or white pixels come that an exposure shows
-    structure : weight of 1 - MEF-SSIM of the exposures and the output, its mean over two scales: of how much local
-        structure of the exposures is lost, whatever the label has of it
-    examples : "patches", every patch of the extreme exposures once an epoch, or "crops" at random places
+    structure : weight of 1 - MEF-SSIM of the exposures and the output, averaged over two scales: the share of the
+        exposures' local structure that is lost, whatever the label has of it
+    examples : "patches" for every patch of the extreme exposures once per epoch, or "crops" for random places
     patch : height and width of an example, which the loss sees
-    context : pixels below it and to its right that only the network sees, as it sees the margin of a picture
+    context : pixels below an example and to its right that only the network sees, as it sees the margin of a picture
     surroundings : pixels on each side of a crop, a multiple of 8, that ToneFuse's GlobalNet sees of the picture; 0, or
-        at least `context`. Without them the convolutions that look around see their padding in every crop, and hardly
-        any of it in a picture
-    given : share of the crops from scenes whose label the data set gives, where there are others; their labels are made
-    made_label : what the error of pixels from a label that is made counts, of what it counts from a given one
+        at least `context`. Without them, GlobalNet's wide convolutions would see much of their padding in every crop,
+        but hardly any of it in a whole picture
+    given : share of the crops from scenes whose label the data set gives, if there are others, whose labels are made
+    made_label : weight of the error of pixels from a label that is made, relative to a given one
     extremes : share of the crops whose pair is the darkest and the brightest exposure; the others are any two whose
         means differ by 25 levels or more
-    around_middle : levels that the mean of such a pair may be from the middle; a network that does not know how bright
-        the whole pictures are cannot tell a dark pair of a bright scene from the shadows of an extreme pair
+    around_middle : greatest distance of such a pair's mean from the middle, in levels; a network that does not see how
+        bright the whole pictures are cannot tell a dark pair of a bright scene from the shadows of an extreme pair
     epochs, batch : an epoch is every patch once, or `steps` batches of crops
-    steps : of an epoch of crops
+    steps : number of batches per epoch of crops
     jitter : Jitter
     noise : electrons at white, the least and the most, of the noise that is drawn into crops; None for none. The label
-        has none: what shows a place well in bright light should not be made noisier by what shows it dark
+        has none: the noise of a dark exposure should not get into places that the other exposure shows well
     colour_cycle : whether the weights treat red, green and blue alike, see `reference.colour_cycle`
-    mirrored_colours : share of the crops whose red and blue are exchanged, in the label too: weights that treat colours
-        alike may still turn all hues one way, reds to orange and blues to violet, or the other; half of the crops so
-        leaves no way that is better
+    mirrored_colours : share of the crops whose red and blue are exchanged, in the label, too. Weights that treat
+        colours alike may still turn all hues one way (reds to orange, blues to violet) or the other; with half of the
+        crops mirrored, neither way is better
     ramps : weight of how far the output falls along ramps of light, where it should only rise, and changes across them
-    last_bias : what DetailNet's last biases start from; LightFuse's last ReLU can be off everywhere from the start, and
-        then stays so, unless they are well above 0
-    undecided : weight of `reference.losses.undecided`: of how far LightFuse's hidden units change sign within blocks
-        of 16x16 pixels; such units are what a compiled fusion has to evaluate pixel by pixel
+    last_bias : first value of DetailNet's last biases; if it is not well above 0, LightFuse's last ReLU can be off
+        everywhere from the start, and then stays so
+    undecided : weight of `reference.losses.undecided`: how far LightFuse's hidden units change sign within blocks of
+        16x16 pixels. The compiled fusion has to evaluate such units pixel by pixel
     learning_rate, final_rate, warm_up : the rate rises in `warm_up` steps and falls along a cosine to `final_rate`;
         constant where `final_rate` is None
-    weight_decay : decoupled; 0 for plain Adam. Of ToneFuse, only the layers that read the thumbnail decay: there are as
-        many different thumbnails as scenes, and what is learned of a few should be little
+    weight_decay : decoupled weight decay; 0 for plain Adam. In ToneFuse, only the layers that read the thumbnail decay:
+        there are only as many thumbnails as scenes, and little should be learned from so few
     clip : largest norm of the gradient, or None
     average : momentum of the moving average of the weights that is kept as the result, or None
     """
@@ -131,12 +131,12 @@ class Recipe:
 
     @property
     def margin(self) -> int:
-        """Margin of the weights: crops with pixels after them never show what is trained the padding of halving."""
+        """Return the margin of the weights: crops with pixels behind them never show the padding of halving."""
         return self.context
 
     @property
     def build(self) -> dict[str, Any]:
-        """Arguments that build this network, here and in npfuse."""
+        """Return the arguments that build this network, here and in npfuse."""
         tonefuse: dict[str, Any] = {"coarse": self.coarse, "dilations": list(self.dilations), "tones": self.tones}
         own: dict[str, dict[str, Any]] = {"lightfuse": {"decoder": self.decoder}, "tonefuse": tonefuse}
         return {"hidden": list(self.hidden)} | own.get(self.model, {})
@@ -144,7 +144,7 @@ class Recipe:
 
 PAPER = Recipe()
 
-# What the three have in common: crops of any pair of any scene, a loss for tone, colour and structure, a falling rate.
+# Shared by the three: crops of any pair of any scene, a loss for tone, colour and structure, a falling rate.
 CROPS = Recipe(
     loss="tone",
     log_mse=0.1,

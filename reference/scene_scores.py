@@ -1,4 +1,4 @@
-"""A Keras model on whole scenes while it is trained: PSNR and SSIM, and channels that have died.
+"""Scores a Keras model on whole scenes while it is trained, by PSNR and SSIM, and finds channels that have died.
 
 `reference.score` scores weights files, fused as users fuse them.
 """
@@ -19,14 +19,14 @@ Scores = dict[str, tuple[float, float]]  # by scene: PSNR in dB, SSIM
 
 
 def fuse_scene(model: keras.Model, scene: Scene, margin: int = 0) -> Array:
-    """Fuse a whole scene: edge-replicated at the bottom and right, run, cropped, rounded to bytes.
+    """Fuse a whole scene: pad it by its edges at the bottom and right, run, crop, round to bytes.
 
     Parameters
     ----------
     model : keras.Model
     scene : Scene
     margin : int
-        As of `npfuse.weights.Weights`.
+        As for `npfuse.weights.Weights`.
 
     Returns
     -------

@@ -1,12 +1,13 @@
-"""Exposure stacks of scenes from folders, and the training patches of LightFuse's recipe cut from them.
+"""Reads exposure stacks of scenes from folders, and cuts the training patches of LightFuse's recipe from them.
 
 A scene is a folder with two or more exposures under any names, JPEG or PNG, and perhaps label.jpg (or reference.jpg or
-gt.jpg), the picture that a good fusion looks like; where there is none, `reference.made_labels` makes one. A folder of
+gt.jpg), the picture that a good fusion looks like. If there is none, `reference.made_labels` makes one. A folder of
 scenes may hold folders of scenes: a scene's name is its path from there, as in "001" or "empa/Garden". A pair of a
-scene is two of its exposures; its own, as in the paper, is the darkest and the brightest by mean. Patches are 256 by
-256 with stride 256, and one more row and column of them end at the far border, so that every pixel is in some patch.
-All pictures stay uint8 in memory; ``full_range`` maps bytes to [-1, 1]. Left out: downloading data sets, and the
-authors' per-image min-max scaling.
+scene is two of its exposures; its own pair, as in the paper, is the darkest and the brightest by mean.
+
+Patches are 256 by 256 with stride 256. One more row and column of patches end at the far border, so that every pixel is
+in some patch. All pictures stay uint8 in memory; ``full_range`` maps bytes to [-1, 1]. Data sets are not downloaded
+here, and the authors' per-image min-max scaling is left out.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -35,12 +36,12 @@ class Scene:
     Attributes
     ----------
     name : str
-        The scene's folder, from the folder of scenes on.
+        Path of the scene's folder in the folder of scenes.
     exposures : tuple of ndarray (H, W, 3), uint8
         Darkest first by mean, two or more.
     given_label : ndarray (H, W, 3), uint8, or None
     folder : Path or None
-        Where the scene was read from.
+        Folder that the scene was read from.
     """
 
     name: str
@@ -50,22 +51,22 @@ class Scene:
 
     @cached_property
     def label(self) -> Array:
-        """The label that the data set gives, or one that is made of all exposures."""
+        """Return the label that the data set gives, or one that is made from all exposures."""
         return made_label(self.exposures) if self.given_label is None else self.given_label
 
     @property
     def for_validation(self) -> bool:
-        """Whether the scene is one of `reference.recipes.VALIDATION`: where it lies tells, not what it is called."""
+        """Return whether the scene is one of `reference.recipes.VALIDATION`, judged by its folder, not its name."""
         return self.folder is not None and "/".join(self.folder.resolve().parts[-2:]) in VALIDATION
 
     @property
     def under(self) -> Array:
-        """The darkest exposure."""
+        """Return the darkest exposure."""
         return self.exposures[0]
 
     @property
     def over(self) -> Array:
-        """The brightest exposure."""
+        """Return the brightest exposure."""
         return self.exposures[-1]
 
 
@@ -119,7 +120,7 @@ def read_scene(folder: str | Path, name: str | None = None) -> Scene:
     ----------
     folder : path
     name : str, optional
-        The folder's own where left out.
+        Name of the scene; None for that of the folder.
 
     Returns
     -------
@@ -201,7 +202,7 @@ def check_patch_fits(scenes: Sequence[Scene], patch: int = PATCH) -> None:
 
 
 def named(folders: Iterable[str | Path]) -> str:
-    """Name folders of scenes in the source text of weights, in the words that `npfuse evaluate` looks for.
+    """Return the names of folders of scenes, for the source text of weights, as `npfuse evaluate` looks for them.
 
     Examples
     --------

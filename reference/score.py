@@ -1,13 +1,13 @@
-"""Scores of weights on a folder of scenes: PSNR, SSIM, MEF-SSIM and blockiness, a scene and in the mean.
+"""Scores weights on a folder of scenes: PSNR, SSIM, MEF-SSIM and blockiness, per scene and in the mean.
 
-Pictures are fused by `npfuse.fuse` itself, rounding and tiles included, and beside them stands Mertens 2009 where
-OpenCV is installed. With ``--folds``, the weights are those of a leave-scenes-out: each was trained without the scenes
-of its fold, and is scored on those alone; scenes in no fold are only trained on. They are
-files, or trained here and now by a recipe, once for each seed.
+Pictures are fused by `npfuse.fuse` itself, rounding and tiles included. Mertens 2009 is scored beside them if OpenCV is
+installed. With ``--folds``, the weights are those of a leave-scenes-out: each was trained without the scenes of its
+fold, and is scored on those alone; scenes in no fold are only trained on. The weights are files, or are trained by a
+recipe, once for each seed.
 
-JPEG files have 8x8 blocks of their own, which any fusion keeps. "own blocks" is the blockiness that a fusion adds: the
-pair is fused once more without its first 4 rows and columns, and steps across JPEG's boundaries, which then lie in the
-middle of the fusion's own blocks, are left out.
+JPEG files have 8x8 blocks, which any fusion keeps. "own blocks" is the blockiness that a fusion adds. To measure it,
+the pair is fused once more without its first 4 rows and columns. JPEG's boundaries then lie in the middle of the
+fusion's own blocks, and steps across them are left out.
 """
 
 import argparse
@@ -37,7 +37,7 @@ from reference.scenes import Scene, named, read_scenes
 
 COLUMNS = ("PSNR dB", "SSIM", "luma SSIM", "MEF-SSIM", "blockiness", "own blocks")
 MERTENS = "Mertens 2009"
-SHIFT = 4  # rows and columns that part a fusion's blocks from those of JPEG
+SHIFT = 4  # rows and columns between a fusion's blocks and those of JPEG
 
 Fusion = Callable[[Scene], NDArray[np.uint8]]
 
@@ -51,7 +51,7 @@ def mertens(scene: Scene) -> Array:
 
 
 def fuse_by_fold(weights: Sequence[Weights], folds: Sequence[Sequence[str]], scene: Scene) -> Array:
-    """Fuse a scene by the weights of the fold that it is in, or by the first where there are no folds.
+    """Fuse a scene by the weights of its fold, or by the first weights if there are no folds.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def fuse_by_fold(weights: Sequence[Weights], folds: Sequence[Sequence[str]], sce
 
 
 def measure(scene: Scene, fused: Array, fusion: Callable[..., Array]) -> tuple[float, ...]:
-    """Score a fused picture, and what its fusion makes of the scene's pair shifted against JPEG's blocks.
+    """Score a fused picture; for its own blocks, fuse the pair again, shifted against JPEG's blocks.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def measure(scene: Scene, fused: Array, fusion: Callable[..., Array]) -> tuple[f
 
     Returns
     -------
-    tuple of float, in the order of `COLUMNS`
+    tuple of float : scores, in the order of `COLUMNS`
     """
     pair = scene.under, scene.over
     shifted = [np.ascontiguousarray(picture[SHIFT:, SHIFT:]) for picture in pair]
@@ -102,13 +102,13 @@ def train_folds(
     ----------
     recipe : Recipe
     data : sequence of Path
-        What the scenes were read from.
+        Folders that the scenes were read from.
     scenes : list of Scene
-        All of them; those in no fold are trained on every time.
+        All scenes; those in no fold are trained on every time.
     folds : list of tuple of str
     seed : int
     folder : Path
-        For checkpoints and the weights files, ``seed<seed>-fold<n>.npz``.
+        Folder for checkpoints and the weights files, ``seed<seed>-fold<n>.npz``.
 
     Returns
     -------
@@ -135,7 +135,7 @@ def train_folds(
 
 
 def table(scenes: Sequence[Scene], fusions: Mapping[str, Any], pictures: dict[str, Any]) -> str:
-    """Write the scores, one fusion after another.
+    """Return the scores as text, one fusion after another.
 
     Parameters
     ----------
@@ -169,14 +169,14 @@ def _row(name: str, scores: Sequence[float]) -> str:
 
 
 def check_folds(scenes: Sequence[Scene], folds: Sequence[Sequence[str]], count: int | None = None) -> None:
-    """Refuse folds that name a scene twice or one that is not there, or are not as many as the weights.
+    """Refuse folds that name a scene twice, or one that does not exist, or that are not as many as the weights.
 
     Parameters
     ----------
     scenes : list of Scene
     folds : list of tuple of str
     count : int, optional
-        Of the weights; left out where they are yet to be trained.
+        Number of the weights; None if they are still to be trained.
 
     Raises
     ------

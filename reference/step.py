@@ -1,8 +1,8 @@
-"""One step of training: the loss of a batch with all of a recipe's terms, and what the optimizer makes of it.
+"""One step of training: the loss of a batch with all of a recipe's terms, and the optimizer's change of the weights.
 
-The step is a plain ``tf.function``. Measured on two cores in turn, seconds a step of 20 patches with
-``tf.image.ssim`` in the loss: tf.function 10.2, the same with XLA 16.0, ``fit`` 11.1 and more. Most of what was left
-after the SSIM of `reference.losses` was page faults of glibc's malloc; this halves a step again, on Linux:
+The step is a plain ``tf.function``. Measured on two cores in turn, in seconds per step of 20 patches with
+``tf.image.ssim`` in the loss: tf.function 10.2, the same with XLA 16.0, ``fit`` 11.1 and more. With the SSIM of
+`reference.losses`, most of the remaining time was page faults of glibc's malloc. On Linux, this halves it again:
 ``MALLOC_ARENA_MAX=1 MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=8000000000 MALLOC_TOP_PAD_=500000000``.
 """
 
@@ -41,23 +41,23 @@ def make_step(
     model : keras.Model
     optimizer : keras.Optimizer
     loss : callable (target, output, shares) -> tensor ()
-        Pictures in [0, 1], and what the error of each one's pixels counts.
+        Loss of pictures in [0, 1]; shares are the weights of each picture's error of pixels.
     cycle : ColourCycle or None
-        Of the model's weights, which keep it.
+        Cycle that the model's weights keep to.
     ramps_weight : float
-        Of the `unevenness` of what becomes of ramps.
+        Weight of the `unevenness` of fused ramps.
     undecided_weight : float
-        Of how far LightFuse's hidden units change sign within blocks, see `reference.losses.undecided`; looked at in a
-        third of the examples, which costs a third.
+        Weight of how far LightFuse's hidden units change sign within blocks, see `reference.losses.undecided`; it is
+        measured on a third of the examples, to save time.
     structure_weight : float
-        Of the exposures' local structure that the output lacks, see `reference.mef_loss`; the mean of its scales.
+        Weight of the exposures' local structure that the output lacks, see `reference.mef_loss`; a mean over scales.
     ended_weight : float
-        Of pixels that are nearly black or white although an exposure shows them, see `reference.losses.ended`.
+        Weight of pixels that are nearly black or white although an exposure shows them, see `reference.losses.ended`.
 
     Returns
     -------
     callable
-        Takes arrays: inputs, labels and ramps as `reference.examples` draws them.
+        Function of arrays: inputs, labels and ramps, as `reference.examples` draws them.
     """
     hidden = [layer for layer in model.layers if layer.name.startswith("detail")][:-1] if undecided_weight else []
     watched = keras.Model(model.inputs, [model.output, *(layer.input for layer in hidden)]) if hidden else None
@@ -101,18 +101,18 @@ def make_step(
 
 
 def unevenness(light: tf.Tensor) -> tf.Tensor:
-    """How far pictures of ramps fall where they should rise, and change where they should not.
+    """Return how far pictures of ramps fall where they should rise, and change where they should not.
 
     Parameters
     ----------
     light : tensor (N, H, H, C)
-        It should rise to the right in the first half of the pictures, downwards in the second.
+        Fused ramps: light should rise to the right in the first half of the pictures, downwards in the second.
 
     Returns
     -------
     tensor ()
-        Falls along each line, and changes across, summed over the line, in the mean. A flat pair should stay flat up to
-        its borders, too, where convolutions meet their padding.
+        Mean over lines of the sum of falls along a line and changes across it. The borders count, too: a flat pair
+        should stay flat even where convolutions meet their padding.
 
     Examples
     --------
@@ -129,7 +129,7 @@ def unevenness(light: tf.Tensor) -> tf.Tensor:
 
 
 def train_epoch(step: Callable[..., tf.Tensor], examples: Patches | Crops, epoch: int, progress: Progress) -> float:
-    """Take every batch of an epoch.
+    """Train on every batch of an epoch.
 
     Returns
     -------

@@ -1,10 +1,10 @@
-"""Training of LightFuse, T_CNN or ToneFuse on folders of scenes, to a weights file of npfuse.
+"""Trains LightFuse, T_CNN or ToneFuse on folders of scenes, and writes a weights file of npfuse.
 
-What is trained and how is a `reference.recipes.Recipe`; where, on what and with which seed is a `Job`. Examples are
-drawn from (seed, epoch) alone, so a resumed run does what an uninterrupted one does. Held-out scenes are only ever
-scored, and those for validation (`reference.recipes.VALIDATION`) not even that. Scores while training are of the scenes
-whose label the data set gives. Left out: the authors' per-image min-max normalisation (bytes are mapped by /255,
-"full_range"), and mixed precision.
+A `reference.recipes.Recipe` says what is trained and how; a `Job` says on which data, with which seed, and to which
+file. Examples are drawn from (seed, epoch) alone, so a resumed run equals an uninterrupted one. Held-out scenes are
+only scored; those for validation (`reference.recipes.VALIDATION`) are not even scored. Scores while training are of
+scenes whose label the data set gives. The authors' per-image min-max normalisation (here, bytes are mapped by /255,
+"full_range") and mixed precision are left out.
 """
 
 import json
@@ -34,7 +34,7 @@ from reference.step import make_step, train_epoch
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One training: by what recipe, on what, and where to.
+    """One training: its recipe, its data and its files.
 
     Attributes
     ----------
@@ -48,13 +48,13 @@ class Job:
     vgg_weights : Path or None
     seed : int
     hold_out : tuple of str
-        Scenes never trained on.
+        Names of scenes that are never trained on.
     score_every : int
         Epochs between scores of the held-out scenes; 0 scores only at the end.
     resume : bool
-        Go on from the checkpoint.
+        Whether to go on from the checkpoint.
     force : bool
-        Overwrite `out`, and a checkpoint that is not resumed.
+        Whether to overwrite `out`, and a checkpoint that is not resumed.
     """
 
     recipe: Recipe
@@ -74,7 +74,7 @@ class TrainingInterruptedError(Exception):
 
 
 def check_job(job: Job) -> None:
-    """Refuse, before anything slow, what would overwrite files, fail at the end, or be ignored.
+    """Refuse a job, before the slow work, that would overwrite files, fail at the end, or ignore an option.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def train(job: Job, stream: TextIO | None = None) -> keras.Model:
 
     Raises
     ------
-    InputError : anything the user can mend
+    InputError : the user can mend the cause, which the message tells
     TrainingInterruptedError : Ctrl-C
     """
     check_job(job)
@@ -147,7 +147,7 @@ def train(job: Job, stream: TextIO | None = None) -> keras.Model:
 def fit(
     job: Job, trained: Sequence[Scene], held_out: Sequence[Scene] = (), stream: TextIO | None = None
 ) -> keras.Model:
-    """Train, and keep checkpoints; nothing else is written.
+    """Train and keep checkpoints; no other file is written.
 
     Parameters
     ----------
@@ -215,9 +215,9 @@ def make_optimizer(recipe: Recipe, steps: int, model: keras.Model) -> keras.Opti
     ----------
     recipe : Recipe
     steps : int
-        Of the whole training, over which the learning rate falls.
+        Number of steps of the whole training, over which the learning rate falls.
     model : keras.Model
-        That it will train.
+        Model that is trained.
 
     Returns
     -------
@@ -252,7 +252,7 @@ def result(model: keras.Model, optimizer: keras.Optimizer, recipe: Recipe) -> ke
 
 
 def averaged(model: keras.Model, optimizer: keras.Optimizer) -> keras.Model:
-    """Return the model with the moving averages of its weights, or itself where the optimizer keeps none."""
+    """Return the model with the moving averages of its weights, or as it is if the optimizer keeps none."""
     if not optimizer.use_ema:
         return model
     copy = keras.models.clone_model(model)
@@ -262,7 +262,7 @@ def averaged(model: keras.Model, optimizer: keras.Optimizer) -> keras.Model:
 
 
 def split_scenes(scenes: Sequence[Scene], hold_out: Sequence[str]) -> tuple[list[Scene], list[Scene]]:
-    """Part the scenes into those to train on and those held out; those for validation are in neither.
+    """Divide the scenes into those to train on and those held out; those for validation are in neither.
 
     Parameters
     ----------
@@ -293,7 +293,7 @@ def given(scenes: Sequence[Scene]) -> list[Scene]:
 
 
 def _settings(job: Job, trained: Sequence[Scene], held_out: Sequence[Scene]) -> dict[str, Any]:
-    """What a checkpoint may only be resumed with, in JSON values; epochs only where they set the learning rate."""
+    """Return the settings that a resumed run must share, in JSON values; epochs only if the learning rate uses them."""
     recipe = asdict(job.recipe)
     if job.recipe.final_rate is None:
         recipe.pop("epochs")
@@ -311,15 +311,15 @@ def _settings(job: Job, trained: Sequence[Scene], held_out: Sequence[Scene]) -> 
 
 
 def describe(job: Job, count: int, scores: Mapping[str, Scores]) -> str:
-    """The source text of the weights file: data, recipe, seed and scores.
+    """Return the source text of the weights file: data, recipe, seed and scores.
 
     Parameters
     ----------
     job : Job
     count : int
-        Of the scenes trained on.
+        Number of the scenes trained on.
     scores : dict of str to scores
-        Perhaps "trained on" and "held out".
+        Scores by "trained on" and "held out", if there are any.
 
     Returns
     -------

@@ -1,10 +1,13 @@
-"""The table that weights are compared by: every pair of exposures of the scenes that no training takes.
+"""Makes the table by which weights are compared: every pair of exposures of the scenes that no training uses.
 
-A pair is two exposures of a scene whose means differ by 25 levels or more. How far they are apart is counted in steps
-of a stack of up to five exposures, about 2 EV each; of a longer stack, a step is more than one exposure. For each pair:
-MEF-SSIM (`npfuse.scoring.metrics`), by how far the exposures are apart; the pixels that are lost, black or white
-although an exposure shows them; colour, beside Mertens 2009 of the whole stack, for which it is no matter which pair
-was taken; and how much stronger noise is in the result than in the brighter exposure, where that is well exposed.
+A pair is two exposures of a scene whose means differ by 25 levels or more. The distance of a pair is counted in steps
+of a stack of up to five exposures, about 2 EV each; in a longer stack, a step is more than one exposure. For each pair,
+these are measured:
+
+- MEF-SSIM (`npfuse.scoring.metrics`), grouped by the distance of the pair;
+- lost pixels: black or white in the result although an exposure shows them;
+- colour, relative to Mertens 2009 of the whole stack, which does not depend on the pair;
+- noise of the result over that of the brighter exposure, where that is well exposed.
 """
 
 import argparse
@@ -29,24 +32,24 @@ GROUPS = ("neighbours", "2 apart", "3 apart", "extremes")
 CLOSE, SHOWN = 5, 35  # levels: nearer to black or white in all channels is lost, farther from both in any is shown
 NEUTRAL = 4.0  # CIELAB chroma
 WELL_EXPOSED = 0.25, 0.75  # luma
-FULL_WELL, READ_NOISE = 2000.0, 4.0  # electrons, of the noise that is drawn
-METHODS = ("mertens",)  # that are no weights
+FULL_WELL, READ_NOISE = 2000.0, 4.0  # electrons at white, and of reading, of the noise that is drawn
+METHODS = ("mertens",)  # methods without weights
 TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
 
 
 @dataclass(frozen=True, kw_only=True)
 class PairScores:
-    """What is measured of a fused pair; None where no pixel of a picture says anything.
+    """Measurements of a fused pair; None for one that no pixel allows.
 
     Attributes
     ----------
-    group : how far the exposures are apart, an index of `GROUPS`
+    group : distance of the exposures, an index of `GROUPS`
     mef_ssim : float
-    lost : share of the pixels
-    neutral : mean CIELAB chroma of the pixels that are neutral in the whole stack's fusion and where they are exposed
-        better, or None
-    chroma : mean CIELAB chroma over that of the whole stack's fusion
-    noise : standard deviation of the noise over that of the brighter exposure, or None
+    lost : share of the pixels that are lost
+    neutral : mean CIELAB chroma of the pixels that are neutral in the whole stack's fusion and in the exposure that
+        shows them better; or None
+    chroma : mean CIELAB chroma, over that of the whole stack's fusion
+    noise : standard deviation of the noise, over that of the brighter exposure; or None
     """
 
     group: int
@@ -133,13 +136,13 @@ def lost(pair: Sequence[Array], fused: Array) -> Array:
 
 
 def better_exposed(under: Array, over: Array) -> Array:
-    """Take each pixel from the exposure whose luma is nearer to the middle, uint8."""
+    """Return a picture with each pixel from the exposure whose luma is nearer to the middle, (H, W, 3), uint8."""
     far = [np.abs(exposure @ np.array(LUMA) - 127.5) for exposure in (under, over)]
     return np.where((far[0] < far[1])[..., np.newaxis], under, over)
 
 
 def chroma(rgb: Array) -> Array:
-    """CIELAB chroma of sRGB bytes, D65, (H, W).
+    """Return the CIELAB chroma of sRGB bytes, D65, (H, W).
 
     Examples
     --------
@@ -152,13 +155,13 @@ def chroma(rgb: Array) -> Array:
 
 
 def linear(rgb: Array) -> Array:
-    """Light of sRGB bytes, in [0, 1]."""
+    """Return the light of sRGB bytes, in [0, 1]."""
     levels = np.arange(256) / 255
     return np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)[rgb]
 
 
 def with_noise(rgb: Array, seed: int = 0) -> Array:
-    """Draw the noise of photons and of reading them out into sRGB bytes: `FULL_WELL` electrons are white.
+    """Add noise of photons, and of reading them out, to sRGB bytes; `FULL_WELL` electrons are white.
 
     Examples
     --------
@@ -175,7 +178,7 @@ def with_noise(rgb: Array, seed: int = 0) -> Array:
 
 
 def noise_ratio(over: Array, noisy_over: Array, fused: Array, noisy_fused: Array) -> float | None:
-    """Standard deviation of the noise of a result over that of the brighter exposure, where that is well exposed.
+    """Return the standard deviation of a result's noise over that of the brighter exposure, where that is well exposed.
 
     Parameters
     ----------
@@ -183,7 +186,7 @@ def noise_ratio(over: Array, noisy_over: Array, fused: Array, noisy_fused: Array
 
     Returns
     -------
-    float, or None where it is well exposed nowhere
+    float, or None if the brighter exposure is well exposed nowhere
     """
     luma = over @ np.array(LUMA) / 255
     where = (luma > WELL_EXPOSED[0]) & (luma < WELL_EXPOSED[1])
@@ -194,7 +197,7 @@ def noise_ratio(over: Array, noisy_over: Array, fused: Array, noisy_fused: Array
 
 
 def table(scores: Mapping[str, Sequence[PairScores]]) -> str:
-    """Write the table, one line per fusion.
+    """Return the table as text, one line per fusion.
 
     Parameters
     ----------
@@ -221,7 +224,7 @@ def table(scores: Mapping[str, Sequence[PairScores]]) -> str:
 
 
 def fusion_of(source: str) -> Callable[[Array, Array], Array]:
-    """Return the fusion by a method's name, or by bundled weights or a weights file."""
+    """Return the fusion by a method's name, bundled weights or a weights file."""
 
     def fusion(under: Array, over: Array) -> Array:
         if source in METHODS:
@@ -252,11 +255,11 @@ def main(argv: Sequence[str]) -> int:
 
 
 def chosen_scenes(scenes: Sequence[Scene], names: str | None) -> list[Scene]:
-    """Choose scenes by their names, or those for validation where none are given.
+    """Return the scenes of the given names, or, without names, those for validation.
 
     Raises
     ------
-    InputError : a name is no scene's, or a scene for validation is missing
+    InputError : no scene has a given name, or a scene for validation is missing
     """
     if names is None:
         chosen = [scene for scene in scenes if scene.for_validation]
