@@ -1,1 +1,1 @@
-"""Measurements of npfuse (`python -m bench` compares it with other runtimes), and what makes its example pictures."""
+"""Measurements of npfuse (`python -m bench` compares it with other runtimes), and the renderer of its examples."""

@@ -1,7 +1,8 @@
 """`python -m bench`: npfuse beside the runtimes that people would otherwise use, on the same weights and pictures.
 
 Every engine gets two 8-bit pictures and returns one; padding, conversion, normalization and rounding are part of its
-time. Results are compared before a time counts. Needs the extra `bench`; a peer that is not installed is left out.
+time. Results are compared before times are taken. The extra `bench` is needed; a peer that is not installed is left
+out.
 On Linux, plain `pip install torch` brings gigabytes for graphics cards; to avoid that, install PyTorch's CPU-only build
 before the extra.
 """
@@ -28,7 +29,7 @@ from npfuse.examples import example_pair
 from npfuse.pictures.atomic import written_in_place
 from npfuse.weights.loading import load_weights
 
-JPEG_QUALITY = 95  # of the files that are written for timing the command, where the photograph has another size
+JPEG_QUALITY = 95  # of the files for timing the command that are written if the photograph has another size
 RANDOM = "random"
 DEFAULTS: dict[str, dict[str, Any]] = {
     "full": {"sizes": [1.2, 12.0, 24.0], "noise": [2.0, 5.0, 10.0, 20.0, RANDOM], "rounds": 4, "large_rounds": 1},
@@ -37,7 +38,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print, and write what was asked for."""
+    """Measure, print, and write the files that are asked for."""
     options = _parsed(arguments)
     photographs = [
         Photograph(under=under, over=over)
@@ -77,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 @dataclass(kw_only=True)
 class Measured:
-    """All that was measured so far: the machine, the comparison, the memory, and the command's shares by network."""
+    """All measurements so far: the machine, the comparison, the memory, and the command's shares by network."""
 
     about: dict[str, Any]
     rows: list[Row] = field(default_factory=list)
@@ -97,7 +98,7 @@ class Measured:
 
 
 def _contents(photographs: Sequence[Photograph], noise: Sequence[float | str]) -> list[Content]:
-    """Return what is fused: the photographs, the first of them with noise, and random bytes if asked for."""
+    """Return the contents to fuse: the photographs, the first of them with noise, and random bytes if asked for."""
     return [
         *(Content(photograph=photograph) for photograph in photographs),
         *(Content(photograph=photographs[0], sigma=sigma) for sigma in noise if sigma != RANDOM),
@@ -116,7 +117,7 @@ def _measure(plan: Plan, photograph: Photograph, measured: Measured, options: ar
             print(f"\n{plan.network}, {tables.threads_text(threads)}\n{tables.HEADER}")
         print(tables.row_line(row), flush=True)
         measured.rows.append(row)
-        if options.json:  # at once, so that a run that is broken off leaves what it has
+        if options.json:  # after each row, so that a run that is broken off leaves its results
             measured.write_json(options.json)
     if not options.no_memory:
         measured.memory += measure_memory(plan, sides, _note)

@@ -1,7 +1,7 @@
-"""Hugin's align_image_stack (Debian's hugin-tools), and where it sends pixels.
+"""Runs Hugin's align_image_stack (Debian's hugin-tools), and reads the motion that it found.
 
-It searches for the lens, too (-m -i). Where it sends pixels is read from pictures of coordinates, which Hugin's nona
-warps as the project says that align_image_stack has written.
+It searches for the lens, too (-m -i). The motion is read from pictures of coordinates: Hugin's nona warps them by the
+project file that align_image_stack wrote.
 """
 
 import resource
@@ -18,8 +18,8 @@ from PIL import Image
 
 from bench.brackets import Pixels
 
-STEPS = 16  # of 16-bit samples, a pixel: for pictures up to 4095 pixels
-PLACES = 4000  # that the motion is read off
+STEPS = 16  # levels of 16 bits per pixel, which allows pictures of up to 4095 pixels
+PLACES = 4000  # at which the motion is read
 
 
 def is_there() -> bool:
@@ -36,7 +36,8 @@ def by_hugin(pair: tuple[Pixels, Pixels]) -> tuple[NDArray[np.float64] | None, f
 
     Returns
     -------
-    matrix from (row, column, 1) of the first to the second, None where it gives up; processor time, seconds
+    matrix : (3, 3), from (row, column, 1) of the first picture to the second; None if it gives up
+    seconds : processor time
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -1,15 +1,15 @@
 """Alignment of drawn motions, beside align_image_stack: `python -m bench.alignment --data FOLDER`.
 
-FOLDER holds brackets of still scenes (`bench.brackets`); without it, the example pairs are measured alone. Of each
-bracket a pair is drawn, 2 to 8 EV apart, and the brighter frame is photographed anew by a camera that was shifted (to
-5 % of the height and of the width), turned (to 3 degrees), zoomed (to 2 %) and tilted (to 1 %): with OpenCV's Lanczos,
-from a larger picture, so that both frames are whole. Pairs of 0.3 and 6 megapixels are made from frames of mostly 0.2
-to 2 megapixels (`brought_to`).
+FOLDER holds brackets of still scenes (`bench.brackets`); without it, only the example pairs are measured. From each
+bracket, a pair is drawn that is 2 to 8 EV apart. The brighter frame is warped as if the camera had been shifted (by up
+to 5 % of the height and of the width), turned (by up to 3 degrees), zoomed (by up to 2 %) and tilted (by up to 1 %):
+with OpenCV's Lanczos, from a larger picture, so that both frames are whole. Pairs of 0.3 and 6 megapixels are made from
+frames that mostly have 0.2 to 2 megapixels (`brought_to`).
 
-The error is that of the corners, at most, against the drawn motion after the pair's own: frames on a tripod are moved
-by a part of a pixel, too. That own motion is what the method under test finds of the pair before it is warped; that of
-the examples is none. Times are processor times of the search and of the warped pictures; a process's start is part of
-align_image_stack's.
+The error is that of the worst corner, against the drawn motion after the pair's own motion: even frames on a tripod are
+moved by a part of a pixel. The method under test measures that own motion on the pair before it is warped; the examples
+have none. Times are processor times of the search and of warping the pictures; those of align_image_stack include the
+start of its process.
 """
 
 import argparse
@@ -32,7 +32,7 @@ KEPT = 0.86  # of each side of a scene, so that the moved frame shows it everywh
 SWAP = np.array([[0, 1, 0], [1, 0, 0], [0, 0, 1.0]])  # OpenCV counts columns first
 CLOSE, FAR = 0.3, 1.0  # pixels at the corners
 
-Found = tuple[NDArray[np.float64] | None, float]  # the motion, None where it is left alone; seconds
+Found = tuple[NDArray[np.float64] | None, float]  # the motion, or None if the pair is left alone; seconds
 Method = Callable[[tuple[Pixels, Pixels]], Found]
 
 
@@ -42,9 +42,9 @@ class Pair:
 
     Parameters
     ----------
-    stops : between the frames, EV
-    still, moving : (first, second) before and after the second was moved
-    motion : (3, 3), that was drawn
+    stops : difference of the exposures, EV
+    still, moving : (first, second) frame, before and after the second was moved
+    motion : (3, 3), the motion that was drawn
     """
 
     stops: float
@@ -55,12 +55,12 @@ class Pair:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What a method made of a pair.
+    """The result of a method for a pair.
 
     Parameters
     ----------
-    error : pixels at the corners; NaN where the pair is left alone
-    own : pixels at the corners, the motion that the pair has before it is moved
+    error : error of the worst corner, pixels; NaN if the pair is left alone
+    own : motion that the pair has before it is moved, pixels at the corners
     seconds : processor time
     """
 
@@ -70,7 +70,7 @@ class Result:
 
 
 def draw_pair(frames: Sequence[Pixels], megapixels: float, rng: np.random.Generator) -> Pair | None:
-    """Draw a pair of a bracket; None where no two frames are 2 to 8 EV apart."""
+    """Draw a pair of a bracket; return None if no two frames are 2 to 8 EV apart."""
     drawn = draw_exposures(frames, rng)
     if drawn is None:
         return None
@@ -112,7 +112,7 @@ def measured(method: Method, pair: Pair) -> Result:
 
 
 def table(results: dict[tuple[str, float], list[Result]]) -> str:
-    """Return a row a method and size, as a table in Markdown."""
+    """Return a table in Markdown, with one row per method and size."""
     lines = [
         f"| method | megapixels | pairs | within {CLOSE:g} pixels | within {FAR:g} | aligned, but further off | "
         "left alone | median error, pixels | median seconds |",
@@ -137,7 +137,7 @@ def save(pair: Pair, folder: Path, name: str) -> None:
 
 
 def main() -> None:
-    """Print a line a pair and the table."""
+    """Print a line per pair, and the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     add_options(parser)
     parser.add_argument("--megapixels", type=float, nargs="+", default=[0.3, 6.0], help="(0.3 6)")

@@ -1,4 +1,4 @@
-"""A network of a pair, walked operator by operator in the functions that NumPy, CuPy and JAX have in common."""
+"""Runs a network of a pair operator by operator, in the functions that NumPy, CuPy and JAX have in common."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -24,12 +24,12 @@ HALF_WHITE = 127.5
 
 
 def walk_of(xp: Any, graph: Graph, weights: Mapping[str, Any]) -> Callable[..., Any]:
-    """Return a function from the bytes of a pair, and what else the network reads, to the bytes of the result.
+    """Return a function from the bytes of a pair, and the network's other inputs, to the bytes of the result.
 
     Parameters
     ----------
-    xp : numpy, cupy or jax.numpy
-    graph : of the pictures' size
+    xp : module: numpy, cupy or jax.numpy
+    graph : Graph of the pictures' size
     weights : arrays of that library by full name
     """
     (exposures, _), *others = graph.inputs

@@ -1,8 +1,8 @@
-"""The brackets that alignment and ghosts are measured on: folders of exposures, and the example pairs.
+"""Finds the brackets on which alignment and ghosts are measured: folders of exposures, and the example pairs.
 
 A folder holds brackets at any depth: a bracket is a folder of at least two pictures of one scene. Frames are still; the
-benchmarks move what they want moved. A size is made from the frames as they are: smaller ones by means over areas,
-larger ones by cubic interpolation, which makes them softer than photographs of that size.
+benchmarks move them. Other sizes are made from the frames: smaller ones by means over areas, larger ones by cubic
+interpolation, which makes them softer than photographs of that size.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from reference.recipes import VALIDATION
 
 Pixels = NDArray[np.uint8]
 
-LEAST_STOPS, MOST_STOPS = 1.8, 8.3  # 2 to 8, as exposures are rounded
+LEAST_STOPS, MOST_STOPS = 1.8, 8.3  # 2 to 8, since exposures are rounded
 KINDS = ("validation", "others", "all")
 
 
@@ -35,8 +35,8 @@ class Bracket:
 
     Parameters
     ----------
-    name : the last two folders of its path, or "examples/" and the scene's name
-    files : of its exposures
+    name : last two folders of its path, or "examples/" and the scene's name
+    files : paths of its exposures
     """
 
     name: str
@@ -44,22 +44,22 @@ class Bracket:
 
     @property
     def for_validation(self) -> bool:
-        """Whether nothing may be chosen on it: a validation scene, or an example."""
+        """Return whether it is a validation scene or an example, on which no setting may be chosen."""
         return self.name in VALIDATION or self.name.startswith("examples/")
 
     @cached_property
     def frames(self) -> tuple[Pixels, ...]:
-        """The exposures, darkest first."""
+        """Return the exposures, darkest first."""
         return read_scene(self.files).exposures
 
 
 def find_brackets(folder: Path | None, which: str = "all") -> list[Bracket]:
-    """Find the brackets of a folder and of the folders in it, and the examples.
+    """Find the brackets of a folder, and of the folders in it, and the examples.
 
     Parameters
     ----------
     folder : Path; None for the examples only
-    which : "validation" scenes and examples, "others", or "all"
+    which : "validation" for validation scenes and examples, "others", or "all"
     """
     found = [
         Bracket(
@@ -87,14 +87,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def drawn_brackets(brackets: Sequence[Bracket], cases: int, seed: int) -> Iterator[tuple[Bracket, np.random.Generator]]:
-    """Yield brackets in a drawn order, again and again, each with what the rest of a case is drawn by."""
+    """Yield brackets in a drawn order, again and again, each with the generator for the rest of the case."""
     order = np.random.default_rng(seed).permutation(len(brackets))
     for case in range(cases):
         yield brackets[order[case % len(order)]], np.random.default_rng([seed, case])
 
 
 def stops_between(a: Pixels, b: Pixels) -> float:
-    """Return the median difference of exposure of the pixels that tell, EV; NaN where there are none."""
+    """Return the median difference of exposure over pixels exposed in both, EV; NaN if there are none."""
     values = [picture[..., 1].ravel()[::7].astype(np.float32) / 255 for picture in (a, b)]
     tells = np.logical_and.reduce([(v > 0.02) & (v < 0.98) for v in values])
     if tells.sum() <= 20:
@@ -104,7 +104,7 @@ def stops_between(a: Pixels, b: Pixels) -> float:
 
 
 def draw_exposures(frames: Sequence[Pixels], rng: np.random.Generator) -> tuple[Pixels, Pixels, float] | None:
-    """Draw two exposures that are 2 to 8 EV apart, the darker first, and by how much; None where there are none."""
+    """Draw two exposures that are 2 to 8 EV apart, darker first; return them and their distance, or None."""
     steps = [stops_between(a, b) for a, b in pairwise(frames)]
     apart = {(i, j): sum(steps[i:j]) for i in range(len(frames)) for j in range(i + 1, len(frames))}
     fitting = [pair for pair, stops in apart.items() if LEAST_STOPS <= stops <= MOST_STOPS]
@@ -115,7 +115,7 @@ def draw_exposures(frames: Sequence[Pixels], rng: np.random.Generator) -> tuple[
 
 
 def brought_to(picture: Pixels, pixels: float) -> Pixels:
-    """Bring a picture to about so many pixels."""
+    """Resize a picture to about `pixels` pixels."""
     scale = float(np.sqrt(pixels / picture[..., 0].size))
     size = tuple(round(n * scale) for n in picture.shape[1::-1])
     made: Any = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)

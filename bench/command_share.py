@@ -1,7 +1,7 @@
-"""What the command `npfuse fuse` spends its time on: decoding two JPEGs, fusing, encoding, and everything else.
+"""Measures how the command `npfuse fuse` spends its time: decoding two JPEGs, fusing, encoding, everything else.
 
-The command is run as its users run it, in a process of its own; decoding, fusing and encoding are timed by themselves,
-in a process that has done each once. "Everything else" is what is left: starting Python, loading, checking, ordering.
+The command runs as its users run it, in a process of its own. Decoding, fusing and encoding are timed by themselves, in
+a process that has done each once. "Everything else" is the rest: starting Python, loading, checking, ordering.
 """
 
 import subprocess
@@ -38,9 +38,9 @@ def measure(under: Path, over: Path, weights: Weights, name: str, threads: int, 
     ----------
     under, over : JPEG files
     weights : Weights
-    name : of the same weights, as the command takes it
-    threads : how many may work
-    rounds : how often
+    name : name of the same weights, as the command takes it
+    threads : number of threads that may work
+    rounds : number of measurements
 
     Returns
     -------

@@ -1,11 +1,11 @@
-"""What a user waits for the commands: processor time and wall clock of whole processes, and of their parts.
+"""Measures how long commands take: processor time and wall-clock time of whole processes, and of their parts.
 
     python -m bench.command_time UNDER OVER [--rounds N] [--against FOLDER] [--first]
 
-runs each command in processes of its own, in turn, and prints medians: processor time of all threads, and wall clock,
-in seconds. With --against, another checkout of the project runs in turn with this one: before and after, in one run on
-one machine. The parts (decoding both files, fusing, encoding) are timed in a process that has done each before. --first
-adds the first run ever, which compiles: its machine code goes to an empty folder.
+runs each command in processes of its own, in turn, and prints medians: processor time of all threads, and wall-clock
+time, in seconds. With --against, another checkout of the project runs in turn with this one, which compares before and
+after in one run on one machine. The parts (decoding both files, fusing, encoding) are timed in a process that has done
+each before. --first adds the very first run, which compiles: its machine code goes to an empty folder.
 """
 
 import argparse
@@ -42,7 +42,7 @@ print(*(b - a for a, b in zip(starts, starts[1:])))
 
 @dataclass(frozen=True, kw_only=True)
 class Spent:
-    """Seconds of a process: of processors, all threads together, and on the clock."""
+    """Seconds of a process: processor time of all threads together, and wall-clock time."""
 
     processor: float
     wall: float
@@ -50,11 +50,11 @@ class Spent:
 
 
 def spend(command: Sequence[str], checkout: Path, more: dict[str, str]) -> Spent:
-    """Run Python with arguments, the project being a checkout, and return what that took.
+    """Run Python with arguments, on the project of a checkout, and return the time that it took.
 
     Raises
     ------
-    RuntimeError : it ended with a status other than 0 or 1, which `check` ends with where it finds something
+    RuntimeError : the process ended with a status other than 0, or 1, with which `check` reports faults
     """
     environment = os.environ | {"PYTHONPATH": str(checkout)} | more
     start = time.perf_counter()
@@ -70,7 +70,7 @@ def spend(command: Sequence[str], checkout: Path, more: dict[str, str]) -> Spent
 
 
 def commands(under: Path, over: Path, folder: Path) -> dict[str, list[str]]:
-    """Return what is timed, by what it is; a small pair is made in a folder."""
+    """Return the commands that are timed, by their titles; a small pair is made in a folder."""
     small = [folder / f"small_{name}.jpg" for name in ("under", "over")]
     for source, target in zip((under, over), small, strict=True):
         with Image.open(source) as picture:
@@ -91,7 +91,7 @@ def commands(under: Path, over: Path, folder: Path) -> dict[str, list[str]]:
 def measure(
     under: Path, over: Path, checkouts: Sequence[Path], rounds: int
 ) -> Iterator[tuple[str, list[tuple[Summary, Summary]]]]:
-    """Yield each row: what, and each checkout's processor time and wall clock; a part has the former twice."""
+    """Yield each row: its title, and each checkout's processor and wall-clock time; parts have the former twice."""
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         parts = ["-c", PARTS, str(under), str(over), str(folder / "out.jpg")]

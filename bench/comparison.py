@@ -1,12 +1,12 @@
-"""The comparison itself: engines take turns on the same pairs, results are compared first, times are kept by round.
+"""The comparison itself: results are compared first, then engines take turns on the same pairs.
 
-In a round every engine fuses the pair once, and npfuse fuses it anew right before each of them, so that a ratio is that
-of neighbours in time. The peers' time does not depend on what a picture shows, so only at the smallest size, and with
-the first number of threads, do they fuse all contents; elsewhere they fuse the first photograph, and npfuse that with
-noise and random bytes too. With further numbers of threads, npfuse with the first one takes part as well.
+In a round, every engine fuses the pair once, and npfuse fuses it again right before each of them, so that a ratio is
+that of neighbours in time. The peers' time does not depend on the content of a picture. So they fuse all contents only
+at the smallest size and with the first number of threads. Elsewhere they fuse the first photograph; npfuse also fuses
+it with noise, and random bytes. With further numbers of threads, npfuse with the first number takes part as well.
 
-Each peer, with each number of threads, fuses the smallest pair whole and in tiles first, and goes on with whatever was
-fastest; where the whole would not fit in memory it takes its fastest tiles.
+Each peer, with each number of threads, first fuses the smallest pair whole and in tiles, and continues with the fastest
+way. If the whole does not fit into memory, it continues with its fastest tiles.
 """
 
 import time
@@ -27,9 +27,9 @@ from npfuse.graph_memory import peak
 from npfuse.padding import on_grid
 from npfuse.weights.weights import Weights
 
-SETTLE_S = 0.03  # between two runs: threads that wait busily for more work give up meanwhile
-SIDES = (128, 256)  # of the tiles that a peer tries
-COPIES = 2  # of a graph's largest values that a peer may hold
+SETTLE_S = 0.03  # between two runs, in which threads stop that wait busily for more work
+SIDES = (128, 256)  # pixels: sides of the tiles that a peer tries
+COPIES = 2  # copies of a graph's largest values that a peer may hold
 
 Size = tuple[int, int]
 Report = Callable[[str], None]
@@ -45,23 +45,23 @@ class Seat:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """What one engine took for one pair.
+    """The time of one engine for one pair.
 
     Parameters
     ----------
-    network, content : what was fused
-    height, width : of the pictures
+    network, content : names of the network and of the pair's content
+    height, width : size of the pictures
     engine : "npfuse" or a peer's name
-    threads : that it was allowed
-    side : of its tiles; None for the whole at once, or for npfuse
-    macs : of the network for the whole pair, as the cost model counts them; npfuse needs fewer
-    first_s : making what is made once for the size (compiling, planning) and running it once, on a tile or the whole;
-        what an earlier pair has left behind is used
-    runs : each with its wall time and its CPU time
-    wall_s : quartiles of the wall time
-    busy : median of CPU time / wall time, how many threads worked
+    threads : number of threads that it may use
+    side : side of its tiles, pixels; None for the whole at once, and for npfuse
+    macs : multiply-adds of the network for the whole pair, as the cost model counts them; npfuse needs fewer
+    first_s : seconds of preparing for the size (compiling, planning) and running once, on a tile or the whole; what an
+        earlier pair has left in caches is used
+    runs : Runs, each with its wall time and its CPU time
+    wall_s : quartiles of the wall time, seconds
+    busy : median of CPU time / wall time: how many threads worked
     ratio : its time / npfuse's, run by run; None for npfuse itself
-    apart : from npfuse's result; for npfuse from the definition's; None where that was not computed
+    apart : Difference from npfuse's result, for npfuse from the definition's; None if that was not computed
     """
 
     network: str
@@ -82,18 +82,18 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is measured.
+    """A comparison that is to be made.
 
     Parameters
     ----------
     network : name of the weights
     weights : Weights
-    peers : names
-    sizes : (height, width), smallest first
-    contents : the first one is what the peers fuse at every size
+    peers : names of the peers
+    sizes : (height, width) of each size, smallest first
+    contents : Contents; the peers fuse the first one at every size
     threads : numbers of threads, one after the other
-    rounds, large_rounds : at the smallest size, and at the others
-    folder : for the pairs, which all processes read
+    rounds, large_rounds : number of rounds at the smallest size, and at the others
+    folder : path of a folder for the pairs, which all processes read
     """
 
     network: str
@@ -109,12 +109,12 @@ class Plan:
 
 @dataclass
 class Sides:
-    """How long each peer took, by its number of threads, for each way of cutting the smallest pair, in seconds."""
+    """Seconds of each peer, by its number of threads, for each way of cutting the smallest pair."""
 
     seconds: dict[Seat, dict[int | None, float]] = field(default_factory=dict)
 
     def of(self, seat: Seat, whole_fits: bool) -> int | None:
-        """Return the fastest of what fits."""
+        """Return the fastest side that fits into memory; None for the whole."""
         if seat.name == NPFUSE:
             return None
         fitting = {side: s for side, s in self.seconds[seat].items() if side is not None or whole_fits}
@@ -127,12 +127,12 @@ def compare(plan: Plan, sides: Sides, report: Report) -> Iterator[Row]:
     Parameters
     ----------
     plan : Plan
-    sides : is filled in
-    report : is told in a line what goes on
+    sides : Sides, are filled in
+    report : function that is called with a line of progress
 
     Yields
     ------
-    Row, as each is finished
+    Row : as soon as it is finished
 
     Raises
     ------
@@ -194,14 +194,14 @@ def _rows(
 
 @dataclass(kw_only=True)
 class _Pair:
-    """One pair of pictures, and what is known of each engine with it so far.
+    """One pair of pictures, and the results of each engine for it so far.
 
     Parameters
     ----------
-    files : of the two pictures
-    reference : file of the result that others are compared with: the definition's, then npfuse's
-    workers : all that still take part in anything; one that fails is taken out
-    report : is told who is left out
+    files : paths of the two pictures
+    reference : path of the result that others are compared with: the definition's, then npfuse's
+    workers : all workers that still take part; one that fails is taken out
+    report : function that is called with a line about each engine that is left out
     first_s, apart : as in Row
     taking_part : workers that fuse this pair beside npfuse, with the side of their tiles
     """
@@ -215,7 +215,7 @@ class _Pair:
     taking_part: dict[Seat, tuple[Worker, int | None]] = field(default_factory=dict)
 
     def load_npfuse(self, seat: Seat, worker: Worker, *, define: bool) -> None:
-        """Load npfuse, whose result is what the peers' are compared with; compare it with the definition's if asked."""
+        """Load npfuse, with whose result the peers' are compared; compare it with the definition's if asked."""
         worker.load(*self.files)
         if define:
             worker.define()
@@ -227,7 +227,7 @@ class _Pair:
         worker.save(self.reference)
 
     def load(self, seat: Seat, worker: Worker, sides: Sides, *, fits: bool, check: bool) -> None:
-        """Load a peer, trying first which tiles suit it; compare its result if asked."""
+        """Load a peer, after finding its fastest tiles; compare its result if asked."""
         try:
             if seat.name != NPFUSE and seat not in sides.seconds:
                 sides.seconds[seat] = _tried(worker, self.files, fits)
@@ -247,7 +247,7 @@ class _Pair:
         pairs: dict[Seat, list[tuple[Run, Run]]] = {seat: [] for seat in self.taking_part}
         seats = list(self.taking_part)
         for turn in range(rounds):
-            shift = turn % max(len(seats), 1)  # everyone is first once
+            shift = turn % max(len(seats), 1)  # every engine is first once
             for seat in seats[shift:] + seats[:shift]:
                 if seat not in self.workers:
                     continue
@@ -325,12 +325,12 @@ def padded_graph(weights: Weights, size: Size) -> Graph:
 
 
 def macs_of(weights: Weights, size: Size) -> int:
-    """Return how many multiply-adds the network takes for a pair, every one of them counted, no margin."""
+    """Return the number of multiply-adds of the network for a pair: all of them, without a margin."""
     return count(weights.graph(*on_grid(*size))).work.macs
 
 
 def whole_fits(weights: Weights, size: Size, processes: int) -> bool:
-    """Tell whether so many processes can each hold a whole pair's values, as the cost model counts them, twice."""
+    """Tell whether `processes` processes can each hold a whole pair's values, as the cost model counts them, twice."""
     needed = COPIES * processes * peak(padded_graph(weights, size), merge=False).bytes
     available = available_bytes()
     return available is None or needed <= available
@@ -348,7 +348,7 @@ def pair_files(folder: Path, content: Content, size: Size) -> tuple[Path, Path]:
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryRow:
-    """What one engine took of memory for one pair, with the first number of threads."""
+    """The memory of one engine for one pair, with the first number of threads."""
 
     network: str
     height: int
@@ -361,7 +361,7 @@ class MemoryRow:
 def measure_memory(plan: Plan, sides: Sides, report: Report) -> Iterator[MemoryRow]:
     """Measure each engine in a process of its own: npfuse for every size, the peers for the smallest.
 
-    A peer is measured whole, where that fits, and in its tiles: what those take does not depend on the picture's size.
+    A peer is measured whole, if that fits, and in its tiles, whose memory does not depend on the picture's size.
     """
     for size in plan.sizes:
         fits = whole_fits(plan.weights, size, len(plan.peers))

@@ -1,13 +1,15 @@
-"""Objects that move between exposures: how many are found, and false alarms: `python -m bench.ghosts --data FOLDER`.
+"""Measures how many moved objects are found, and false alarms: `python -m bench.ghosts --data FOLDER`.
 
-FOLDER holds brackets of still scenes (`bench.brackets`); without it, the example pairs are measured alone. Of each a
-pair is drawn, 2 to 8 EV apart, in four conditions: as it is, with noise (1 to 4 levels of 255), as JPEG (quality 50 to
-90) and apart by up to a pixel. Without an object, every region told is a false alarm, though some of these brackets do
-have clouds, leaves and people that moved. With an object, it is seen in both frames, at places that are a drawn gap
-apart, exposed as its light asks: an ellipse of 3 to 15 % of the longer side, with a texture, 1 to 4 stops brighter or
-darker than what it hides. It is seen where it changes its frame, and would change the other, by a tenth of white: a
-white object on a sky that is white in the other frame contradicts nothing. Objects of which less than half is seen, at
-both places, are drawn again. An object is found where the regions hold at least half of what is seen of it.
+FOLDER holds brackets of still scenes (`bench.brackets`); without it, only the example pairs are measured. From each, a
+pair is drawn that is 2 to 8 EV apart, in four conditions: as it is, with noise (1 to 4 levels of 255), as JPEG (quality
+50 to 90), and up to a pixel apart. Without an object, every region that is told is a false alarm, although some of
+these brackets do have clouds, leaves and people that moved.
+
+An object is an ellipse of 3 to 15 % of the longer side, with a texture, 1 to 4 stops brighter or darker than what it
+hides. It is drawn into both frames, exposed like the scene, at places that are a drawn gap apart. A pixel of it is seen
+if it changes its frame, and would change the other, by a tenth of white: a white object on a sky that is white in the
+other frame contradicts nothing. If less than half of an object is seen, at both places, another one is drawn. An object
+is found if the regions hold at least half of its seen pixels.
 """
 
 import argparse
@@ -32,7 +34,7 @@ from npfuse.pairs.small_copies import reduction, small_shares
 from npfuse.pictures.light import decode_light, encode_light
 from npfuse.pictures.picture import Picture
 
-SEEN = 0.1  # of white, by which an object must change a frame
+SEEN = 0.1  # of white: a pixel of an object is seen if it changes its frame by more
 TRIES = 50
 
 Pair = tuple[Pixels, Pixels]
@@ -86,8 +88,8 @@ class Moved:
 
     Parameters
     ----------
-    pair : with the object
-    changed : (H, W), where it is seen
+    pair : frames with the object
+    changed : (H, W), True where the object is seen
     """
 
     pair: Pair
@@ -95,7 +97,7 @@ class Moved:
 
 
 def with_object(pair: Pair, stops: float, rng: np.random.Generator) -> Moved | None:
-    """Put an object at two places; None where none that is drawn is seen."""
+    """Draw an object at two places; return None if no drawn object is seen."""
     height, width = pair[0].shape[:2]
     for _ in range(TRIES):
         sides = rng.uniform(0.03, 0.15, 2) * max(height, width)
@@ -170,7 +172,7 @@ def sheet(pair: Pair, ghosts: Ghosts, k: int) -> Pixels:
 
 
 def main() -> None:
-    """Print what is missed and told in vain, and the table."""
+    """Print objects that are missed, false alarms, and the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     add_options(parser)
     parser.add_argument("--megapixels", type=float, default=0.3, help="(0.3)")
@@ -213,7 +215,7 @@ def main() -> None:
 
 
 def print_table(false: dict[str, list[bool]], found: dict[str, list[bool]]) -> None:
-    """Print how many still pairs were told in vain, and how many objects found, by condition."""
+    """Print the false alarms, and the objects that were found, by condition."""
 
     def share(of: Sequence[bool]) -> str:
         return f"{np.mean(of):.1%}" if of else "-"

@@ -1,11 +1,11 @@
-"""Fuses a pair of any size that is made on the fly, within a limit of memory, and says what it took.
+"""Makes a pair of any size, fuses it within a limit of memory, and prints the time and the memory that it took.
 
     python -m bench.gigapixel --side 32768 --format tif --max-memory 1.5G --threads 1
 
-A scene of waves and steps is written twice, four stops apart, band by band: `tif` (256x256 tiles, LZW, by tifffile, and
-BigTIFF where it has to be), `npy` or `zarr`. The command `npfuse fuse` then runs in a process of its own, whose
-highest resident memory the system tells. With `--strips` the bands of the result are compared with those that are made
-by fusing with other tiles, which has to give the same bytes. Everything is deleted afterwards.
+A scene of waves and steps is written twice, four stops apart, band by band: as `tif` (256x256 tiles, LZW, by tifffile,
+BigTIFF if it is large), `npy` or `zarr`. The command `npfuse fuse` then runs in a process of its own, whose highest
+resident memory the system tells. With `--strips`, the pair is fused again with other tiles, which must give the same
+bytes. Everything is deleted afterwards.
 """
 
 import argparse
@@ -35,7 +35,7 @@ COMMAND = "import sys; from npfuse.cli import main; sys.exit(main(sys.argv[1:]))
 
 
 def scene(stops: float) -> NDArray[np.uint8]:
-    """Return the part that the scene is made of at an exposure, (TILE, WIDTH, 3)."""
+    """Return the part that the scene repeats, at an exposure, (TILE, WIDTH, 3)."""
     y = np.arange(TILE, dtype=np.float32)[:, None, None]
     x = np.arange(WIDTH, dtype=np.float32)[None, :, None]
     phase = np.array([0.0, 0.7, 1.3], np.float32)
@@ -88,7 +88,7 @@ def digest(file: Path) -> str:
 
 
 def main() -> int:
-    """Make a pair, fuse it, and print what it took."""
+    """Make a pair, fuse it, and print its time and memory."""
     parser = argparse.ArgumentParser(prog="python -m bench.gigapixel", description="Fuse a large pair within a limit.")
     parser.add_argument("--side", type=int, default=32768, help="rows and columns (32768)")
     parser.add_argument("--format", choices=FORMATS, default="tif", help="of both inputs and the output (tif)")
@@ -96,7 +96,7 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="(1)")
     parser.add_argument("--weights", default="tonefuse", metavar="W", help="(tonefuse)")
     parser.add_argument("--strips", action="store_true", help="fuse again with other tiles; the bytes must be the same")
-    parser.add_argument("--folder", type=Path, help="for the files, some ten bytes a pixel (the system's own)")
+    parser.add_argument("--folder", type=Path, help="for the files, about ten bytes per pixel (the system's own)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="npfuse-", dir=options.folder) as name:
         files = [Path(name) / f"{word}.{options.format}" for word in ("under", "over")]

@@ -1,10 +1,11 @@
-"""`python -m bench.gpu`: npfuse on a graphics card, beside what people would otherwise use there, on the same weights.
+"""`python -m bench.gpu`: npfuse on a graphics card, beside the libraries that people would otherwise use there.
 
-Every engine gets two 8-bit pictures and makes one. Timed are, for npfuse: each kernel and all of them, the pictures
-being on the card, by the card's own clock; and `npfuse.fuse`, from arrays in the computer's memory and back, by the
-wall clock. For the others: pictures on the card, by the wall clock, and the same with copies there and back. PyTorch
-runs eagerly, compiled, channels last, and in half precision; CuPy and JAX where they are installed. Results are
-compared with npfuse's on the processor. Medians and quartiles of 20 runs, after three that are not timed.
+Every engine gets the same weights and two 8-bit pictures, and makes one. For npfuse, each kernel and all of them
+together are timed by the card's own clock, with the pictures on the card; `npfuse.fuse`, from arrays in the computer's
+memory and back, is timed by the wall clock. The others are timed by the wall clock, with pictures on the card, and with
+copies there and back. PyTorch runs eagerly, compiled, channels last, and in half precision; CuPy and JAX run if they
+are installed. Results are compared with npfuse's on the processor. Times are medians and quartiles of 20 runs, after
+three that are not timed.
 """
 
 import argparse
@@ -36,7 +37,7 @@ from npfuse.weights.weights import Weights
 
 Run = Callable[[], Any]
 RUNS, WARM_RUNS = 20, 3
-LANES = {(7, 5): 64, (8, 0): 64}  # single-precision multiply-adds a cycle of a multiprocessor; 128 from (8, 6) on
+LANES = {(7, 5): 64, (8, 0): 64}  # single-precision multiply-adds per cycle and multiprocessor; 128 from (8, 6) on
 TORCH_WAYS = {
     "PyTorch, eager": {},
     "PyTorch, compiled": {"compiled": True},
@@ -48,15 +49,15 @@ TORCH_WAYS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """What one engine took for one pair.
+    """The time of one engine for one pair.
 
     Parameters
     ----------
-    network, height, width, engine : which
-    on_card_s : with the pictures and the result on the card
-    with_transfers_s : with their way there and back
-    peak_share : multiply-adds that the network counts in `on_card_s`, over what the card can do
-    apart : from npfuse's result on the processor
+    network, height, width, engine : the network, the size of the pictures, and the engine
+    on_card_s : seconds with the pictures and the result on the card
+    with_transfers_s : seconds with the transfers there and back
+    peak_share : multiply-adds of the network per second of `on_card_s`, over the peak of the card
+    apart : Difference from npfuse's result on the processor
     """
 
     network: str
@@ -70,7 +71,7 @@ class Row:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure, print, and write what was asked for."""
+    """Measure, print, and write the files that are asked for."""
     from npfuse.cuda.card import card_name, require_card
 
     options = _parsed(arguments)
@@ -187,7 +188,7 @@ def _measured(name: str, weights: Weights, height: int, width: int, peak_gmacs: 
 
 
 def _tried(engine: str, measure: Callable[[], Any], row: Callable[..., Row]) -> Iterator[Row]:
-    """Yield a peer's row, or say why there is none: a 24-megapixel picture needs 24 GB at 256 channels."""
+    """Yield a peer's row, or print why there is none: a 24-megapixel picture needs 24 GB at 256 channels."""
     try:
         yield row(engine, *measure())
     except Exception as error:  # whatever the library raises, most often that memory is short

@@ -43,7 +43,7 @@ def main() -> None:
     """Print the table, or write it into a page."""
     parser = argparse.ArgumentParser(description="How far the networks in integers are from floats.")
     parser.add_argument("--weights", nargs="+", default=["lightfuse", "tonefuse"], metavar="NAME")
-    parser.add_argument("--step", type=int, default=1, help="every so manieth pixel of every so manieth row (1)")
+    parser.add_argument("--step", type=int, default=1, help="N: every Nth pixel of every Nth row is used (1)")
     parser.add_argument("--write", type=Path, metavar="PAGE", help="docs/porting.md: replace the table in it")
     options = parser.parse_args()
     found = table(options.weights, options.step)

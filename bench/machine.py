@@ -1,4 +1,4 @@
-"""What stands beside the numbers: the machine, its processor, versions and the commit that was measured."""
+"""Describes where numbers were measured: the machine, its processor, versions and the commit."""
 
 import os
 import platform
@@ -33,12 +33,12 @@ def processor() -> str:
 
 
 def available_bytes() -> int | None:
-    """Return how much memory can be had without swapping; None where the system does not tell."""
+    """Return the bytes of memory that are available without swapping; None if the system does not tell."""
     return _memory("MemAvailable:")
 
 
 def commit() -> str | None:
-    """Return the commit of the source tree, marked where files were changed since; None outside a repository."""
+    """Return the commit of the source tree, marked if files were changed since; None outside of a repository."""
     git = ["git", "-C", str(Path(__file__).parent)]
     try:
         head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()

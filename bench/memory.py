@@ -1,4 +1,4 @@
-"""The memory that `npfuse fuse` takes beside what it predicts: real commands, each in a process of its own.
+"""Compares the memory that `npfuse fuse` takes with its prediction: real commands, each in a process of its own.
 
     python -m bench.memory [CASE ...] [--folder DIR]
 
@@ -63,7 +63,7 @@ with open("/proc/self/status") as file:  # not ru_maxrss, which begins at the pa
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """What is fused: by a method, so many frames, of a kind of file (`SUFFIXES`), of (height, width)."""
+    """A fusion to measure: the method, the number of frames, the kind of file (`SUFFIXES`), and the size."""
 
     method: str
     frames: int

@@ -33,7 +33,7 @@ def built_macs(layer: Any) -> int:
 
 
 def main() -> None:
-    """Print a row a network."""
+    """Print a row per network."""
     import keras
 
     print(f"{'network':18}{'layers':>8}{'parameters':>14}{'Keras':>14}{'MACs':>16}{'Keras':>16}{'ms':>7}")

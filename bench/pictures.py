@@ -1,8 +1,8 @@
-"""The pairs that are measured: photographs brought to a size, the same with noise, and random bytes.
+"""Makes the pairs that are measured: photographs brought to a size, the same with noise, and random bytes.
 
-A photograph is cropped to 3:2 around its middle and made smaller (Pillow's Lanczos filter). One that is too small is
-repeated, mirrored, instead of enlarged: an enlarged picture is smoother than any photograph of its size, and smooth
-pictures are what npfuse is fastest at.
+A photograph is cropped to 3:2 around its middle and made smaller (Pillow's Lanczos filter). A photograph that is too
+small is repeated, mirrored, instead of enlarged: an enlarged picture is smoother than any photograph of its size, and
+npfuse is fastest with smooth pictures.
 """
 
 from dataclasses import dataclass
@@ -22,14 +22,14 @@ ASPECT = 3 / 2
 
 @dataclass(frozen=True, kw_only=True)
 class Content:
-    """What a pair shows: a photograph, with noise of `sigma` levels of 255, or, without a photograph, random bytes."""
+    """The content of a pair: a photograph, with noise of `sigma` levels of 255, or, without one, random bytes."""
 
     photograph: "Photograph | None"
     sigma: float = 0.0
 
     @property
     def label(self) -> str:
-        """The name in tables."""
+        """Return the name in tables."""
         if self.photograph is None:
             return "random bytes"
         return f"{self.photograph.name} + noise {self.sigma:g}" if self.sigma else self.photograph.name
@@ -44,7 +44,7 @@ class Photograph:
 
     @property
     def name(self) -> str:
-        """The folder's name and the common beginning of the files' names without digits, whatever there is of them."""
+        """Return the folder's name and the common beginning of the files' names, without digits."""
         stems = self.under.stem, self.over.stem
         common = (
             "".join(a if a == b else "\0" for a, b in zip(*stems, strict=False)).split("\0")[0].rstrip("_- 0123456789")
@@ -53,7 +53,7 @@ class Photograph:
 
 
 def size_of(megapixels: float) -> tuple[int, int]:
-    """Return the (height, width) of a 3:2 picture of about so many million pixels, multiples of 8.
+    """Return the (height, width) of a 3:2 picture of about `megapixels` million pixels, multiples of 8.
 
     Examples
     --------
@@ -70,8 +70,8 @@ def pair_of(content: Content, height: int, width: int, seed: int = 0) -> Pair:
     Parameters
     ----------
     content : Content
-    height, width : of the pictures
-    seed : of noise and random bytes
+    height, width : size of the pictures
+    seed : seed of noise and random bytes
 
     Returns
     -------
@@ -114,7 +114,7 @@ def fitted(picture: NDArray[np.uint8], height: int, width: int) -> NDArray[np.ui
 
 
 def noisy(picture: NDArray[np.uint8], sigma: float, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Add normal noise of so many levels, round and clip, some rows at a time."""
+    """Add normal noise of `sigma` levels, round and clip, some rows at a time."""
     if not sigma:
         return picture
     result = np.empty_like(picture)

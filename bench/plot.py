@@ -1,4 +1,4 @@
-"""The comparison as a picture: how npfuse's lead depends on what a pair shows, and seconds over size."""
+"""Draws the comparison: how npfuse's lead depends on the content of a pair, and seconds over size."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from npfuse.pictures.atomic import written_in_place
 
 
 def plot(rows: Sequence[Row], path: Path) -> None:
-    """Draw two panels a network, of the first number of threads, and write them as the suffix of the path says."""
+    """Draw two panels per network, for the first number of threads, in the format of the path's suffix."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -38,7 +38,7 @@ def _engines(rows: Sequence[Row]) -> list[str]:
 
 
 def _draw_lead(panel: Any, rows: Sequence[Row]) -> None:
-    """Draw how many times as long each peer takes, by what the smallest pairs show."""
+    """Draw how many times as long each peer takes, by the content of the smallest pairs."""
     smallest = min(row.height * row.width for row in rows)
     small = [row for row in rows if row.height * row.width == smallest]
     contents = list(dict.fromkeys(row.content for row in small))

@@ -1,8 +1,8 @@
 """`python -m bench.ptx`: the kernels of `npfuse.cuda`, compiled for cards that need not be here.
 
-Numba makes PTX with NVVM, and ptxas, NVIDIA's assembler, makes machine code of that for one architecture and says what
-each thread takes: registers, what did not fit them and is spilled to memory, and a block's shared memory. Both come by
-pip (extra `cuda`, and nvidia-cuda-nvcc for ptxas).
+Numba makes PTX with NVVM. From that, ptxas, NVIDIA's assembler, makes machine code for one architecture. It prints how
+many registers a thread takes, how many bytes do not fit into registers and are spilled to memory, and how much shared
+memory a block takes. pip installs both (extra `cuda`, and nvidia-cuda-nvcc for ptxas).
 """
 
 import re
@@ -16,21 +16,21 @@ from pathlib import Path
 from typing import Any
 
 ARCHITECTURES = {"sm_75": (7, 5), "sm_90": (9, 0)}  # of an RTX 2080 Ti, and of an H100
-REGISTERS = 65_536  # of a multiprocessor, of both
+REGISTERS = 65_536  # per multiprocessor, on both
 DTYPES = ("uint8", "uint16", "float32")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """What a kernel takes on an architecture.
+    """The resources of a kernel on an architecture.
 
     Parameters
     ----------
-    kernel, dtype, architecture : which
-    registers : of a thread
-    spilled_bytes : of a thread, written and read
-    shared_bytes : of a block
-    threads : of a block
+    kernel, dtype, architecture : names of the kernel, of the pictures' dtype, and of the architecture
+    registers : number of registers per thread
+    spilled_bytes : bytes that a thread spills, written and read
+    shared_bytes : bytes of shared memory per block
+    threads : number of threads per block
     """
 
     kernel: str
@@ -43,7 +43,7 @@ class Figures:
 
     @property
     def warps(self) -> int:
-        """How many warps a multiprocessor holds at once, as registers allow; they are given out by eights."""
+        """Return how many warps the registers of a multiprocessor hold at once; registers are given out in eights."""
         each = -(-self.registers // 8) * 8 * 32
         return REGISTERS // each // (self.threads // 32) * (self.threads // 32)
 
@@ -54,7 +54,7 @@ def compiled(architecture: str, dtype: str) -> dict[str, str]:
     Parameters
     ----------
     architecture : key of ARCHITECTURES
-    dtype : of the pictures
+    dtype : dtype of the pictures
     """
     from numba import cuda, from_dtype, types
 
@@ -87,7 +87,7 @@ def _dtype(name: str) -> Any:
 
 
 def assembler() -> Path | None:
-    """Return where ptxas is, or None."""
+    """Return the path of ptxas, or None."""
     spec = find_spec("nvidia")
     folders = [Path(folder) for folder in spec.submodule_search_locations or ()] if spec else []
     found = [path for folder in folders for path in folder.glob("*/bin/ptxas*")]
@@ -96,7 +96,7 @@ def assembler() -> Path | None:
 
 
 def figures(text: str, kernel: str, dtype: str, architecture: str, ptxas: Path) -> Figures:
-    """Assemble PTX and return what its kernel takes."""
+    """Assemble PTX, and return the resources of its kernel."""
     from npfuse.cuda import fusing_kernel, halving_kernel
 
     threads = {"fuse_pixels": fusing_kernel.BLOCK, "halve_pixels": halving_kernel.THREADS}[kernel]
@@ -122,7 +122,7 @@ def _number(pattern: str, text: str) -> int:
 
 
 def all_figures() -> list[Figures]:
-    """Return what every kernel takes, for every architecture and dtype; RuntimeError where a tool is missing."""
+    """Return the resources of every kernel, architecture and dtype; raise RuntimeError if a tool is missing."""
     ptxas = assembler()
     if ptxas is None:
         raise RuntimeError("ptxas is missing; install nvidia-cuda-nvcc, or a CUDA toolkit")
@@ -135,7 +135,7 @@ def all_figures() -> list[Figures]:
 
 
 def main() -> int:
-    """Print a line a kernel."""
+    """Print a line per kernel."""
     print("kernel        dtype    architecture  registers  spilled bytes  shared bytes  threads  warps at once")
     for found in all_figures():
         print(

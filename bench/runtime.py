@@ -1,4 +1,4 @@
-"""One way to fuse a pair from bytes to bytes: npfuse itself, or a peer, whole or in tiles."""
+"""Fuses a pair from bytes to bytes by one engine, npfuse or a peer, whole or in tiles."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ class Engine:
     ----------
     name : "npfuse", or a peer's
     weights : Weights, with normalization "full_range"
-    threads : how many may work
+    threads : number of threads that may work
     """
 
     def __init__(self, name: str, weights: Weights, threads: int) -> None:
@@ -44,7 +44,7 @@ class Engine:
         return fuse_in_tiles(network, under, over, thumbnails(under, over, self.weights), graph, side, margin)
 
     def warm(self, under: Picture, over: Picture, side: int | None) -> None:
-        """Make what is made once for pictures of this size, and run it once: on one tile, or the whole."""
+        """Prepare what is made once for pictures of this size, and run it once: on one tile, or the whole."""
         if self.name == NPFUSE or side is None:
             self.fuse(under, over, side)
             return
@@ -55,7 +55,7 @@ class Engine:
         self._network((height, width))(*corner, others)
 
     def forget(self) -> None:
-        """Drop all networks that were made, and what memory they hold."""
+        """Drop all networks that were made, and their memory."""
         self._networks.clear()
 
     def _graph(self, picture: Picture) -> Graph:
@@ -69,7 +69,7 @@ class Engine:
 
 
 def thumbnails(under: Picture, over: Picture, weights: Weights) -> dict[str, NDArray[np.float32]]:
-    """Return what a network reads beside the pair: the thumbnail of both whole pictures, where it has one."""
+    """Return the other inputs of a network: the thumbnail of both whole pictures, if it reads one."""
     _, *others = weights.graph(GRID, GRID).inputs
     found = {}
     for name, (height, width, _) in others:
@@ -79,7 +79,7 @@ def thumbnails(under: Picture, over: Picture, weights: Weights) -> dict[str, NDA
 
 
 def _means(picture: Picture, height: int, width: int) -> NDArray[np.float64]:
-    """Average a picture as npfuse does, without what it looks for in the same pass."""
+    """Return the thumbnail of a picture as npfuse makes it, without the rest of its survey."""
     taps = Thumbnail(picture.shape, height, width)
     for first, part in bands(picture):
         taps.add(first, first + len(part), taps.band_sums(part, first)[0])

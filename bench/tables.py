@@ -36,7 +36,7 @@ def quartiles(summary: Summary, form: str) -> str:
 
 
 def manner(row: Row | MemoryRow) -> str:
-    """Tell how a pair was cut."""
+    """Return how a pair was cut, in words."""
     if row.engine == NPFUSE:
         return ""
     return "whole" if row.side is None else f"tiles {row.side}"
@@ -75,7 +75,7 @@ def memory_lines(rows: Iterable[MemoryRow]) -> Iterator[str]:
 
 
 def share_lines(network: str, shares: Shares) -> Iterator[str]:
-    """Yield what the command spends its time on."""
+    """Yield the lines that say how the command spends its time."""
     whole = shares.command_s.median
     parts = {"decoding": shares.decode_s, "fusing": shares.fuse_s, "encoding": shares.encode_s}
     rest = whole - sum(part.median for part in parts.values())

@@ -1,9 +1,9 @@
-"""Whole pictures through networks of one fixed size: in overlapping tiles whose kept parts are exactly the whole's.
+"""Runs whole pictures through networks of one fixed size, in overlapping tiles that give exactly the whole's result.
 
-A tile is computed from a window that holds all that its result depends on, as the graph tells it
+A tile is computed from a window that holds every pixel its result depends on; the graph knows them
 (`Graph.input_spans`). All windows along an axis have one length, so that a runtime that compiles for a size compiles
-once: those at the borders are moved inwards. They begin and end on the network's grid of 8, where it samples as in the
-whole picture.
+once; those at the borders are moved inwards. Windows begin and end on the network's grid of 8, so that it samples there
+as in the whole picture.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ Network = Callable[[Picture, Picture, Others], Picture]
 
 @dataclass(frozen=True, kw_only=True)
 class Tile:
-    """A part of an axis: what is kept, and the window that it is computed from, each (start, stop)."""
+    """A part of an axis: the span that is kept, and the window that it is computed from, each (start, stop)."""
 
     keep: tuple[int, int]
     window: tuple[int, int]
@@ -35,13 +35,13 @@ def tiles_along(axis: int, graph: Graph, side: int, margin: int = 0) -> list[Til
     Parameters
     ----------
     axis : 0 for rows, 1 for columns
-    graph : of the padded picture; its first input is the pair
-    side : kept length of a tile, a multiple of 8; the last may be shorter
-    margin : of the weights, of which nothing is kept
+    graph : Graph of the padded picture; its first input is the pair
+    side : kept length of a tile, a multiple of 8; that of the last may be shorter
+    margin : margin of the weights, which is cut off
 
     Returns
     -------
-    list of Tile, whose windows all have the same length
+    list of Tile : their windows all have the same length
 
     Examples
     --------
@@ -94,12 +94,13 @@ def fuse_in_tiles(
 
     Parameters
     ----------
-    network : takes a window of each picture, contiguous uint8 (h, w, 3), and `others`; returns the same of the result
-    under, over : ndarray (H, W, 3), uint8, any size
-    others : what else the network reads, made of the whole pictures
-    graph : of the padded picture
-    side : of a tile, or None for the whole at once
-    margin : of the weights
+    network : function of a window of each picture, contiguous uint8 (h, w, 3), and of `others`; returns that window of
+        the result
+    under, over : ndarray (H, W, 3), uint8, of any size
+    others : the network's other inputs, made from the whole pictures
+    graph : Graph of the padded picture
+    side : side of a tile, or None for the whole at once
+    margin : margin of the weights
 
     Returns
     -------

@@ -1,7 +1,7 @@
-"""A process for one engine, that does what it is told: load a pair, fuse it, compare, tell its memory.
+"""A process for one engine, which carries out tasks: load a pair, fuse it, compare, measure memory.
 
-Each engine has a process of its own, because some take the number of threads only once, because their memory can only
-be told apart that way, and so that none meets another's thread pools. Only one is told to work at a time.
+Each engine has a process of its own, since some can set the number of threads only once, since their memory could not
+be told apart otherwise, and so that none is disturbed by another's thread pool. Only one works at a time.
 """
 
 import multiprocessing
@@ -27,12 +27,12 @@ from npfuse.weights.weights import Weights
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "KERAS_BACKEND": "tensorflow"}
-WARM_SIDE = 64  # pixels, of the picture that is fused before memory is looked at
+WARM_SIDE = 64  # pixels, of the picture that is fused before memory is measured
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """What one run took; `cpu_s` is that of all threads, so cpu_s / wall_s tells how many worked."""
+    """The time of one run, seconds; `cpu_s` is that of all threads, so cpu_s / wall_s tells how many worked."""
 
     wall_s: float
     cpu_s: float
@@ -40,19 +40,19 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class Memory:
-    """What one run took beyond its inputs and its output, and the whole process at most, in bytes."""
+    """The memory of one run beyond its inputs and its output, and the peak of the whole process, in bytes."""
 
     beyond_bytes: int
     process_bytes: int
-    exact: bool  # whether the high-water mark could be set back before the run
+    exact: bool  # whether the peak could be reset before the run
 
 
 class WorkerError(RuntimeError):
-    """What went wrong in a worker, as it told it."""
+    """An error in a worker, with the message that it sent."""
 
 
 class Worker:
-    """The caller's end of a process. Every method waits for its answer and raises WorkerError where it failed."""
+    """The caller's end of a process. Every method waits for the answer, and raises WorkerError if the task failed."""
 
     def __init__(self, name: str, weights: Weights, threads: int) -> None:
         context = multiprocessing.get_context("spawn")
@@ -69,7 +69,7 @@ class Worker:
         self._ask("load", under, over)
 
     def prepare(self, side: int | None) -> float:
-        """Make what is made once for the pair's size, and run it once, on one tile or the whole; return the seconds."""
+        """Prepare what is made once for the pair's size, and run it once, on one tile or the whole; return seconds."""
         seconds: float = self._ask("prepare", side)
         return seconds
 
@@ -92,7 +92,7 @@ class Worker:
         return found
 
     def measure_memory(self, under: Path, over: Path, side: int | None) -> Memory:
-        """Load a pair and fuse it once; the first thing that a process is asked."""
+        """Load a pair and fuse it once; must be the first task of a process."""
         found: Memory = self._ask("measure_memory", under, over, side)
         return found
 
@@ -127,7 +127,7 @@ class Worker:
 
 @contextmanager
 def _environment(threads: int) -> Iterator[None]:
-    """Set what libraries read when they are loaded, for a process that is started meanwhile."""
+    """Set the variables that libraries read when they are loaded, for a process that is started meanwhile."""
     settings = dict.fromkeys(THREAD_VARIABLES, str(threads)) | QUIET
     before = {name: os.environ.get(name) for name in settings}
     os.environ.update(settings)
@@ -142,7 +142,7 @@ def _environment(threads: int) -> Iterator[None]:
 
 
 def _serve(pipe: Connection, name: str, weights: Weights, threads: int) -> None:
-    """Do what the pipe says until it is closed; the runtime is imported before, while other processes do the same."""
+    """Carry out tasks from the pipe until it is closed; import the runtime before, while other processes do so, too."""
     for module in peer(name).MODULES if name != NPFUSE else ():
         import_module(module)
     desk = _Desk(Engine(name, weights, threads))
@@ -157,12 +157,12 @@ def _serve(pipe: Connection, name: str, weights: Weights, threads: int) -> None:
             except Exception as error:
                 answer = False, f"{type(error).__name__}: {error}"
             pipe.send(answer)
-        except (BrokenPipeError, KeyboardInterrupt):  # nobody waits any more
+        except (BrokenPipeError, KeyboardInterrupt):  # the caller has ended
             return
 
 
 class _Desk:
-    """The worker's end: a task a method."""
+    """The worker's end: one method per task."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine

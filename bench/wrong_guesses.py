@@ -1,7 +1,7 @@
-"""What a wrong guess costs a port: each fact of docs/porting.md broken on purpose, compared with the right result.
+"""Measures what a wrong guess costs a port: each fact of docs/porting.md is broken on purpose.
 
-`python -m bench.wrong_guesses --write docs/porting.md` measures the tables of that page again: over all example pairs,
-every fourth pixel of every fourth row, the range of the PSNR to the right picture, and the worst level.
+`python -m bench.wrong_guesses --write docs/porting.md` measures the tables of that page again. They have the range of
+the PSNR to the right picture, and the worst level, over every fourth pixel of every fourth row of all example pairs.
 """
 
 import argparse
@@ -109,7 +109,7 @@ def guesses(weights: Weights) -> Iterator[tuple[str, Guess]]:
 
 
 def pictures(step: int, scene: str) -> tuple[Picture, Picture]:
-    """Return an example pair, every so manieth pixel of every so manieth row."""
+    """Return every `step`th pixel of every `step`th row of an example pair."""
     under, over = (read_picture(path).pixels[::step, ::step] for path in example_pair(scene))
     return under, over
 
@@ -138,7 +138,7 @@ def main() -> None:
     """Print the tables, or write them into a page."""
     parser = argparse.ArgumentParser(description="What a wrong guess costs a port.")
     parser.add_argument("--weights", nargs="+", default=["lightfuse", "tonefuse"], metavar="NAME")
-    parser.add_argument("--step", type=int, default=4, help="every so manieth pixel of every so manieth row (4)")
+    parser.add_argument("--step", type=int, default=4, help="N: every Nth pixel of every Nth row is used (4)")
     parser.add_argument("--write", type=Path, metavar="PAGE", help="docs/porting.md: replace the tables in it")
     options = parser.parse_args()
     for name in options.weights:

@@ -27,9 +27,9 @@ from reference.examples import LEAST_GAP
 from reference.recipes import VALIDATION
 from reference.scenes import Scene, read_scenes
 
-STEPS = 4  # of a stack, from its darkest to its brightest exposure
+STEPS = 4  # from a stack's darkest to its brightest exposure
 GROUPS = ("neighbours", "2 apart", "3 apart", "extremes")
-CLOSE, SHOWN = 5, 35  # levels: nearer to black or white in all channels is lost, farther from both in any is shown
+CLOSE, SHOWN = 5, 35  # levels: all channels of a lost pixel are nearer to an end, one of a shown one is farther
 NEUTRAL = 4.0  # CIELAB chroma
 WELL_EXPOSED = 0.25, 0.75  # luma
 FULL_WELL, READ_NOISE = 2000.0, 4.0  # electrons at white, and of reading, of the noise that is drawn

@@ -89,7 +89,7 @@ def main():
     layers = detail_layers(load_weights(arguments.weights))
     height, width = pair.shape[1:3]
     rng = np.random.default_rng(0)
-    print(f"{arguments.weights}, {height}x{width}, 1 thread, {arguments.runs} runs; ns a pixel, and NumPy / blocks")
+    print(f"{arguments.weights}, {height}x{width}, 1 thread, {arguments.runs} runs; ns per pixel, and NumPy / blocks")
     print(f"{'noise':<13} {'NumPy':>8} {'blocks':>8} {'ratio':>7} {'quartiles':>14} {'difference':>11}")
     rows = []
     for sigma in (*SIGMAS, None):

@@ -1,11 +1,11 @@
-"""Where the time of a fusion goes, step by step: ns a pixel on one thread, and how many units are undecided in a block.
+"""Times a fusion step by step: ns per pixel on one thread, and how many units of a block are undecided.
 
     python bench/engine/bench_strip_pass.py [UNDER OVER] [--weights W] [--runs N]
 
 takes a pair of photographs, by default example pictures. Each step of `npfuse.engine.strip_pass` runs on its own over
-the whole pair, the way a fusion calls it; the time is the thread's own processor time, so that other processes count as
-little as may be, and the median of the runs is printed. "everything" is `npfuse.fuse` itself, which does more: it makes
-the graphs, looks at the whole pictures and allocates the result.
+the whole pair, as a fusion calls it. The time is the thread's own processor time, so that other processes matter
+little; the median of the runs is printed. "everything" is `npfuse.fuse` itself, which does more: it makes the graphs,
+surveys the whole pictures and allocates the result.
 """
 
 # ruff: noqa: E402 (the number of threads must be set before NumPy is imported)
@@ -100,7 +100,7 @@ def steps(under: Any, over: Any, weights: Any) -> dict[str, Callable[[], object]
 
 
 def median_ns(step: Callable[[], object], runs: int, pixels: int) -> float:
-    """Return the median of a step's processor time, in ns a pixel."""
+    """Return the median of a step's processor time, in ns per pixel."""
     step()
     times = []
     for _ in range(runs):
@@ -121,15 +121,15 @@ def main() -> None:
     height, width = (n // GROUP_SIDE * GROUP_SIDE for n in under.shape[:2])
     under, over = (np.ascontiguousarray(picture[:height, :width]) for picture in (under, over))
     weights = load_weights(arguments.weights)
-    print(f"{arguments.weights}, {height}x{width}, 1 thread, median of {arguments.runs} runs, ns a pixel")
+    print(f"{arguments.weights}, {height}x{width}, 1 thread, median of {arguments.runs} runs, ns per pixel")
     for name, step in steps(under, over, weights).items():
         print(f"{name:<24}{median_ns(step, arguments.runs, height * width):>7.2f}")
     done = count_executed(under, over, weights)
     blocks = done.blocks - done.blocks_plain
     for layer in done.layers[:-1]:
         bounded, valued = layer.undecided_by_bounds / blocks, layer.undecided_by_values / blocks
-        print(f"{layer.name}: {bounded:.2f} units undecided a block by bounds, {valued:.2f} by values")
-    print(f"{done.blocks_plain} of {done.blocks} blocks evaluated plainly; {done.macs / done.pixels:.0f} MACs a pixel")
+        print(f"{layer.name}: {bounded:.2f} units undecided per block by bounds, {valued:.2f} by values")
+    print(f"{done.blocks_plain} of {done.blocks} blocks are plain; {done.macs / done.pixels:.0f} MACs per pixel")
 
 
 if __name__ == "__main__":

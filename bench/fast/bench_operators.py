@@ -3,12 +3,12 @@
     python bench/fast/bench_operators.py [--only WORD] [--runs N] [--json FILE]
 
 The cases are the distinct operators of DeepFuse at 256x384, MEF-Net at 128x192 and LightFuse's GlobalNet at 896x1344
-(1.2 megapixels), with their weights drawn at random, and a few that these do not use. PyTorch gets its picture both
-ways, NCHW in C order and channels_last, and the faster one is compared with; what "same" pads unevenly is padded for it
-beforehand, untimed. Results are compared first, with each other or, where PyTorch is missing (extra `bench`), with the
-NumPy definition, which is then timed in its place. Runs alternate; times are the thread's own processor time, so that
-other processes count as little as may be. Printed are medians, the quartiles of the ratio
-(peer's time / npfuse's, above 1 where npfuse is faster), and for operators that multiply 1e9 MACs per second.
+(1.2 megapixels), with weights drawn at random, and a few that these networks do not use. PyTorch gets its picture both
+ways, NCHW in C order and channels_last, and the faster one counts. Where "same" pads unevenly, the picture is padded
+beforehand, untimed. Results are compared first, with each other or, if PyTorch is missing (extra `bench`), with the
+NumPy definition, which is then timed in its place. Runs alternate. Times are the thread's own processor time, so that
+other processes matter little. Printed are medians, the quartiles of the ratio (the peer's time / npfuse's, above 1 if
+npfuse is faster), and, for operators that multiply, 1e9 MACs per second.
 """
 
 # ruff: noqa: E402 (the number of threads must be set before NumPy is imported)
@@ -62,7 +62,7 @@ try:
 except ImportError:
     torch = None
 
-SLOW = 0.1  # seconds; what takes longer runs a third as often
+SLOW = 0.1  # seconds; a slower case runs a third as often
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Fuzzes what reads files: pictures and weights. Anything but a picture, weights or a one-line error is a crash.
+"""Fuzzes the readers of picture and weights files. Only a picture, weights or a one-line error is no crash.
 
     pip install atheris
     python -m bench.fuzz.loaders pictures CORPUS -max_total_time=300 -rss_limit_mb=2048
@@ -88,7 +88,7 @@ def description_seeds() -> dict[str, bytes]:
 
 
 def check_message(text: str) -> None:
-    """Fail where a message is no single line, or longer than anybody reads."""
+    """Fail if a message is not a single line, or too long to be read."""
     assert "\n" not in text, text
     assert len(text) < 2000, text
 

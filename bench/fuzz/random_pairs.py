@@ -1,4 +1,4 @@
-"""Fuses random pairs through `npfuse.fuse`: any crash, wrong shape, wrong dtype or value that is none ends it.
+"""Fuses random pairs through `npfuse.fuse`; a crash, a wrong shape or dtype, or a NaN ends it with an error.
 
     python bench/fuzz/random_pairs.py --pairs 10000 --seed 0
 
@@ -86,7 +86,7 @@ def check(i: int, seed: int) -> str:
 
 
 def main() -> int:
-    """Fuse as many pairs as asked for."""
+    """Fuse the number of pairs that is asked for."""
     parser = argparse.ArgumentParser(description="Fuse random pairs through the API.")
     parser.add_argument("--pairs", type=int, default=10_000, metavar="N", help="(10000)")
     parser.add_argument("--seed", type=int, default=0, help="(0)")

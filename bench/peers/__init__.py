@@ -1,10 +1,10 @@
-"""The runtimes that npfuse is compared with, a module each, all with one interface.
+"""The runtimes that npfuse is compared with, one module each, all with one interface.
 
-A peer's module says in `TITLE` what it is called, in `MODULES` what it imports, in `DISTRIBUTIONS` what is installed
-for it, and has one function, `prepare(weights, height, width, threads)`: it returns a network of that size that takes
-two pictures, contiguous uint8 (height, width, 3), and what else the network reads (the thumbnail, float32), and returns
-the fused picture, uint8 (height, width, 3). All of that work is the peer's own, so each does it as well as it can;
-single precision and the number of threads are forced.
+A peer's module has its name in `TITLE`, the modules that it imports in `MODULES`, and the packages that are installed
+for it in `DISTRIBUTIONS`. Its one function, `prepare(weights, height, width, threads)`, returns a network of that size:
+a function of two pictures, contiguous uint8 (height, width, 3), and of the network's other inputs (the thumbnail,
+float32), that returns the fused picture, uint8 (height, width, 3). All of that work is the peer's own, and each does it
+as well as it can; single precision and the number of threads are forced.
 """
 
 from importlib import import_module
@@ -21,12 +21,12 @@ def peer(name: str) -> ModuleType:
 
 
 def missing(name: str) -> list[str]:
-    """Return the modules that a peer needs and that are not installed."""
+    """Return the modules that a peer needs but that are not installed."""
     return [module for module in peer(name).MODULES if find_spec(module) is None]
 
 
 def versions(name: str) -> dict[str, str]:
-    """Return the versions of what a peer is made of."""
+    """Return the versions of the packages of a peer."""
     found = {}
     for distribution in peer(name).DISTRIBUTIONS:
         try:

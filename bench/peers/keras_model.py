@@ -13,12 +13,12 @@ def bytes_model(weights: Weights, height: int, width: int) -> Any:
     Parameters
     ----------
     weights : Weights, with normalization "full_range"
-    height, width : of the pictures, multiples of 8
+    height, width : size of the pictures, multiples of 8
 
     Returns
     -------
-    keras.Model with inputs "under" and "over", uint8 (1, H, W, 3), and where the network has one "thumbnail", float32;
-    its output is uint8 (1, H, W, 3)
+    keras.Model : its inputs are "under" and "over", uint8 (1, H, W, 3), and, if the network reads one, "thumbnail",
+        float32; its output is uint8 (1, H, W, 3)
     """
     import keras
 

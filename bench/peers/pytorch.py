@@ -1,8 +1,8 @@
 """PyTorch: the graph walked by a traced, frozen module, its convolutions fused by oneDNN, NCHW.
 
-Of what it offers, this was the fastest by far on LightFuse in tiles of 128: 0.7 microseconds of CPU time a pixel (on a
-busy machine), where the same module took 1.5 run eagerly, 2.7 in the channels-last layout (traced 0.9), and 1.0 or more
-by `torch.compile`.
+Of PyTorch's ways, this was by far the fastest for LightFuse in tiles of 128: 0.7 microseconds of CPU time per pixel, on
+a busy machine. The same module took 1.5 run eagerly, 2.7 in the channels-last layout (traced, 0.9), and 1.0 or more by
+`torch.compile`.
 """
 
 from collections.abc import Callable
@@ -54,13 +54,13 @@ def prepare(weights: Weights, height: int, width: int, threads: int) -> Network:
 
 
 def walk_of(torch: Any, weights: Weights, graph: Graph, *, planes: bool = True) -> Any:
-    """Return a module from the bytes of a pair, and what else the network reads, to the bytes of the result.
+    """Return a module from the bytes of a pair, and the network's other inputs, to the bytes of the result.
 
     Parameters
     ----------
     torch : the package
-    weights, graph : of the network
-    planes : whether channels are planes of their own; else they stay side by side ("channels last")
+    weights, graph : Weights and Graph of the network
+    planes : whether each channel is a plane; if not, channels stay side by side ("channels last")
     """
     (exposures, _), *others = graph.inputs
     layers = torch.nn.ModuleDict()
@@ -96,7 +96,7 @@ def _writable(array: np.ndarray) -> np.ndarray:
 
 
 def _step(torch: Any, graph: Graph, node: Node, weights: Weights) -> tuple[Any, Callable[..., Any]]:
-    """Return what computes a node, and the layer in it that has weights."""
+    """Return the layer of a node that has weights, or None, and the function that computes the node."""
     op, (height, width, _) = node.op, graph.shapes[node.name]
     functional = torch.nn.functional
     own = {
