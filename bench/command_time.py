@@ -57,6 +57,7 @@ def spend(command: Sequence[str], checkout: Path, more: dict[str, str]) -> Spent
     RuntimeError : the process ended with a status other than 0, or 1, with which `check` reports faults
     """
     environment = os.environ | {"PYTHONPATH": str(checkout)} | more
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package has its byte code
     start = time.perf_counter()
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen([sys.executable, *command], cwd=checkout, env=environment, stdout=said)

@@ -1,21 +1,24 @@
 """The command `npfuse check`: the faults of a pair of photographs, each with its remedy."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from npfuse.commands.console import Commands, ConsoleTeller
 from npfuse.contract import check_survey
-from npfuse.pairs.diagnosis import Diagnosis, diagnose, findings
+from npfuse.pairs.diagnosis import SMALL_PIXELS, Diagnosis, diagnose, findings
 from npfuse.pairs.file_fusion import FileOptions, check_alike, read_pair
 from npfuse.pairs.file_options import CLIP_HINT
 from npfuse.pairs.memory_plan import parse_size
 from npfuse.pairs.motions import described
+from npfuse.pairs.small_copies import reading_reduction
 from npfuse.pairs.unlike import unlike_training
 from npfuse.pairs.white_balance import balance_of
 from npfuse.pairs.white_level import with_full_white
 from npfuse.pictures.picture import shown
+from npfuse.pictures.reading import upright_jpeg_size
 from npfuse.pictures.stored import opened
 from npfuse.strips import WHITE
 from npfuse.survey import survey
@@ -51,12 +54,15 @@ def _check(arguments: argparse.Namespace) -> int:
             for path, pixels in ((arguments.under, a), (arguments.over, b)):
                 if pixels.dtype.kind == "f":
                     check_survey(shown(path), survey(pixels), tuple(pixels.shape), hint=CLIP_HINT)
+            size, reduced = None, 1
         else:
-            a, b = (picture.pixels for picture in read_pair(arguments.under, arguments.over, options, tell))
-        found, balance = diagnose(a, b), balance_of(a, b)
+            size, reduced = (None, 1) if options.max_memory is not None else _read_by(arguments.under, arguments.over)
+            reading = replace(options, reduction=reduced)
+            a, b = (picture.pixels for picture in read_pair(arguments.under, arguments.over, reading, tell))
+        found, balance = diagnose(a, b, reduced=reduced, shape=size), balance_of(a, b)
         white = WHITE[np.dtype(a.dtype)]
         unlike = [] if found.same else unlike_training(found.stops, (survey(a).mean / white, survey(b).mean / white))
-    height, width = a.shape[:2]
+    height, width = size or a.shape[:2]
     print(f"size        {height}x{width} (height x width), {a.dtype}")
     for line in _measured(found):
         print(line)
@@ -67,6 +73,15 @@ def _check(arguments: argparse.Namespace) -> int:
     if not told:
         print("nothing wrong was found")
     return FOUND if told else 0
+
+
+def _read_by(a: Path, b: Path) -> tuple[tuple[int, int] | None, int]:
+    """Return the size, and how far it is reduced on reading, of JPEGs that are alike; of other files None and 1."""
+    sizes = {upright_jpeg_size(path) for path in (a, b)}
+    size = sizes.pop()
+    if sizes or size is None:
+        return None, 1
+    return size, reading_reduction(*size, SMALL_PIXELS)
 
 
 def _measured(found: Diagnosis) -> list[str]:

@@ -62,17 +62,19 @@ def is_moved(motion: Motion) -> bool:
     return motion.sure and motion.size >= max(least, 3 * motion.spread)
 
 
-def diagnose(a: Any, b: Any) -> Diagnosis:
+def diagnose(a: Any, b: Any, *, reduced: int = 1, shape: tuple[int, int] | None = None) -> Diagnosis:
     """Measure a pair.
 
     Parameters
     ----------
     a, b : (H, W) or (H, W, 3), both of one shape and dtype; uint8, uint16, float32 or float64; ndarray, or anything
         that gives one for `picture[rows, columns]`
+    reduced : side of the blocks of pixels whose means a and b are, of pictures that were read reduced
+    shape : height and width of those pictures; of a, where `reduced` is 1
 
     Returns
     -------
-    Diagnosis
+    Diagnosis, in pixels of those pictures
 
     Raises
     ------
@@ -88,9 +90,10 @@ def diagnose(a: Any, b: Any) -> Diagnosis:
     if a.shape != b.shape or a.dtype != b.dtype:
         raise ValueError(f"diagnose: b is {b.shape} {b.dtype}, expected {a.shape} {a.dtype} as a")
     white = WHITE[np.dtype(a.dtype)]
-    height, width = a.shape[:2]
-    k = reduction(height, width, SMALL_PIXELS)
-    (small_a, luma_a), (small_b, luma_b) = _sampled(a, k), _sampled(b, k)
+    height, width = shape or a.shape[:2]
+    blocks = -(-reduction(height, width, SMALL_PIXELS) // reduced)
+    k = blocks * reduced
+    (small_a, luma_a), (small_b, luma_b) = _sampled(a, blocks), _sampled(b, blocks)
     low, high = BLACK * white, WHITE_SHARE * white
     telling = (luma_a > low) & (luma_b > low) & (luma_a < high) & (luma_b < high)
     stops, darker = None, 0.5
@@ -104,7 +107,7 @@ def diagnose(a: Any, b: Any) -> Diagnosis:
     elif luma_a.mean() != luma_b.mean():
         darker = float(luma_a.mean() < luma_b.mean())
     lumas = _luma(small_a, white), _luma(small_b, white)
-    motion = find_motion(*lumas, k, a.shape[:2])
+    motion = find_motion(*lumas, k, (height, width))
     same = bool(np.abs(luma_a - luma_b).mean() <= white / 255 / 4 and np.abs(small_a - small_b).max() <= white / 255)
     return Diagnosis(
         stops=stops,

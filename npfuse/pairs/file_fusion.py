@@ -260,7 +260,7 @@ def _decoded(path: Path, options: FileOptions, first: int | None = None) -> Pict
             pixels = stored.pixels[:, :]
         return Picture(pixels=pixels.astype(np.float32) if pixels.dtype == np.float64 else pixels)
     with unheard():
-        return read_picture(path, max_bytes=options.max_memory, orientation=turn)
+        return read_picture(path, max_bytes=options.max_memory, orientation=turn, reduction=options.reduction)
 
 
 def _read(

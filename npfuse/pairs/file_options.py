@@ -37,6 +37,7 @@ class FileOptions:
     tone_from : paths of the pair that sets the network's tone, or None
     weights_map : path of a map of which exposure each place comes from, or None
     max_memory : bytes that the process may take, or None; also the limit of a picture that is read whole
+    reduction : side of the blocks of pixels of which JPEGs' means are read, see `npfuse.pictures.reading.read_picture`
 
     Raises
     ------
@@ -66,6 +67,7 @@ class FileOptions:
     tone_from: tuple[str, str] | None = None
     weights_map: str | None = None
     max_memory: int | None = None
+    reduction: int = 1
 
     def __post_init__(self) -> None:
         """Check the options that are used last."""

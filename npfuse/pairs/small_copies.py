@@ -13,6 +13,7 @@ from npfuse.pairs.plane_filters import Floats
 from npfuse.strips import WHITE
 
 STRIP_ROWS = 256
+MOST_ROUNDED = 1.2  # by which the blocks' sides may grow, to be a multiple of what JPEGs are reduced by
 # A frame that another program has turned shows something in a convex part; the rest is black padding.
 PADDED = 2.0  # levels of 255: a pixel up to this may be padding
 LEAST_PADDED, LEAST_FILLED = 0.003, 0.985  # shares: of the picture that is padded, and of the rest that is not black
@@ -27,6 +28,18 @@ def reduction(height: int, width: int, most: int) -> int:
     (1, 8)
     """
     return max(1, int(np.ceil(np.sqrt(height * width / most))))
+
+
+def reading_reduction(height: int, width: int, most: int) -> int:
+    """Return 8, 4, 2 or 1, by which JPEGs may be read reduced, for copies of nearly as many pixels as otherwise.
+
+    Examples
+    --------
+    >>> [reading_reduction(*size, 400_000) for size in ((4000, 6000), (3000, 4000), (800, 1200), (400, 600))]
+    [8, 2, 2, 1]
+    """
+    k = reduction(height, width, most)
+    return next(by for by in (8, 4, 2, 1) if by <= k and -(-k // by) * by <= MOST_ROUNDED * k)
 
 
 def luma_of(part: Any) -> NDArray[Any]:

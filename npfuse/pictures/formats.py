@@ -18,7 +18,7 @@ from npfuse.pictures.codecs.arrays import npy_output, open_npy, open_zarr, zarr_
 from npfuse.pictures.codecs.avif import read_avif
 from npfuse.pictures.codecs.exr import read_exr, write_exr
 from npfuse.pictures.codecs.heif import BRANDS, read_heif
-from npfuse.pictures.codecs.pillow_files import read_with_pillow, write_jpeg, write_webp
+from npfuse.pictures.codecs.pillow_files import read_reduced_jpeg, read_with_pillow, write_jpeg, write_webp
 from npfuse.pictures.codecs.png import read_png, write_png
 from npfuse.pictures.codecs.ppm import read_ppm, write_ppm
 from npfuse.pictures.codecs.raw import read_raw
@@ -57,6 +57,7 @@ class Format:
     suffixes : extensions of file names, in small letters, the usual one first
     starts : first bytes of a file; a question mark stands for any byte
     read : function of a stream and a CheckSize, or None
+    read_reduced : function of a stream, a CheckSize and a reduction, which is faster and returns fewer pixels; or None
     write : function of a stream, a Picture that fits the format, a quality (1 to 100) and a list of notes, or None
     open_parts : function of an ExitStack, a path and its name in messages, for reading part by part; or None
     write_parts : PartsWriter, or None
@@ -75,6 +76,7 @@ class Format:
     suffixes: tuple[str, ...]
     starts: tuple[bytes, ...] = ()
     read: Callable[[BinaryIO, CheckSize], Decoded] | None = None
+    read_reduced: Callable[[BinaryIO, CheckSize, int], Decoded] | None = None
     write: Callable[[BinaryIO, Picture, int, list[str]], None] | None = None
     open_parts: Callable[[ExitStack, Path, str], StoredPicture | None] | None = None
     write_parts: PartsWriter | None = None
@@ -105,6 +107,7 @@ JPEG = Format(
     suffixes=(".jpg", ".jpeg"),
     starts=(b"\xff\xd8\xff",),
     read=partial(read_with_pillow, kind="JPEG"),
+    read_reduced=read_reduced_jpeg,
     write=write_jpeg,
     longest_side=65500,  # of libjpeg
     lossless=False,

@@ -14,12 +14,13 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
+from PIL.ExifTags import Base
 
 from npfuse.pictures.codecs.pillow_files import UNLIMITED
 from npfuse.pictures.formats import FORMATS, START_BYTES, Format, format_of_start, listed, other_kind
 from npfuse.pictures.light import LIGHT_ENCODED, display_profile, encode_samples, is_display_power
-from npfuse.pictures.metadata.exif import resolution_of_block, turned, upright
+from npfuse.pictures.metadata.exif import quiet, resolution_of_block, turned, upright
 from npfuse.pictures.metadata.xmp import upright_xmp
 from npfuse.pictures.pages import opened_at_page, split_page
 from npfuse.pictures.picture import (
@@ -42,6 +43,7 @@ UNREADABLE: dict[type[Exception], str] = {
     IsADirectoryError: "is a folder, expected a picture file; name the file in it",
     PermissionError: "must not be read by this user; change its permissions",
 }
+TURNED_ASIDE = (5, 6, 7, 8)  # EXIF orientations that exchange rows and columns
 INVERSE = {6: 8, 8: 6}  # orientations that undo these; all others undo themselves
 MAX_BYTES = 3 << 28  # of decoded samples, unless the caller allows more
 READ = tuple(format for format in FORMATS if format.read)
@@ -52,7 +54,11 @@ for library in ("PIL", "tifffile"):
 
 
 def read_picture(
-    path: str | os.PathLike[str], *, max_bytes: int | None = None, orientation: int | None = None
+    path: str | os.PathLike[str],
+    *,
+    max_bytes: int | None = None,
+    orientation: int | None = None,
+    reduction: int = 1,
 ) -> Picture:
     """Read a picture from a file: the first one, or a page of a TIFF by its number, as "a.tif[1]".
 
@@ -68,6 +74,8 @@ def read_picture(
         (2 * PIL.Image.MAX_IMAGE_PIXELS).
     orientation : int, optional
         EXIF orientation (1 to 8) in place of the file's own.
+    reduction : 1, 2, 4 or 8
+        Side of the blocks of pixels of which a JPEG's means are read. Files of other formats are read as they are.
 
     Returns
     -------
@@ -96,9 +104,23 @@ def read_picture(
         try:
             if page is not None:
                 stream = opened_at_page(stream, page)
+            if reduction > 1 and format.read_reduced is not None:
+                return _picture(format.read_reduced(stream, Limit(max_bytes), reduction), orientation)
             return _picture(format.read(stream, Limit(max_bytes)), orientation)
         except Exception as error:  # decoders raise almost anything on damaged bytes
             raise PictureError(f"{name}: {_reason(error, format)}") from error
+
+
+def upright_jpeg_size(path: str | os.PathLike[str]) -> tuple[int, int] | None:
+    """Return the height and width of a JPEG, turned upright, from its head; None for other files and damaged ones."""
+    if not os.path.isfile(path):  # a pipe is read only once
+        return None
+    try:
+        with quiet(), UNLIMITED, Image.open(path, formats=["JPEG"]) as image:
+            turned_aside = image.getexif().get(Base.Orientation, 1) in TURNED_ASIDE
+            return (image.width, image.height) if turned_aside else (image.height, image.width)
+    except Exception:  # reading the picture will say what is wrong
+        return None
 
 
 class Limit:

@@ -5,6 +5,8 @@ import pytest
 
 from npfuse.cli import main
 from npfuse.examples import example_pair
+from npfuse.pairs.diagnosis import SMALL_PIXELS
+from npfuse.pairs.small_copies import reading_reduction
 from npfuse.pictures.reading import Picture, read_picture, write_picture
 
 
@@ -39,6 +41,27 @@ def test_what_is_wrong_is_told_with_status_1(folder, capsys):
     )
     assert main(["check", "under.png", "under.png"]) == 1
     assert "warning: both are the same picture" in capsys.readouterr().out
+
+
+def test_large_jpegs_are_read_reduced_and_told_in_their_own_pixels(folder, capsys):
+    under, over = (read_picture(path).pixels for path in example_pair("forest"))
+    for name, pixels in (("under", under[4:, :-6]), ("over", over[:-4, 6:])):
+        for suffix in (".jpg", ".png"):
+            large = pixels.repeat(2, axis=0).repeat(2, axis=1)
+            write_picture(f"{name}{suffix}", Picture(pixels=large), quality=98)
+    height, width = large.shape[:2]
+    assert reading_reduction(height, width, SMALL_PIXELS) > 1
+    lines = {}
+    for suffix in (".jpg", ".png"):
+        assert main(["check", f"under{suffix}", f"over{suffix}"]) == 1
+        lines[suffix] = capsys.readouterr().out.splitlines()
+    assert lines[".jpg"][0] == f"size        {height}x{width} (height x width), uint8"
+    for line, of_whole in zip(lines[".jpg"][:3], lines[".png"][:3], strict=True):
+        assert line == of_whole
+    for found in lines.values():
+        assert (
+            "warning: the second picture is shifted by +8.0 rows and -12.0 columns; use --align, or a tripod" in found
+        )
 
 
 def test_two_scenes_are_not_called_a_good_pair(folder, capsys):

@@ -16,7 +16,7 @@ from PIL import Image
 
 from npfuse.pictures.codecs.pillow_files import opened_by_pillow
 from npfuse.pictures.codecs.tiff_output import write_tiff
-from npfuse.pictures.reading import Picture, PictureError, read_picture, write_picture
+from npfuse.pictures.reading import Picture, PictureError, read_picture, upright_jpeg_size, write_picture
 from tests.picture_files import (
     CMYK_PROFILE,
     HEIGHT,
@@ -99,6 +99,29 @@ def test_the_first_of_several_frames_is_used_and_noted(tmp_path, kind):
     back = read_picture(tmp_path / "a")
     assert_same_samples(back.pixels, np.asarray(first))
     assert any("the first is used" in note for note in back.notes)
+
+
+@pytest.mark.parametrize("reduction", [2, 4, 8])
+@pytest.mark.parametrize("orientation", [1, 8])
+def test_a_jpeg_is_read_reduced_to_the_means_of_blocks(tmp_path, reduction, orientation):
+    rows, columns = np.mgrid[:48, :64]
+    pixels = np.stack([4 * rows, 3 * columns, rows + 2 * columns], axis=2).astype(np.uint8)
+    path = tmp_path / "a.jpg"
+    with Image.fromarray(pixels) as image:
+        image.save(path, quality=100, subsampling=0, exif=b"Exif\0\0" + exif_block(orientation))
+    whole, reduced = read_picture(path).pixels, read_picture(path, reduction=reduction).pixels
+    assert upright_jpeg_size(path) == whole.shape[:2] == ((48, 64) if orientation == 1 else (64, 48))
+    height, width = (n // reduction for n in whole.shape[:2])
+    means = whole.reshape(height, reduction, width, reduction, 3).mean(axis=(1, 3))
+    assert np.abs(reduced - means).max() <= 2  # YCbCr is rounded before RGB is
+
+
+def test_other_files_are_read_as_they_are_and_have_no_size_of_a_jpeg(tmp_path):
+    path = tmp_path / "a.png"
+    write_picture(path, Picture(pixels=random_samples(np.uint8, 3)))
+    np.testing.assert_array_equal(read_picture(path, reduction=8).pixels, read_picture(path).pixels)
+    assert upright_jpeg_size(path) is None
+    assert upright_jpeg_size(tmp_path / "missing.jpg") is None
 
 
 @pytest.mark.parametrize(

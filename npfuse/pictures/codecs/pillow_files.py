@@ -38,6 +38,24 @@ def read_with_pillow(stream: BinaryIO, check_size: CheckSize, *, kind: str) -> D
         return decoded(image)
 
 
+def read_reduced_jpeg(stream: BinaryIO, check_size: CheckSize, reduction: int) -> Decoded:
+    """Read a JPEG of 1 / reduction of its rows and columns, for which fewer frequencies are decoded.
+
+    Parameters
+    ----------
+    stream, check_size : as of `read_with_pillow`
+    reduction : 1, 2, 4 or 8
+
+    Returns
+    -------
+    Decoded, whose samples are the means of blocks of reduction x reduction pixels, but for roundings; last rows and
+    columns that fill no block make one of their own
+    """
+    with opened_by_pillow(stream, "JPEG", check_size) as image:
+        image.draft(None, (max(1, image.width // reduction), max(1, image.height // reduction)))
+        return decoded(image)
+
+
 @contextmanager
 def opened_by_pillow(stream: BinaryIO, kind: str, check_size: CheckSize) -> Iterator[Image.Image]:
     """Open a file with Pillow, check its size by `check_size` alone, and keep Pillow's warnings off the terminal."""
