@@ -1,1 +1,1 @@
-"""The kinds of files, one per module (TIFF has three): what each can hold, read and written."""
+"""Readers and writers of the kinds of files, one module per kind (TIFF has three)."""

@@ -1,4 +1,4 @@
-"""Arrays as picture files, read and written part by part: NumPy's `.npy`, and Zarr with the extra `zarr`."""
+"""Reads and writes array files as pictures, part by part: NumPy's `.npy`, and Zarr with the extra `zarr`."""
 
 import io
 import os
@@ -54,7 +54,7 @@ class FilePixels:
             for i, run in enumerate(runs):
                 self.stream.seek(start + i * row_bytes)
                 left_over = run.data.cast("B")
-                while left_over:  # a system reads so much at once and no more
+                while left_over:  # systems limit how much is read at once
                     count = self.stream.readinto(left_over)
                     if not count:
                         raise PictureError(f"{self.name}: ends too early, expected all of its rows; copy it anew")
@@ -63,11 +63,11 @@ class FilePixels:
 
 
 def open_npy(stack: ExitStack, path: Path, name: str) -> StoredPicture:
-    """Open an array file; its numbers are not looked at yet.
+    """Open an array file; its numbers are not read yet.
 
     Raises
     ------
-    PictureError : no array file, or no array of a picture
+    PictureError : the file is no array file, or its array is no picture
     """
     try:
         stream = stack.enter_context(open(path, "rb", buffering=0))  # noqa: SIM115 (the stack closes it)
@@ -91,7 +91,7 @@ def open_zarr(stack: ExitStack, path: Path, name: str) -> StoredPicture:
 
     Raises
     ------
-    PictureError : no Zarr array, or no array of a picture
+    PictureError : there is no Zarr array, or it is no picture
     ImportError : zarr is missing
     """
     import zarr
@@ -147,7 +147,7 @@ class NpyWriter:
 def npy_output(
     path: Path, like: StoredPicture, shape: tuple[int, ...], *, overwrite: bool, notes: list[str]
 ) -> Iterator[NpyWriter]:
-    """Make an array file that gets its name in the end."""
+    """Make an array file that gets its name when it is whole."""
     with written_in_place(path, overwrite=overwrite) as stream:
         yield NpyWriter(stream, shape, np.dtype(like.pixels.dtype))
 
@@ -156,7 +156,7 @@ def npy_output(
 def zarr_output(
     path: Path, like: StoredPicture, shape: tuple[int, ...], *, overwrite: bool, notes: list[str]
 ) -> Iterator[Any]:
-    """Make a Zarr array in a folder that gets its name in the end."""
+    """Make a Zarr array in a folder that gets its name when it is whole."""
     import zarr
 
     temporary = path.parent / f".npfuse-{secrets.token_hex(8)}.part"

@@ -7,8 +7,8 @@ import numpy as np
 from npfuse.pictures.codecs.pillow_files import decoded, description, opened_by_pillow
 from npfuse.pictures.picture import CheckSize, Decoded
 
-HEAD_BYTES = 1 << 20  # within which the decoder's configuration is
-HIGH_DEPTH, TWELVE_BITS = 0x40, 0x20  # flags in its third byte
+HEAD_BYTES = 1 << 20  # in which the decoder's configuration lies
+HIGH_DEPTH, TWELVE_BITS = 0x40, 0x20  # flags in the configuration's third byte
 
 
 def read_avif(stream: BinaryIO, check_size: CheckSize) -> Decoded:
@@ -37,7 +37,7 @@ def read_avif(stream: BinaryIO, check_size: CheckSize) -> Decoded:
 
 
 def _depth(stream: BinaryIO) -> int:
-    """Return the bits of a sample, as the first configuration of a decoder says; 8 where there is none."""
+    """Return the bits of a sample, as the first configuration of a decoder says; 8 if there is none."""
     stream.seek(0)
     head = stream.read(HEAD_BYTES)
     place = head.find(b"av1C")

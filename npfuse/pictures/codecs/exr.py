@@ -2,8 +2,8 @@
 
 A file holds linear light (OpenEXR technical introduction, "Linear scene-referred"), which is encoded with sRGB's curve
 (`npfuse.pictures.light`) on reading and decoded on writing. Values beyond 1 stay beyond 1, negative ones negative.
-Left out: parts beyond the first, deep pixels, subsampled or luma/chroma channels, and the primaries of
-`chromaticities`.
+Parts beyond the first, deep pixels, subsampled or luma/chroma channels, and the primaries of `chromaticities` are left
+out.
 """
 
 from typing import BinaryIO
@@ -20,7 +20,7 @@ def read_exr(stream: BinaryIO, check_size: CheckSize) -> Decoded:
 
     Raises
     ------
-    RefusedError : another kind of OpenEXR file
+    RefusedError : the OpenEXR file is of another kind
     ImportError : OpenEXR is missing
     """
     import OpenEXR

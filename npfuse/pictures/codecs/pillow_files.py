@@ -18,7 +18,7 @@ MODES = {
     "1": "L", "L": "L", "LA": "LA", "RGB": "RGB", "RGBA": "RGBA", "RGBa": "RGBA",
     "P": "RGB", "PA": "RGB", "CMYK": "RGB", "YCbCr": "RGB", "RGBX": "RGB",
 }  # fmt: skip
-STRIP_PIXELS = 1 << 15  # converted at once: Pillow holds the whole picture, and a strip stays in a processor's cache
+STRIP_PIXELS = 1 << 15  # that are converted at once, so that a strip stays in the processor's cache
 
 
 def read_with_pillow(stream: BinaryIO, check_size: CheckSize, *, kind: str) -> Decoded:
@@ -125,11 +125,11 @@ def _bytes_or_none(value: Any) -> bytes | None:
 
 
 def _resolution(image: Image.Image) -> tuple[float, float] | None:
-    """Return rows and columns of pixels an inch, or None."""
+    """Return rows and columns of pixels per inch, or None."""
     scale = 1.0
     density = image.info.get("dpi")  # columns, rows
-    if image.format == "JPEG":  # whose "dpi" Pillow makes up where it is not known
-        scale = {1: 1.0, 2: 2.54}.get(image.info.get("jfif_unit", 0), 0.0)  # an inch, a centimetre
+    if image.format == "JPEG":  # if a JPEG has none, Pillow invents a "dpi"
+        scale = {1: 1.0, 2: 2.54}.get(image.info.get("jfif_unit", 0), 0.0)  # per inch, per centimetre
         density = image.info.get("jfif_density")
     if not density or not scale or min(density) <= 0:
         return None

@@ -1,8 +1,8 @@
 """PNG files (W3C, third edition): 8 bits by Pillow, 16-bit colour with Pillow's help.
 
-Pillow reduces 16-bit colour to 8 bits, and writes none. Its decoder does undo compression, filters and interlacing of
-such files, and is asked here for each byte of a sample: read as big-endian it returns the high bytes, read as
-little-endian the low ones.
+Pillow reduces 16-bit colour to 8 bits, and cannot write it. But its decoder undoes compression, filters and interlacing
+of such files. Here it decodes each byte of a sample in turn: read as big-endian, it returns the high bytes; read as
+little-endian, the low ones.
 """
 
 import struct
@@ -39,7 +39,7 @@ def read_png(stream: BinaryIO, check_size: CheckSize) -> Decoded:
     stream.seek(24)
     depth, colour_type = stream.read(2)  # 0 is grey
     with opened_by_pillow(stream, "PNG", check_size) as image:
-        # The profile and the sRGB chunk count for more than gAMA (W3C, 11.3.2).
+        # The profile and the sRGB chunk take precedence over gAMA (W3C, 11.3.2).
         power = None if {"icc_profile", "srgb"} & image.info.keys() else image.info.get("gamma")
         if depth < 16 or colour_type == 0:
             return replace(decoded(image), power=power)
@@ -117,9 +117,9 @@ def write_png(stream: BinaryIO, picture: Picture, quality: int, notes: list[str]
     for rows in row_runs(samples):
         strip = samples[rows]
         plain = strip.astype(">u2", order="C").view(np.uint8).reshape(len(strip), -1)  # (rows, bytes)
-        filtered = np.ones((len(strip), 1 + plain.shape[1]), np.uint8)  # each row begins with 1, which is Sub:
+        filtered = np.ones((len(strip), 1 + plain.shape[1]), np.uint8)  # each row begins with 1, for the filter Sub:
         filtered[:, 1:] = plain
-        filtered[:, 1 + 2 * channels :] -= plain[:, : -2 * channels]  # less the byte a pixel before it, modulo 256
+        filtered[:, 1 + 2 * channels :] -= plain[:, : -2 * channels]  # minus the byte one pixel before, modulo 256
         putchunk(stream, b"IDAT", compressor.compress(filtered.tobytes()))
     putchunk(stream, b"IDAT", compressor.flush())
     putchunk(stream, b"IEND", b"")

@@ -1,7 +1,8 @@
 """PPM and PGM files (Netpbm's P2, P3, P5 and P6) of 8 and 16 bits.
 
-A header of "P6", width, height and the value of white, apart by spaces and comments; then rows of samples, in bytes, or
-two where white is above 255. Other values of white are scaled to 255 or 65535. Left out: pictures beyond the first.
+A file has a header of "P6", width, height and the value of white, with spaces and comments between. Rows of samples
+follow, of one byte each, or of two if white is above 255. Other values of white are scaled to 255 or 65535. Pictures
+beyond the first are left out.
 """
 
 import re
@@ -23,7 +24,7 @@ def read_ppm(stream: BinaryIO, check_size: CheckSize) -> Decoded:
 
     Raises
     ------
-    ValueError : a damaged header or too few samples
+    ValueError : the header is damaged, or samples are missing
     """
     stream.seek(0)
     header = HEADER.match(stream.read(HEAD_BYTES))

@@ -1,7 +1,7 @@
 """Camera raw files, with the package of the extra `raw` (rawpy, on LibRaw). Reading only.
 
-Developed alike whatever the picture: the camera's white balance, no automatic brightening (it would undo the exposure
-that the fusion is about), sRGB with its curve, 16 bits, turned the way the camera was held.
+All pictures are developed alike: with the camera's white balance, without automatic brightening (it would undo the
+difference of the exposures), to sRGB with its curve, in 16 bits, turned the way the camera was held.
 """
 
 from typing import BinaryIO

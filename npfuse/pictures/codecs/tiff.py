@@ -2,7 +2,7 @@
 
 Pillow reads up to 8 bits. It reduces 16-bit colour to 8 bits without a word, so 9 bits and more, and floats, are
 recognised by their tags and read with the packages of the extra `tiff` (tifffile and imagecodecs), as are channels that
-Pillow knows no mode for. `npfuse/pictures/codecs/tiff_output.py` writes. Left out: pages beyond the first, XMP.
+Pillow knows no mode for. `npfuse/pictures/codecs/tiff_output.py` writes, `npfuse/pictures/pages.py` finds pages.
 """
 
 import struct
@@ -27,7 +27,7 @@ from npfuse.pictures.metadata.exif import (
 from npfuse.pictures.metadata.iptc import iptc_of_resources
 from npfuse.pictures.picture import CheckSize, Decoded, Description, RefusedError, TooLargeError, needs_package
 
-# Tags that are calculated with, or shown, before anything else is known of a file.
+# Tags that are used or shown before anything else is known about a file; their values are checked first.
 NUMBERS = (
     Base.ImageLength,
     Base.ImageWidth,
@@ -68,7 +68,7 @@ def read_tiff(stream: BinaryIO, check_size: CheckSize) -> Decoded:
 
     Raises
     ------
-    RefusedError : a kind of TIFF that is not read
+    RefusedError : the TIFF is of a kind that is not read
     ImportError : a package of the extra `tiff` is missing
     """
     try:
@@ -109,7 +109,7 @@ def inspect_tiff(stream: BinaryIO, check_size: CheckSize) -> TiffSummary:
 
     Raises
     ------
-    RefusedError : a kind that is not read; CameraRawError, one of its kinds, for camera raw files
+    RefusedError : the TIFF is of a kind that is not read; for camera raw files, this is a CameraRawError
     """
     with quiet():
         tags = read_directory(stream)
@@ -162,7 +162,7 @@ def _white_level(tags: Any) -> int | None:
 
 
 def _bytes_of(value: Any, byteorder: str) -> bytes | None:
-    """Return the bytes of a tag, which some programs store as numbers of four bytes; None where it is neither."""
+    """Return the bytes of a tag, which some programs store as numbers of four bytes; None if it is neither."""
     if isinstance(value, bytes):
         return value or None
     numbers = value if isinstance(value, tuple) else (value,)
@@ -172,7 +172,7 @@ def _bytes_of(value: Any, byteorder: str) -> bytes | None:
 
 
 def _check_numbers(tags: Any) -> None:
-    """Raise RefusedError for a text where a number should be."""
+    """Raise RefusedError if a tag holds a text instead of a number."""
     for tag in NUMBERS:
         value = tags.get(tag, 0)
         if not all(isinstance(v, int) for v in (value if isinstance(value, tuple) else (value,))):
@@ -180,7 +180,7 @@ def _check_numbers(tags: Any) -> None:
 
 
 def _is_deep(depths: set[int], numbers: set[int], channels: int) -> bool:
-    """Return whether samples have more than 8 bits; RefusedError for samples that are not read."""
+    """Return whether samples have more than 8 bits; raise RefusedError for samples that are not read."""
     depth, number = min(depths), min(numbers)
     deep = (number == 1 and 9 <= depth <= 16) or (number == 3 and depth in (16, 32, 64))
     shallow = number in (1, 4) and depth <= 8
@@ -213,7 +213,7 @@ def _read_deep(stream: BinaryIO) -> Decoded:
 
     Raises
     ------
-    RefusedError : neither grey nor RGB
+    RefusedError : the picture is neither grey, RGB nor CMYK
     ImportError : a package of the extra `tiff` is missing
     """
     import imagecodecs  # noqa: F401 (tifffile would do without until it meets compressed samples)

@@ -1,8 +1,8 @@
-"""TIFF files, written strip by strip (TIFF 6.0 and its Adobe supplements; BigTIFF where 4 GiB might not do).
+"""Writes TIFF files strip by strip (TIFF 6.0 and its Adobe supplements; BigTIFF if 4 GiB might not be enough).
 
-By hand, because Pillow writes no 16-bit colour and, compressed, no EXIF directory, and tifffile no EXIF directory.
-Strips are deflated, integers as differences. A picture may be given whole, or in parts of any shape and order: rows are
-compressed when they are complete, and written in order, so the file does not depend on how its picture was cut.
+No library serves: Pillow writes no 16-bit colour, and no EXIF directory in compressed files; tifffile writes no EXIF
+directory. Strips are deflated, integers as differences. A picture may be given whole, or in parts of any shape and
+order. Rows are compressed when they are complete, and written in order, so the file does not depend on the parts.
 """
 
 import io
@@ -23,7 +23,7 @@ from npfuse.pictures.atomic import written_in_place
 from npfuse.pictures.metadata.exif import BIG_TIFF_START, TIFF_START, directory_bytes, quiet, telling_tags
 from npfuse.pictures.picture import Description, Picture, StoredPicture
 
-STRIP_BYTES = 1 << 20  # of pixels compressed at once
+STRIP_BYTES = 1 << 20  # of pixels that are compressed at once
 DEFLATE_LEVEL = 4  # on 8-bit differences 4 times as fast as the usual 6, and 9 % longer
 CLASSIC_BYTES = 2**32 - 2**26  # of samples; a little more is left for what does not compress, and for tags
 
@@ -34,10 +34,10 @@ class TiffWriter:
     Parameters
     ----------
     stream : binary file, empty, that can seek
-    shape : of the picture, (H, W) or (H, W, 2 to 4), the last of 2 and 4 being alpha
+    shape : shape of the picture, (H, W) or (H, W, 2 to 4); the last of 2 or 4 channels is alpha
     dtype : uint8, uint16 or float32
-    about : Description, written with the samples
-    notes : list that gains what is left out
+    about : Description, which is written with the samples
+    notes : list to which a line is added for everything that is left out
     alpha : (H, W), ndarray or a view that gives one for `alpha[rows, columns]`; written behind the colours
 
     Examples
@@ -77,15 +77,15 @@ class TiffWriter:
                 self.tags |= told
             except Exception:  # Pillow raises almost anything on damaged tags
                 notes.append("EXIF dropped: it is broken")
-        # Rows that are not complete yet, with how many of their columns are there; compressed strips whose turn it is
-        # not; and one thread at a time.
+        # Rows that are not complete yet, each with its number of columns so far; compressed strips that have to wait
+        # for earlier ones; and a lock for one thread at a time.
         self.open: dict[int, tuple[NDArray[Any], int]] = {}
         self.packed: dict[int, bytes] = {}
         self.lock = threading.Lock()
         stream.write(self.start + self._directory(self.tags))  # so long as it will be, for the strips to follow
 
     def __setitem__(self, place: tuple[slice, slice], values: Any) -> None:
-        """Take a part of the picture; every pixel once."""
+        """Take a part of the picture; every pixel must be given once."""
         rows, columns = (slice(*part.indices(n)) for part, n in zip(place, self.shape, strict=False))
         values = np.broadcast_to(values, (rows.stop - rows.start, columns.stop - columns.start, *self.shape[2:]))
         for strip in range(rows.start // self.strip_rows, -(-rows.stop // self.strip_rows)):
@@ -109,7 +109,7 @@ class TiffWriter:
                     self.lengths.append(len(content))
 
     def finish(self) -> None:
-        """Write the directory; ValueError where a part of the picture is missing."""
+        """Write the directory; raise ValueError if a part of the picture is missing."""
         if self.open or self.packed or len(self.lengths) != -(-self.shape[0] // self.strip_rows):
             raise ValueError("not all of the picture was written")
         self.stream.seek(len(self.start))
@@ -126,7 +126,7 @@ class TiffWriter:
         return zlib.compress(coded.tobytes(), DEFLATE_LEVEL)
 
     def _tags(self, about: Description) -> dict[int, Any]:
-        """Return all but where the strips are."""
+        """Return all tags but those that say where the strips are."""
         channels, kind = self.channels, 3 if self.dtype.kind == "f" else 1
         tags: dict[int, Any] = {
             Base.ImageWidth: self.shape[1],
@@ -172,7 +172,7 @@ def write_tiff(stream: BinaryIO, picture: Picture, quality: int, notes: list[str
 def tiff_output(
     path: Path, like: StoredPicture, shape: tuple[int, ...], *, overwrite: bool, notes: list[str]
 ) -> Iterator[TiffWriter]:
-    """Make a TIFF that is filled part by part and gets its name in the end."""
+    """Make a TIFF that is filled part by part, and gets its name when it is whole."""
     with written_in_place(path, overwrite=overwrite) as stream:
         writer = TiffWriter(stream, shape, np.dtype(like.pixels.dtype), like, notes, alpha=like.alpha)
         yield writer

@@ -1,4 +1,4 @@
-"""TIFF files read part by part: tiles or strips, packed or not, BigTIFF too; with the packages of the extra `tiff`."""
+"""Reads TIFF files part by part: tiles or strips, packed or not, BigTIFF too; with the packages of the extra `tiff`."""
 
 import os
 import threading
@@ -48,7 +48,7 @@ class TiffPixels:
 
     @property
     def sound(self) -> bool:
-        """Whether all segments are there, and small enough to be decoded one by one."""
+        """Return whether all segments are there, and small enough to be decoded one by one."""
         segment_bytes = self.segment[0] * self.segment[1] * self.shape[2] * self.dtype.itemsize
         there = len(self.page.dataoffsets) == self.planes * self.down * self.across
         return bool(there and 0 < segment_bytes <= SEGMENT_BYTES)
@@ -90,7 +90,7 @@ class TiffPixels:
                 f"{self.name}: is a damaged or unusual TIFF ({one_line(error)}), expected a whole picture; copy or"
                 " export it anew"
             ) from error
-        # A segment that is left out is of zeros (GDAL's sparse files).
+        # A segment that is left out stands for zeros (GDAL's sparse files).
         empty = (*self.segment, self.shape[2] // self.planes)
         samples: NDArray[Any] = np.zeros(empty, self.dtype) if decoded is None else decoded[0]
         with self.lock:

@@ -1,1 +1,1 @@
-"""What travels with the pixels: EXIF, XMP and IPTC blocks, and ICC profiles."""
+"""The metadata that goes with the pixels: EXIF, XMP and IPTC blocks, and ICC profiles."""

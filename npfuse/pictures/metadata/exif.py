@@ -1,8 +1,8 @@
-"""EXIF: which way up a picture is, and what its file tells about it besides the pixels.
+"""Reads and changes EXIF: which way up a picture is, and what its file tells about it.
 
 An EXIF block is a TIFF structure without pixels (EXIF 2.32, section 4.5). Blocks of JPEG, PNG and WebP files are
-patched in place, so that maker notes, whose offsets nobody knows, stay whole; only a block that comes from or goes into
-a TIFF is laid out anew, by Pillow.
+changed in place, so that maker notes, whose offsets are not documented, stay valid. Only blocks that come from or go
+into a TIFF are laid out again, by Pillow.
 """
 
 import io
@@ -20,10 +20,10 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from npfuse.pictures.shared_context import SharedContext
 
-EXIF_START = b"Exif\0\0"  # of the segment in a JPEG; no part of the block
+EXIF_START = b"Exif\0\0"  # start of the segment in a JPEG; not a part of the block
 TIFF_START = b"II*\0\x08\0\0\0"  # little-endian, the first directory follows
 BIG_TIFF_START = b"II+\0\x08\0\0\0\x10\0\0\0\0\0\0\0"  # the same of a BigTIFF
-# What a TIFF says about its picture and not about its own layout.
+# Tags of a TIFF that tell about its picture, not about its own layout.
 DESCRIPTIVE_TAGS = (
     Base.ImageDescription, Base.Make, Base.Model, Base.Software, Base.DateTime, Base.Artist, Base.Copyright,
 )  # fmt: skip
@@ -54,11 +54,12 @@ def upright(block: bytes) -> tuple[bytes, int]:
 
     Returns
     -------
-    the block without `EXIF_START`, and the orientation it had (1 to 8; 1 if it says nothing)
+    bytes : the block without `EXIF_START`
+    int : the orientation it had, 1 to 8; 1 if it says nothing
 
     Raises
     ------
-    ValueError, struct.error : it is none, or ends too early
+    ValueError, struct.error : it is no EXIF block, or ends too early
     """
     patched = bytearray(block.removeprefix(EXIF_START))
     endian = {b"II*\0": "<", b"MM\0*": ">"}.get(bytes(patched[:4]))
@@ -81,7 +82,7 @@ def upright(block: bytes) -> tuple[bytes, int]:
 
 
 def _thumbnail_start(block: bytes | bytearray, endian: str, link: int) -> int:
-    """Return the place of the thumbnail where it is the end of a block, or the block's length."""
+    """Return the place of the thumbnail if it is the end of a block; else the block's length."""
     try:
         (start,) = struct.unpack_from(endian + "I", block, link)
         found = {tag: place for place, tag, _, _ in _entries(block, endian, start)} if start else {}
@@ -98,7 +99,7 @@ def _thumbnail_start(block: bytes | bytearray, endian: str, link: int) -> int:
 
 
 def _entries(block: bytes | bytearray, endian: str, start: int) -> Iterator[tuple[int, int, int, int]]:
-    """Yield place, tag, type and count of a directory's entries; struct.error where it ends too early."""
+    """Yield place, tag, type and count of a directory's entries; raise struct.error if it ends too early."""
     (count,) = struct.unpack_from(endian + "H", block, start)
     for place in range(start + 2, start + 2 + 12 * count, 12):
         tag, form, number = struct.unpack_from(endian + "HHI", block, place)
@@ -106,7 +107,7 @@ def _entries(block: bytes | bytearray, endian: str, start: int) -> Iterator[tupl
 
 
 def resized(block: bytes, height: int, width: int) -> bytes:
-    """Set the sizes of the picture where a block names them; a broken block stays as it is.
+    """Set the sizes of the picture in a block that names them; a damaged block stays as it is.
 
     Parameters
     ----------

@@ -1,8 +1,9 @@
-"""ICC profiles: whether two pictures' colours mean the same, and converting one picture to the other's profile.
+"""Compares ICC profiles of two pictures, and converts one picture to the other's profile.
 
-A picture without a profile is taken as sRGB (grey: with sRGB's curve), as browsers do. Two profiles are alike if they
-turn into each other with at most two levels of 255 lost, whatever their bytes: the same profile is shipped with many
-dates and names. Pillow (LittleCMS) converts 8 bits; 16 bits and floats take imagecodecs, which calls the same library.
+A picture without a profile is taken as sRGB (grey: with sRGB's curve), as browsers do. Two profiles are alike if
+converting from one to the other changes values by at most two levels of 255, whatever their bytes: the same profile is
+shipped with many dates and names. Pillow (LittleCMS) converts 8 bits; 16 bits and floats need imagecodecs, which calls
+the same library.
 """
 
 import io
@@ -48,11 +49,11 @@ def with_profile_of(picture: Picture, other: Picture, name: str) -> Picture:
     Parameters
     ----------
     picture, other : Picture, both grey or both RGB
-    name : of the picture, for messages
+    name : name of the picture, for messages
 
     Returns
     -------
-    Picture with converted pixels and the profile of `other`
+    Picture : with converted pixels and the profile of `other`
 
     Raises
     ------

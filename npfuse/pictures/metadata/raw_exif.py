@@ -1,4 +1,4 @@
-"""EXIF of camera raw files, whose layouts differ: TIFF with other first bytes, a JPEG inside (RAF), or boxes (CR3).
+"""Reads EXIF of camera raw files, whose layouts differ: TIFF with other first bytes, a JPEG inside (RAF), boxes (CR3).
 
 Maker notes are left out: their offsets would be wrong in another file, and they are long.
 """
@@ -36,7 +36,7 @@ def raw_exif(stream: BinaryIO, developer: Any) -> tuple[bytes | None, tuple[str,
     Parameters
     ----------
     stream : binary file
-    developer : rawpy.RawPy, opened; asked for exposure, date and lens where the file's layout is another
+    developer : rawpy.RawPy, opened; gives exposure, date and lens if the file's layout is not known
     """
     try:
         with quiet():
@@ -76,7 +76,7 @@ def raw_tags(stream: BinaryIO) -> dict[int, Any]:
 
 
 def _tags_of_boxes(stream: BinaryIO) -> dict[int, Any]:
-    """Return the tags of a CR3's boxes; none of a file without them."""
+    """Return the tags of a CR3's boxes; an empty dict for a file without them."""
     stream.seek(0)
     head = stream.read(HEAD_BYTES)
     found: dict[bytes, dict[int, Any]] = {}
@@ -97,7 +97,7 @@ def _tags_of_boxes(stream: BinaryIO) -> dict[int, Any]:
 
 
 def _add_from_libraw(tags: dict[int, Any], below: dict[int, Any], developer: Any) -> None:
-    """Add exposure, date and lens as LibRaw read them, where it did."""
+    """Add exposure, date and lens, as far as LibRaw has read them."""
     shot, lens = getattr(developer, "other", None), getattr(developer, "lens", None)
     if shot is not None:
         for tag, value in (

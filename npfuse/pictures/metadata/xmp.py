@@ -1,8 +1,8 @@
-"""XMP packets (ISO 16684-1): kept as they are, but for properties of the old file that the result does not have.
+"""Keeps XMP packets (ISO 16684-1) as they are, except for properties of the old file that the result does not have.
 
-Those are the orientation, which is applied, sizes, thumbnails, and properties that point into the old file: extended
-XMP, the second pictures of gain maps and motion photos. Properties are found by their usual prefixes; packets in UTF-16
-are left alone.
+These are the orientation, which has been applied, sizes, thumbnails, and properties that point into the old file:
+extended XMP, the second pictures of gain maps and motion photos. Properties are found by their usual prefixes; packets
+in UTF-16 are left alone.
 """
 
 import re
@@ -32,7 +32,7 @@ def upright_xmp(xmp: bytes) -> bytes:
 
 
 def resized_xmp(xmp: bytes, height: int, width: int) -> bytes:
-    """Set the sizes of the picture where the packet names them.
+    """Set the sizes of the picture in a packet that names them.
 
     Examples
     --------
