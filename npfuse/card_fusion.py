@@ -1,7 +1,7 @@
 """Fuses whole pictures on a graphics card: arrays that lie there already, and arrays in memory that it has room for.
 
 CuPy, PyTorch and others say by `__cuda_array_interface__` where on the card an array lies; it is read there, and not
-copied. What the network wants to know of whole pictures is found there too. Where the card's memory is short, the
+copied. The statistics and thumbnails of whole pictures are computed there, too. If the card's memory is short, the
 result is made strip by strip. Other pictures go through `npfuse.card_windows`.
 """
 
@@ -24,7 +24,7 @@ Check = Callable[[str, Any], None]
 
 
 def is_card_array(x: object) -> bool:
-    """Tell whether something lies on a graphics card, without importing what speaks to one.
+    """Tell whether an object lies on a graphics card; imports no library for cards.
 
     Examples
     --------
@@ -35,7 +35,7 @@ def is_card_array(x: object) -> bool:
 
 
 def card_array(x: Any) -> "CardArray":
-    """Return an array of any library that lies on the card as Numba's, of the same memory."""
+    """Return Numba's array for an array of any library on the card; both share their memory."""
     from npfuse.cuda.card import adopted, card_errors, require_card
 
     require_card()
@@ -51,7 +51,7 @@ def new_card_array(like: "CardArray") -> "CardArray":
 
 
 def given_back(out: "CardArray", like: Any) -> Pixels:
-    """Return a result on the card as an array of the library of `like`, of the same memory; else Numba's."""
+    """Return a result on the card as an array of the library of `like`, in the same memory; else Numba's."""
     library = type(like).__module__.split(".")[0]
     if library == "cupy":
         import cupy
@@ -70,8 +70,8 @@ def has_room(pictures: Sequence[Any], weights: Weights) -> bool:
 
     Parameters
     ----------
-    pictures : in memory, alike
-    weights : of the network
+    pictures : pictures in memory, of one shape and dtype
+    weights : Weights of the network
 
     Raises
     ------
@@ -94,13 +94,13 @@ def fuse_whole(
 
     Parameters
     ----------
-    exposures : at least two, (H, W, 3) or (H, W), alike, of `npfuse.strips.CARD_DTYPES`; on the card, or ndarrays
-    out : of their shape and dtype, is written; on the card, or an ndarray
-    weights : of a network of a pair
-    in_order : whether the exposures are darkest first; else they are put in order of their means. The darkest and the
-        brightest are fused
-    check : raises where values of floats are NaN or outside [0, 1], and is called with a name and an ndarray only where
-        some are
+    exposures : at least two pictures, (H, W, 3) or (H, W), of one shape and of one dtype of
+        `npfuse.strips.CARD_DTYPES`; on the card, or ndarrays
+    out : picture of their shape and dtype, is written; on the card, or an ndarray
+    weights : Weights of a network of a pair
+    in_order : whether the exposures are darkest first; if not, they are put in order of their means. The darkest and
+        the brightest are fused
+    check : function of a name and an ndarray that raises if floats are NaN or outside [0, 1]; called only if some are
 
     Raises
     ------
@@ -152,7 +152,7 @@ def _fuse_strips(pair: Pair) -> None:
 
 
 def card_survey(picture: "CardArray", height: int, width: int) -> Survey:
-    """Look at a whole picture (H, W, C) on the card; where it has values outside [0, 1], not how many and where."""
+    """Survey a whole picture (H, W, C) on the card; values outside [0, 1] are noticed, but not counted and located."""
     from npfuse.cuda.area_kernels import area_of
 
     found = area_of(picture, height, width)

@@ -1,9 +1,9 @@
 """Runs a network of a pair on a graphics card, over a window of pictures that lie there.
 
-Networks of LightFuse's form go through two kernels: one halves the pixels three times, the other makes the result of
-the pixels and of the coarse picture; what lies between is small and runs layer by layer (`npfuse.run`). Networks of
-another form run layer by layer altogether. The kernels are in `npfuse.cuda`; cutting pictures into windows is the
-business of `npfuse.strips` and `npfuse.card_fusion`.
+Networks of LightFuse's form go through two kernels: one halves the pixels three times, the other makes the result from
+the pixels and the coarse picture. The layers between them are small and run one by one (`npfuse.run`). Networks of
+another form run layer by layer altogether. The kernels are in `npfuse.cuda`; `npfuse.strips` and `npfuse.card_fusion`
+cut pictures into windows.
 """
 
 from collections.abc import Mapping
@@ -35,10 +35,10 @@ class CardNetwork:
 
     Parameters
     ----------
-    weights : on the card, by full name
-    others : on the card: the inputs besides the exposures, and what the form computes of them alone
-    levels : on the card, (5,): black and scale of each picture, and half of the level of white
-    kernels : what the two kernels want; None for a network that runs layer by layer
+    weights : arrays on the card, by full name
+    others : arrays on the card: the inputs besides the exposures, and the values that depend on them alone
+    levels : array on the card, (5,): black and scale of each picture, and half of the level of white
+    kernels : Kernels; None for a network that runs layer by layer
     """
 
     weights: Mapping[str, CardArray]
@@ -49,7 +49,7 @@ class CardNetwork:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Kernels:
-    """What the kernels want besides pixels, on the card: the chain and the halvings laid out, and how cells enlarge."""
+    """The kernels' arguments besides pixels, on the card: the weights, laid out, and the shares that enlarge cells."""
 
     chain: tuple[CardArray, int, int]
     halving: CardArray
@@ -63,9 +63,9 @@ def prepare(
 
     Parameters
     ----------
-    graph : of any size
-    others : the inputs besides the exposures, float32
-    weights : by full name, float32
+    graph : Graph of any size
+    others : inputs besides the exposures, float32, by name
+    weights : ndarray by full name, float32
     scales : (black, scale) of each picture: a level is mapped to (level - black) * scale - 1
     half : half of the level of white
     """
@@ -105,7 +105,7 @@ def _kernels(form: Form, values: Arrays, weights: Arrays) -> Kernels:
 
 
 def _cells(upsampling: Resampling | None) -> Cells:
-    """Return how a coarse picture is enlarged; None where it is as large as the picture already."""
+    """Return the shares by which a coarse picture is enlarged; `upsampling` is None if it has full size already."""
     if upsampling is None:
         return 1, to_card(np.zeros(1, np.int64)), to_card(np.array([[1, 0]], np.float32))
     # Of three cells, the pixels of the one in the middle.
@@ -122,16 +122,16 @@ def fuse_window(
     place: tuple[int, int],
     out: CardArray,
 ) -> None:
-    """Run a network over a window of a pair; returns before the card is done.
+    """Run a network over a window of a pair; return before the card is done.
 
     Parameters
     ----------
-    graph : of the window's size
+    graph : Graph of the window's size
     network : CardNetwork
-    pictures : the window, (H, W, 3) or (H, W, 1), of which the last rows and columns may be missing: they repeat the
-        last ones that are there
-    place : row and column of the window where what is wanted begins
-    out : (rows, columns, 3 or 1) that is written: what is wanted
+    pictures : window of each picture, (H, W, 3) or (H, W, 1); last rows and columns may be missing, and are then
+        repeated from the last ones that are there
+    place : row and column of the window where the result begins
+    out : array (rows, columns, 3 or 1) for the result, is written
     """
     height, width, _ = graph.inputs[0][1]
     if network.kernels is None:
@@ -153,7 +153,7 @@ def fuse_window(
 
 
 def bytes_a_pixel(graph: Graph) -> float:
-    """Return how much of the card's memory a window takes for each of its pixels, besides the pictures.
+    """Return the bytes of the card's memory that a window takes per pixel, besides the pictures.
 
     Examples
     --------

@@ -1,8 +1,8 @@
-"""Windows of pictures that lie in the computer's memory, or in files, fused on a graphics card one after the other.
+"""Fuses pictures in the computer's memory, or in files, on a graphics card, window by window.
 
-For pictures that are read part by part, or that the card has no room for. There are two lanes, each with memory that
-the card copies from and to by itself; a thread takes a lane for a window. So while the card copies and computes for
-one thread, another reads and decodes its next window, or writes the last one.
+This is for pictures that are read part by part, or that do not fit into the card's memory. There are two lanes, each
+with pinned memory, which the card copies by itself. A thread takes a lane for a window. So while the card copies and
+computes for one thread, another reads and decodes its next window, or writes the last one.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from npfuse.graph import Graph
 
 LANES = 1 if SIMULATED else 2  # the simulator runs one kernel at a time
 COLUMNS = 8192  # of a window, at most
-PIXELS = 4 << 20  # the same: enough that a card is busy, and little beside its memory
+PIXELS = 4 << 20  # of a window, at most: enough to keep a card busy, and little beside its memory
 SHARE = 0.4  # of the card's free memory that a lane may take
 
 
@@ -30,8 +30,8 @@ def window_sides(graph: Graph, dtype: Any) -> tuple[int, int]:
 
     Parameters
     ----------
-    graph : of any size
-    dtype : of the pictures
+    graph : Graph of any size
+    dtype : dtype of the pictures
 
     Raises
     ------
@@ -50,7 +50,7 @@ class Lane:
         self._memory: dict[str, NDArray[np.uint8]] = {}
 
     def array(self, name: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-        """Return an array in memory that the card can copy from and to by itself."""
+        """Return an array in pinned memory, which the card copies by itself."""
         count = prod(shape) * np.dtype(dtype).itemsize
         if name not in self._memory or self._memory[name].size < count:
             self._memory[name] = pinned((count,), np.uint8)
@@ -69,17 +69,17 @@ class CardWindows:
 
     @contextmanager
     def fused(self, graph: Graph, pictures: tuple[Any, Any], keep: tuple[slice, slice]) -> Iterator[NDArray[Any]]:
-        """Fuse a window; waits for a lane first.
+        """Fuse a window; wait for a lane first.
 
         Parameters
         ----------
-        graph : of the window's size
+        graph : Graph of the window's size
         pictures : array-likes (H, W, 3) or (H, W), see `npfuse.card_run.fuse_window`
-        keep : rows and columns of the window that are wanted
+        keep : slices of the window's rows and columns that are returned
 
         Yields
         ------
-        ndarray : what is wanted; it is overwritten once the block is left
+        ndarray : the result there; it is overwritten once the block is left
         """
         parts = [np.asarray(picture) for picture in pictures]
         lane = self._lanes.get()

@@ -1,4 +1,4 @@
-"""The pictures that are fused: which dtypes and shapes, alike, and values in [0, 1]; checked once, in one place."""
+"""Checks the pictures that are fused, once, in one place: their dtypes and shapes, and values in [0, 1]."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ SHAPES = {2: "(H, W)", 3: "(H, W, 3)", 4: "(N, H, W, 3)"}
 
 
 def check_pictures(named: Mapping[str, Any], ranks: Sequence[int]) -> None:
-    """Raise where pictures cannot be fused together, by their dtypes and shapes alone.
+    """Raise an error if pictures cannot be fused together, by their dtypes and shapes alone.
 
     Parameters
     ----------
@@ -21,8 +21,8 @@ def check_pictures(named: Mapping[str, Any], ranks: Sequence[int]) -> None:
 
     Raises
     ------
-    TypeError : a dtype other than uint8, uint16, float32 and float64, or dtypes that differ
-    ValueError : fewer than two pictures, shapes that are not taken, empty or unknown, or that differ
+    TypeError : a dtype is not uint8, uint16, float32 or float64, or dtypes differ
+    ValueError : there are fewer than two pictures, or a shape is not taken, empty or unknown, or shapes differ
 
     Examples
     --------

@@ -1,8 +1,8 @@
-"""Fuses dask arrays, chunk by chunk, on whatever scheduler computes them; the result is NumPy arrays' to the byte.
+"""Fuses dask arrays, chunk by chunk, on any scheduler; the result is that of NumPy arrays, to the byte.
 
-Each chunk is fused with as much of its neighbours as its result depends on, which the network's graph says; chunks meet
-where the network's grid and the groups of blocks of the fast path do. What the network wants of the whole pictures, and
-which is the darker one, is found by a task a chunk and handed to all of them. Nothing is computed before the result is.
+Each chunk is fused with as much of its neighbours as its result depends on; the network's graph says how much. Chunks
+meet at multiples of the network's grid and of the fast path's groups. One task per chunk surveys the whole pictures,
+which also tells the darker one; the survey is handed to all chunks. Nothing is computed before the result is.
 """
 
 from collections.abc import Sequence
@@ -26,27 +26,27 @@ Settings = tuple[bool, tuple[Survey, Survey]]
 
 
 def is_dask(x: Any) -> bool:
-    """Tell whether something is a dask array, without importing dask."""
+    """Tell whether an object is a dask array; does not import dask."""
     return type(x).__module__.split(".")[0] == "dask" and hasattr(x, "chunks")
 
 
 def fuse_dask(a: Any, b: Any, weights: Weights, *, order: str = "auto", engine: Engine = "fast") -> Any:
-    """Make a dask array of the fusion of two.
+    """Return the fusion of two dask arrays as a dask array.
 
     Parameters
     ----------
-    a, b : dask arrays (H, W, 3) or (H, W), alike, of known shape; uint8, uint16, float32 or float64
-    weights : of a network of a pair
-    order, engine : as of `npfuse.fuse`
+    a, b : dask arrays (H, W, 3) or (H, W) of one dtype and of one known shape; uint8, uint16, float32 or float64
+    weights : Weights of a network of a pair
+    order, engine : as for `npfuse.fuse`
 
     Returns
     -------
-    dask array, shape and dtype of a; its chunks are those of a, moved to multiples of 64
+    dask array : shape and dtype of a; its chunks are those of a, moved to multiples of 64
 
     Raises
     ------
-    TypeError, ValueError : a and b are not as above. That values are NaN or outside [0, 1] is found, as a ValueError,
-        when the result is computed
+    TypeError, ValueError : a and b are not as above. Values that are NaN or outside [0, 1] raise a ValueError when the
+        result is computed
 
     Examples
     --------
@@ -136,7 +136,7 @@ def _survey(x: Any, height: int, width: int) -> Any:
 
 
 def _bands(block: NDArray[Any], taps: Thumbnail, row: int, column: int) -> list[Band]:
-    """Look at a chunk, band by band; chunks begin where bands do."""
+    """Return the statistics of a chunk, band by band; chunks begin where bands do."""
     return [band(taps, block[i : i + BAND], row + i, column) for i in range(0, len(block), BAND)]
 
 

@@ -290,7 +290,7 @@ def _phases_of(
 
 
 def float_engine(engine: FusionEngine) -> Engine:
-    """Return an engine that computes in floats, for what only those can do; ValueError for another."""
+    """Return an engine, for work that only floats can do; raise ValueError if it computes in integers."""
     if engine == "fast" or engine == "definition" or engine == "cuda":
         return engine
     raise ValueError(f"fuse: engine of pictures in parts is {engine!r}, expected one of {', '.join(get_args(Engine))}")

@@ -22,9 +22,9 @@ class Node:
 
     Parameters
     ----------
-    name : of the node and of the value it computes
+    name : name of the node, and of the value that it computes
     op : Operator
-    inputs : names of the values it reads
+    inputs : names of the values that it reads
     weight_key : prefix of its weights' names; the node's own name unless it shares another node's weights
     """
 
@@ -40,9 +40,9 @@ class Graph:
 
     Parameters
     ----------
-    name : of the network
+    name : name of the network
     inputs : (name, (H, W, C)) of every input
-    nodes : in the order of execution
+    nodes : Nodes, in the order of execution
     outputs : names of the values that the network returns
 
     Raises
@@ -79,7 +79,7 @@ class Graph:
 
     @cached_property
     def shapes(self) -> dict[str, Shape]:
-        """The (H, W, C) of every value by name, inputs included."""
+        """Return the (H, W, C) of every value by name, inputs included."""
         shapes = dict(self.inputs)
         for node in self.nodes:
             for name in node.inputs:
@@ -95,7 +95,7 @@ class Graph:
 
     @cached_property
     def weight_shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shape of every weight by its full name, "<weight key>/<name>"."""
+        """Return the shape of every weight by its full name, "<weight key>/<name>"."""
         weights: dict[str, tuple[int, ...]] = {}
         for node in self.nodes:
             for name, shape in node.op.weight_shapes(*self.input_shapes(node)).items():
@@ -109,7 +109,7 @@ class Graph:
 
     @property
     def parameter_count(self) -> int:
-        """The number of learned parameters, shared ones once."""
+        """Return the number of learned parameters; shared ones count once."""
         return sum(prod(shape) for shape in self.weight_shapes.values())
 
     def input_shapes(self, node: Node) -> tuple[Shape, ...]:
@@ -117,7 +117,7 @@ class Graph:
         return tuple(self.shapes[name] for name in node.inputs)
 
     def input_spans(self, axis: int, start: int, stop: int) -> dict[str, Pair]:
-        """Return what positions of each value the output positions [start, stop) need.
+        """Return the positions of each value that the output positions [start, stop) depend on.
 
         Parameters
         ----------
@@ -199,7 +199,7 @@ class GraphBuilder:
 
 
 def check_weights(graph: Graph, weights: Mapping[str, NDArray[Any]]) -> None:
-    """Raise ValueError where a weight is missing, left over or of the wrong shape; the message names each one."""
+    """Raise ValueError if a weight is missing, left over or of the wrong shape; the message names each one."""
     faults = [
         f"{name} is missing, expected {shape}" for name, shape in graph.weight_shapes.items() if name not in weights
     ]

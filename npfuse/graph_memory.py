@@ -1,12 +1,12 @@
-"""How much memory the values of a graph take at once, from when each is made and when it is last read.
+"""Computes how much memory the values of a graph take at once, from when each is made and when it is last read.
 
 The walk is that of `npfuse.run`: a value is made by its step and dropped after the last step that reads it. The caller
-keeps the inputs, so they count to the end. Counted too is what a step needs for itself, as `npfuse.fast` does it: a
-dense convolution pads a strip of its input at a time, a transposed one all of it, a resize makes a half-resampled
+keeps the inputs, so they count to the end. The memory that a step needs for itself, in `npfuse.fast`, is counted, too:
+a dense convolution pads a strip of its input at a time, a transposed one all of it, a resize makes a half-resampled
 picture, and a merged chain deals pixels out to groups, a row of a few of them at a time; depthwise convolutions need
-nothing. Left out: weights (`GraphCost.parameters`), and the hidden values of a chain's block of pixels, which are few
-and do not grow with the picture. The memory of `npfuse.fuse`, which cuts pictures into parts, is each method's own
-(`npfuse.methods.method.Method.peak`).
+nothing. Weights (`GraphCost.parameters`) are left out, and so are the hidden values of a chain's block of pixels, which
+are few and do not grow with the picture. The memory of `npfuse.fuse`, which cuts pictures into parts, is each method's
+own (`npfuse.methods.method.Method.peak`).
 """
 
 from collections.abc import Iterator
@@ -28,9 +28,9 @@ class Peak:
 
     Parameters
     ----------
-    bytes : in use
-    during : name of the node whose step it is, the last one where operators are merged
-    values : (name, bytes) of everything in use, in the order of its making
+    bytes : number of bytes in use
+    during : name of the step's node; of merged operators, the last one
+    values : (name, bytes) of everything in use, in the order in which it was made
     """
 
     bytes: int

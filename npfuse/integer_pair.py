@@ -1,7 +1,7 @@
-"""Pictures of bytes for the network in integers: its inputs, its measured ranges, and a pair fused tile by tile.
+"""Prepares pictures of bytes for the network in integers, measures its ranges, and fuses a pair tile by tile.
 
-A byte v is mapped to round(510 * (v - black) / (white - black)) - 255, which for the full range is 2v - 255; so
-pictures are exact unless their weights want them stretched ("min_max"). The thumbnail's means m are kept as
+A byte v is mapped to round(510 * (v - black) / (white - black)) - 255, which for the full range is 2v - 255. So
+pictures are exact, unless their weights need them stretched ("min_max"). A mean m of the thumbnail is kept as
 256m - 32640. Everything is rounded once, to the nearest, ties upwards, in whole numbers.
 """
 
@@ -40,12 +40,12 @@ def integer_network(
     Parameters
     ----------
     weights : Weights of LightFuse, ToneFuse or T_CNN
-    arithmetic, rounding, ranges : as of `npfuse.integer.quantized`; for "mixed" without ranges, they are measured on
+    arithmetic, rounding, ranges : as for `npfuse.integer.quantized`; for "mixed" without ranges, they are measured on
         the example pictures that ship with the package
 
     Raises
     ------
-    ValueError : as `npfuse.integer.quantized`
+    ValueError : as for `npfuse.integer.quantized`
 
     Examples
     --------
@@ -62,11 +62,11 @@ def integer_network(
 
 
 def chart_pair() -> tuple[Pixels, Pixels]:
-    """Return a made-up pair whose sums the integer kernels are rounded for: from dark to bright, in tints of all hues.
+    """Return a made-up pair, from dark to bright, in tints of all hues; integer kernels are rounded for its sums.
 
     Returns
     -------
-    under, over : ndarray (64, 96, 3), uint8; no picture of anything, and the same on every machine
+    under, over : ndarray (64, 96, 3), uint8; the same on every machine
 
     Examples
     --------
@@ -92,18 +92,18 @@ def example_pictures() -> Iterator[tuple[Pixels, Pixels]]:
 def measured_ranges(weights: Weights, pairs: Iterable[tuple[Pixels, Pixels]]) -> dict[str, tuple[float, ...]]:
     """Return the range of each channel of each hidden value over pairs of pictures, as "int16" computes them.
 
-    A range is the geometric mean of the channel's greatest number and that of all channels, which leaves a channel room
-    for what the pictures do not show.
+    A range is the geometric mean of the channel's greatest number and that of all channels, which leaves room for
+    colours that the pictures do not show.
 
     Parameters
     ----------
     weights : Weights
-    pairs : of pictures of bytes, the under-exposed first
+    pairs : pairs of pictures, uint8, the under-exposed one first
 
     Returns
     -------
-    dict of real numbers by name, of the values that "mixed" keeps in 8 bits; as they come of integers, they do not
-    depend on the machine
+    dict of real numbers by name : those of the values that "mixed" keeps in 8 bits; they are computed from integers, so
+        they do not depend on the machine
     """
     network = integer_network(weights)
     most = {name: np.ones(network.shape(name)[2], np.int64) for name in hidden_values(network.graph)}
@@ -122,7 +122,7 @@ def picture_levels(under: Pixels, over: Pixels, weights: Weights) -> list[Levels
 
 
 def integer_inputs(under: Pixels, over: Pixels, weights: Weights) -> dict[str, NDArray[np.int16]]:
-    """Return the inputs of a network in integers for a whole pair: padded, mapped, with a thumbnail where it wants one.
+    """Return the inputs of a network in integers for a whole pair: padded, mapped, and a thumbnail if it reads one.
 
     Parameters
     ----------
@@ -131,11 +131,11 @@ def integer_inputs(under: Pixels, over: Pixels, weights: Weights) -> dict[str, N
 
     Returns
     -------
-    dict of ndarray (1, H, W, C), int16, by input name; "exposures" is of `weights.padded_size`
+    dict of ndarray (1, H, W, C), int16, by input name; "exposures" has the size `weights.padded_size`
 
     Raises
     ------
-    TypeError : pictures are not of bytes
+    TypeError : the pictures are not uint8
 
     Examples
     --------
@@ -225,7 +225,7 @@ def mapped_levels(picture: Pixels, levels: Levels) -> NDArray[np.int16]:
 
 
 def mapped_means(sums: NDArray[np.int64], pixels: int, levels: Levels) -> NDArray[np.int16]:
-    """Map means, given as sums over so many pixels, so that black becomes -32640 and white 32640."""
+    """Map means, given as sums over a number of pixels, so that black becomes -32640 and white 32640."""
     black, white = levels
     span = pixels * (white - black)
     stretched = (4 * THUMBNAIL.high * (sums - pixels * black) + span) // (2 * span)

@@ -1,8 +1,8 @@
-"""Which exposure each place of a fused picture comes from: each exposure's share, measured or taken from the method.
+"""Finds which exposure each place of a fused picture comes from, as each exposure's share.
 
-Mertens 2009 and MEF-Net blend by weights, which are the shares. The other networks have none. There an exposure's share
-is measured: how much the result's brightness changes with that exposure's, times that exposure's contrast around the
-place, over the sum for all exposures (`npfuse.methods.shares`). Shares are found on copies whose longer side has at
+Mertens 2009 and MEF-Net blend by weights, which are the shares. The other networks have no weights, and the share is
+measured: how much the result's brightness changes with the exposure's, times the exposure's contrast around the place,
+divided by the sum over all exposures (`npfuse.methods.shares`). Shares are found on copies whose longer side has at
 most 1024 pixels.
 """
 
@@ -21,7 +21,7 @@ from npfuse.run import Engine
 from npfuse.strips import Pixels
 from npfuse.weights.weights import Weights
 
-LONG_SIDE = 1024  # pixels of the copies that shares are found on
+LONG_SIDE = 1024  # pixels: longer side, at most, of the copies on which shares are found
 PALETTE = ((24, 66, 160), (30, 150, 150), (252, 186, 3))  # darkest, middle, brightest; told apart by the colour-blind
 
 
@@ -41,9 +41,9 @@ def exposure_shares(
     ----------
     exposures : sequence of at least two ndarrays (H, W, 3) or (H, W), of one shape and dtype
         As `npfuse.fuse_stack` takes them.
-    weights, method, order, engine, pair : as of `npfuse.fuse_stack`
+    weights, method, order, engine, pair : as for `npfuse.fuse_stack`
     long_side : int
-        Pixels of the copies' longer side at most; larger pictures are averaged over areas.
+        Longer side of the copies, in pixels, at most; larger pictures are averaged over areas.
 
     Returns
     -------
@@ -102,7 +102,7 @@ def share_colours(shares: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def _copy(picture: Pixels, long_side: int) -> NDArray[np.float32]:
-    """Return a picture in float32, averaged over areas where it is larger than asked for."""
+    """Return a picture in float32; if it is larger than `long_side`, averaged over areas."""
     values = as_floats(picture).astype(np.float32, copy=False)
     height, width = values.shape[:2]
     if max(height, width) <= long_side:

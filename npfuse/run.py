@@ -81,7 +81,7 @@ def run(
     Parameters
     ----------
     graph : Graph
-    inputs : ndarray (N, H, W, C) by input name; float32 or float64, with the definition engine object too
+    inputs : ndarray (N, H, W, C) by input name; float32 or float64, or, with the engine "definition", object
     weights : ndarray by full name, "<weight key>/<name>", of the dtype of the inputs
     engine : "fast" (compiled), "definition" (NumPy), or "cuda" (inputs, weights and results lie on a graphics card,
         float32)
@@ -91,12 +91,13 @@ def run(
 
     Returns
     -------
-    dict of ndarray (N, H, W, C) by name, of the outputs and of the values in `keep`
+    dict of ndarray (N, H, W, C) by name : the outputs, and the values in `keep`
 
     Raises
     ------
-    ValueError : an input or a weight is missing, left over or misshapen, or an unknown engine or name in `keep`
-    TypeError : an array of integers, which would wrap
+    ValueError : an input or a weight is missing, left over or of a wrong shape; or the engine, or a name in `keep`, is
+        unknown
+    TypeError : an array holds integers, whose products would wrap
 
     Examples
     --------
@@ -138,7 +139,7 @@ def run(
 
 
 def _check_dtypes(graph: Graph, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Raise TypeError where an array holds integers: their products would wrap in silence."""
+    """Raise TypeError if an array holds integers, whose products would wrap in silence."""
     for name, array in arrays.items():
         if array.dtype.kind in "biu":
             raise TypeError(

@@ -1,8 +1,8 @@
-"""Brackets of more than two frames, as the pair of their extremes with the noise of all frames averaged.
+"""Turns a bracket of more than two frames into a pair: its extremes, each averaged with all other frames.
 
-A network of a pair sees two exposures. Of a bracket, it gets the darkest and the brightest frame, each averaged with
-all other frames after those are mapped to its exposure. So the network sees exposures that it knows, with less noise
-and with finer levels in the shadows. Averages are made part by part, when the network reads them.
+A network of a pair sees two exposures. From a bracket, it gets the darkest and the brightest frame, each averaged with
+all other frames, which are mapped to its exposure before. So the network sees exposures that it knows, with less noise
+and finer levels in the shadows. Averages are made part by part, when the network reads them.
 
 - Mapping: a monotone curve per channel, the mean level in the darker frame of pixels of one level in the brighter one
   (the brightness transfer function of Grossberg and Nayar, "Determining the camera response from images: what is
@@ -67,7 +67,7 @@ def fit_curve(dark: NDArray[Any], bright: NDArray[Any]) -> Curve | None:
 
     Returns
     -------
-    Curve; None where too few levels are exposed in both frames
+    Curve, or None if too few levels are exposed in both frames
 
     Examples
     --------
@@ -167,8 +167,8 @@ class MergedFrame:
     Parameters
     ----------
     base : picture (H, W) or (H, W, 3), of uint8, uint16, float32 or float64
-    others : pictures, alike
-    tables : ndarrays (C, N, 3), one a picture of the others, by `_spread`
+    others : pictures of the same shape and dtype
+    tables : ndarrays (C, N, 3) of `_spread`, one for each of the others
     """
 
     base: Any
@@ -177,17 +177,17 @@ class MergedFrame:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of the base."""
+        """Return the shape of the base."""
         return tuple(self.base.shape)
 
     @property
     def ndim(self) -> int:
-        """Number of axes."""
+        """Return the number of axes."""
         return len(self.shape)
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The base's dtype, but uint16 for uint8: averages have more levels."""
+        """Return the base's dtype, but uint16 for uint8, since averages have more levels."""
         dtype = np.dtype(self.base.dtype)
         return np.dtype(np.uint16) if dtype == np.uint8 else dtype
 
@@ -269,7 +269,7 @@ class MergedPair:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Dtype of both."""
+        """Return the dtype of both."""
         return self.under.dtype
 
 

@@ -33,9 +33,9 @@ class Prepared:
 
     Parameters
     ----------
-    weights : by full name, of the dtype to compute in
-    values : inputs besides the exposures, and outputs of the form's thumbnail branch
-    chain : ready to be evaluated
+    weights : ndarray by full name, of the dtype to compute in
+    values : inputs besides the exposures, and outputs of the form's thumbnail branch, by name
+    chain : Chain, ready to be evaluated
     stages : `npfuse.engine.halving.stage_weights` of each halving
     cells : `npfuse.engine.upsampling.cell_weights`
     spare : arrays to work in that no thread uses at present
@@ -54,9 +54,9 @@ def prepare(form: Form, others: Arrays, weights: Arrays) -> Prepared:
 
     Parameters
     ----------
-    form : of the network, for any size
-    others : the inputs besides the exposures
-    weights : by full name, of the dtype to compute in
+    form : Form of the network, for any size
+    others : inputs besides the exposures, by name
+    weights : ndarray by full name, of the dtype to compute in
     """
     values = dict(others)
     if form.thumbnail_branch:
@@ -91,10 +91,10 @@ def fuse_window(
 
     Parameters
     ----------
-    graph : of the window's size
-    form : of the graph
-    prepared : for the pair
-    pictures : the window, ndarrays (H, W, 3) in C order; missing last rows and columns repeat the last ones
+    graph : Graph of the window's size
+    form : Form of the graph
+    prepared : Prepared for the pair
+    pictures : window of each picture, ndarrays (H, W, 3) in C order; missing last rows and columns repeat the last ones
     scales : (black, scale) of each picture, see `npfuse.engine.picture_runs`
     half : half of the level of white
     keep : rows and columns of the window to write, within the pictures; they begin at a group
@@ -143,7 +143,7 @@ def fuse_window(
 def coarse_picture(
     graph: Graph, form: Form, prepared: Prepared, pictures: Pictures, scales: Scales, scratch: Scratch
 ) -> NDArray[Any]:
-    """Return a window's coarse picture (CH, CW, 3); parameters as of `fuse_window`."""
+    """Return a window's coarse picture (CH, CW, 3); parameters as for `fuse_window`."""
     height, width, _ = graph.inputs[0][1]
     halved = halve(pictures, list(scales), height, width, prepared.stages, scratch)
     if form.coarse_branch is None:

@@ -1,4 +1,4 @@
-"""A say in the tone of a result: brightness, contrast and saturation of display-referred values, without clipping.
+"""Changes the tone of a result: brightness, contrast and saturation of display-referred values, without clipping.
 
 All three keep black, white and hue, and undo each other but for rounding: brightness b by -b, factors by their inverse.
 With light l in [0, 1] (sRGB's curve undone) and encoded values v in [0, 1]:
@@ -61,7 +61,7 @@ class Tone:
 
     @property
     def neutral(self) -> bool:
-        """Whether nothing changes."""
+        """Return whether nothing changes."""
         return all(getattr(self, field.name) == field.default for field in fields(self))
 
 
