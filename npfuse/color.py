@@ -20,7 +20,7 @@ class Standard:
 
     Parameters
     ----------
-    name : of the standard
+    name : name of the standard
     black, luma_range : stored luma is black + luma_range * luma, for luma in [0, 1]
     neutral, chroma_range : stored chroma is neutral + chroma_range * chroma, for chroma in [-0.5, 0.5]
     """

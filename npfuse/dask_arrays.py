@@ -90,7 +90,7 @@ def halo_along(axis: int, graph: Graph) -> tuple[int, int]:
     Parameters
     ----------
     axis : 0 for rows, 1 for columns
-    graph : of a picture of eight times TILE_GRID
+    graph : Graph of a picture of eight times TILE_GRID
 
     Examples
     --------

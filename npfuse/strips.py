@@ -72,8 +72,8 @@ def tiles_along(axis: int, n: int, length: int, graph: Graph) -> list[Tile]:
     ----------
     axis : 0 for rows, 1 for columns
     n : length of the axis, a multiple of GRID
-    length : of a tile, a multiple of GRID
-    graph : of the padded picture
+    length : length of a tile, a multiple of GRID
+    graph : Graph of the padded picture
 
     Returns
     -------
@@ -170,8 +170,8 @@ def pair_of(
     Parameters
     ----------
     under, over, out : the pictures, and the result's; of these, only shape and dtype are read
-    weights, whole : of the network, and its graph for the padded pictures
-    surveys : of the pictures, with a thumbnail of `thumbnail_size`; None if the network needs none
+    weights, whole : Weights of the network, and its Graph for the padded pictures
+    surveys : Surveys of the pictures, with a thumbnail of `thumbnail_size`; None if the network needs none
     """
     own_range = weights.normalization == "min_max"
     scales = [_scale(found if own_range else None, under.dtype) for found in surveys or (None, None)]

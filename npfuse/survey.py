@@ -26,7 +26,7 @@ class Band:
     ----------
     rows : (first, one past the last) of the picture
     sums : ndarray (runs, W, 3) or (runs, W), uint64 or float64: sums over runs of rows (`Thumbnail.band_runs`)
-    least, most : of the values; NaN if one is NaN
+    least, most : least and greatest value; NaN if one is NaN
     outside : number of values of a float picture that are NaN or outside [0, 1]
     at : position of the first of those
     """
@@ -45,8 +45,8 @@ class Survey:
 
     Parameters
     ----------
-    mean : of all values; exact up to one rounding for integers
-    least, most : of the values
+    mean : mean of all values; exact up to one rounding for integers
+    least, most : least and greatest value
     outside : number of values of a float picture that are NaN or outside [0, 1]
     at : position of the first of those, or None
     thumbnail : ndarray (height, width, 3) or (height, width), float64, in the picture's levels
@@ -67,7 +67,7 @@ def survey(picture: Any, height: int = 1, width: int = 1, threads: int = 1) -> S
     ----------
     picture : (H, W) or (H, W, 3), uint8, uint16, float32 or float64; an ndarray, or an object with `shape` and `dtype`
         that gives an ndarray for `picture[rows, columns]`
-    height, width : of the thumbnail
+    height, width : size of the thumbnail
     threads : number of threads for a large picture; the result does not depend on it
 
     Returns

@@ -19,8 +19,8 @@ class Thumbnail:
 
     Parameters
     ----------
-    shape : of the picture, (H, W) or (H, W, 3)
-    height, width : of the thumbnail
+    shape : shape of the picture, (H, W) or (H, W, 3)
+    height, width : size of the thumbnail
 
     Examples
     --------

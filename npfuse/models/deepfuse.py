@@ -18,8 +18,8 @@ def deepfuse(height: int, width: int, *, channels: int = 1, use_bias: bool = Fal
 
     Parameters
     ----------
-    height, width : of the pictures
-    channels : of each input; the released network takes luma only
+    height, width : size of the pictures
+    channels : number of channels of each input; the released network takes luma only
     use_bias : whether every convolution adds a bias; the released network has none
     shared : whether the two branches share their weights, as the released network does
 

@@ -26,7 +26,7 @@ def lightfuse(height: int, width: int, *, hidden: Sequence[int] = (256, 64), dec
 
     Parameters
     ----------
-    height, width : of the pictures, multiples of 8
+    height, width : size of the pictures, multiples of 8
     hidden : widths of DetailNet's hidden layers; the authors publish (256, 64) and (32, 32)
     decoder : "nearest", the paper's, three transposed convolutions with a fixed 2x2 box; "bilinear", x8 in one step,
         its borders replicated; "transposed", three transposed convolutions with learned 4x4 kernels

@@ -17,7 +17,7 @@ def mefnet(height: int, width: int, *, normalise: bool = True, use_bias: bool = 
 
     Parameters
     ----------
-    height, width : of the low-resolution copy
+    height, width : size of the low-resolution copy
     normalise : whether adaptive normalisation follows every 3x3 convolution, as in the released network
     use_bias : whether the 3x3 convolutions add a bias; in the released network only the last, 1x1, does
 

@@ -33,9 +33,9 @@ def mertens(
 
     Parameters
     ----------
-    height, width : of the pictures
+    height, width : size of the pictures
     exposures : how many, at least 2
-    channels : of each, 3 (RGB) or 1 (luma)
+    channels : number of channels of each exposure, 3 (RGB) or 1 (luma)
     measures : what pixels are weighted by; OpenCV leaves "exposedness" out unless it is asked for
 
     Returns

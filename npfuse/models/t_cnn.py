@@ -11,7 +11,7 @@ def t_cnn(height: int, width: int, *, hidden: Sequence[int] = (256, 64)) -> Grap
 
     Parameters
     ----------
-    height, width : of the pictures
+    height, width : size of the pictures
     hidden : widths of the hidden layers
 
     Returns

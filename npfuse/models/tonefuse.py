@@ -32,10 +32,10 @@ def tonefuse(
 
     Parameters
     ----------
-    height, width : of the pictures, multiples of 8
+    height, width : size of the pictures, multiples of 8
     hidden : widths of DetailNet's hidden layers, at least one
     coarse : width of GlobalNet's hidden layer
-    dilations : of the separable convolutions at an eighth of the size, each added to what it reads
+    dilations : dilations of the separable convolutions at an eighth of the size; each is added to its own input
     tones : number of features of each pixel of the thumbnail
 
     Returns

@@ -28,7 +28,7 @@ class ExposureQuality(Operator):
 
     Parameters
     ----------
-    measures : of "contrast", "saturation" and "exposedness", at least one
+    measures : names of measures, of "contrast", "saturation" and "exposedness", at least one
         A picture of one channel has no saturation; there it is left out.
     """
 
@@ -65,7 +65,7 @@ def exposure_quality(x: NDArray[Any], *, measures: tuple[Measure, ...] = MEASURE
     Parameters
     ----------
     x : ndarray (N, H, W, 3) or (N, H, W, 1), in [0, 1]; float32, float64 or object (of numbers that convert to float)
-    measures : of "contrast", "saturation" and "exposedness"
+    measures : names of measures, of "contrast", "saturation" and "exposedness"
 
     Returns
     -------

@@ -26,7 +26,7 @@ def leaky_relu(x: NDArray[Any], *, slope: float) -> NDArray[Any]:
     Parameters
     ----------
     x : ndarray (N, H, W, C); float32, float64 or object
-    slope : of the negative side, e.g. 0.01 (DeepFuse) or 0.2 (MEF-Net)
+    slope : slope of the negative side, e.g. 0.01 (DeepFuse) or 0.2 (MEF-Net)
 
     Returns
     -------

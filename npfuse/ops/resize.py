@@ -147,8 +147,8 @@ def resize(x: NDArray[Any], *, height: int, width: int, method: Resampling) -> N
     Parameters
     ----------
     x : ndarray (N, H, W, C); float32, float64 or object
-    height, width : of the output; for "pyramid_down" half of the input's, rounded up, and for "pyramid_up" of a size
-        of which the input's is that half
+    height, width : size of the output; for "pyramid_down", half of the input's, rounded up; for "pyramid_up", a size of
+        which the input's is that half
     method : one of `Resampling`
 
     Returns

@@ -168,7 +168,7 @@ def stamp(op: Window, x: NDArray[Any], channels: int, product: Callable[[int, in
     ----------
     op : Window
     x : ndarray (N, H, W, Cin)
-    channels : of the output
+    channels : number of channels of the output
     product : takes a tap (i, j) and returns the input times that tap, ndarray (N, H, W, channels)
 
     Returns

@@ -28,7 +28,7 @@ class Shot:
 
     Parameters
     ----------
-    path : of the file
+    path : path of the file
     size : longer and shorter side, pixels
     camera : maker, model and serial number
     taken_s : time at which it was begun, seconds; zero is the same for all files

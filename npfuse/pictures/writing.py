@@ -203,7 +203,7 @@ def to_8_bits(samples: NDArray[Any], name: str) -> NDArray[np.uint8]:
     Parameters
     ----------
     samples : ndarray of any shape, uint16 or float
-    name : of the file, for messages
+    name : name of the file, for messages
 
     Raises
     ------

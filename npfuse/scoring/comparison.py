@@ -48,7 +48,7 @@ def compare(
     scored : the methods
     zooms : parts (row, column, height, width) that get a row of their own
     cell_height : height of the pictures in the sheet, in pixels
-    threads : as of `npfuse.fuse`
+    threads : as for `npfuse.fuse`
     progress : called with the number of methods done and of all
 
     Returns
@@ -92,8 +92,8 @@ def maps_of_each(
 
     Parameters
     ----------
-    exposures, scored, progress : as of `compare`
-    long_side : as of `npfuse.exposure_shares`
+    exposures, scored, progress : as for `compare`
+    long_side : as for `npfuse.exposure_shares`
     """
     in_order, maps = darkest_first(exposures), []
     for done, candidate in enumerate(scored, 1):
@@ -116,7 +116,7 @@ def lay_out(
 
     Parameters
     ----------
-    exposures, zooms, cell_height : as of `compare`
+    exposures, zooms, cell_height : as for `compare`
     results : caption and picture of each, of the exposures' shape
 
     Returns
@@ -215,7 +215,7 @@ def parts_of_lightfuse(under: Picture, over: Picture, weights: Weights) -> tuple
     Parameters
     ----------
     under, over : ndarray (H, W, 3), uint8
-    weights : of LightFuse, mapped by the full range
+    weights : Weights of LightFuse, mapped by the full range
 
     Returns
     -------

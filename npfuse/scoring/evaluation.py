@@ -76,7 +76,7 @@ class Settings:
     ----------
     long_side : length to which larger pictures are shrunk, in pixels; None leaves them
     all_exposures : whether methods for stacks get all of a scene's exposures; otherwise every method gets the pair
-    threads : as of `npfuse.fuse`; the seconds depend on it, the results do not
+    threads : as for `npfuse.fuse`; the seconds depend on it, the results do not
     """
 
     long_side: int | None = None

@@ -28,7 +28,7 @@ class SceneFiles:
 
     Parameters
     ----------
-    name : of the folder
+    name : name of the folder
     exposures : in the order of the numbers in their names
     label : what a good fusion looks like, or None
     """
@@ -44,7 +44,7 @@ class Scene:
 
     Parameters
     ----------
-    name : of the folder
+    name : name of the folder
     exposures : ndarrays (H, W, 3), uint8, darkest first by mean
     label : ndarray (H, W, 3), uint8, or None
     """

@@ -65,7 +65,7 @@ def load_keras_file(path: Path, *, decoder: str | None = None, normalization: No
 
     Parameters
     ----------
-    path : of an `.h5`, `.weights.h5` or `.keras` file
+    path : path of an `.h5`, `.weights.h5` or `.keras` file
     decoder : "nearest" or "bilinear", which only `.keras` files say themselves; None takes "nearest" for the others
     normalization : "full_range" or "min_max"; None takes the authors' "min_max" for the legacy layout, else
         "full_range"

@@ -19,7 +19,7 @@ def load_lasagne_file(path: Path) -> Weights:
 
     Parameters
     ----------
-    path : of an `.npz` file with `arr_0` to `arr_5`
+    path : path of an `.npz` file with `arr_0` to `arr_5`
 
     Returns
     -------

@@ -77,7 +77,7 @@ def load_torch_file(path: Path) -> Weights:
 
     Parameters
     ----------
-    path : of a `.pt` or `.pth` file
+    path : path of a `.pt` or `.pth` file
 
     Returns
     -------
@@ -103,7 +103,7 @@ def read_tensors(path: Path) -> dict[str, NDArray[Any]]:
 
     Parameters
     ----------
-    path : of a `.pt` or `.pth` file
+    path : path of a `.pt` or `.pth` file
 
     Returns
     -------

@@ -49,7 +49,7 @@ def resize(x: NDArray[Any], *, height: int, width: int, method: Resampling) -> N
     Parameters
     ----------
     x : ndarray (N, H, W, C), int64 or object
-    height, width : of the output: (1, 1) for "area", else H and W times a power of two
+    height, width : size of the output: (1, 1) for "area", else H and W times a power of two
     method : "nearest", "bilinear" or "area"
 
     Returns

@@ -25,10 +25,10 @@ class FilePixels:
 
     Parameters
     ----------
-    name : of the file, for messages
+    name : name of the file, for messages
     stream : binary file without a buffer
-    offset : of the first sample
-    shape, dtype : of the array
+    offset : place of the first sample, bytes
+    shape, dtype : shape and dtype of the array
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class NpyWriter:
     Parameters
     ----------
     stream : binary file, empty
-    shape, dtype : of the array
+    shape, dtype : shape and dtype of the array
     """
 
     def __init__(self, stream: BinaryIO, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:

@@ -43,7 +43,7 @@ def read_reduced_jpeg(stream: BinaryIO, check_size: CheckSize, reduction: int) -
 
     Parameters
     ----------
-    stream, check_size : as of `read_with_pillow`
+    stream, check_size : as for `read_with_pillow`
     reduction : 1, 2, 4 or 8
 
     Returns

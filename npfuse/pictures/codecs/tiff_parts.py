@@ -27,7 +27,7 @@ class TiffPixels:
 
     Parameters
     ----------
-    name : of the file, for messages
+    name : name of the file, for messages
     page : TiffPage
     """
 

@@ -112,7 +112,7 @@ def resized(block: bytes, height: int, width: int) -> bytes:
     Parameters
     ----------
     block : EXIF block, without `EXIF_START`
-    height, width : of the result, pixels
+    height, width : size of the result, pixels
     """
     patched = bytearray(block)
     endian = {b"II*\0": "<", b"MM\0*": ">"}.get(bytes(patched[:4]))
@@ -222,7 +222,7 @@ def directory_bytes(
     ----------
     tags : values by number
     start : TIFF_START or BIG_TIFF_START
-    types : of values that are not to be stored as short as they fit
+    types : types of values that are not to be stored as short as they fit, by number
     """
     directory = ImageFileDirectory_v2(start)
     for tag, value in tags.items():
