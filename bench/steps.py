@@ -29,7 +29,6 @@ from npfuse.engine.scratch import Scratch
 from npfuse.engine.strip_pass import space_of
 from npfuse.engine.tanh_vectors import tanh_numbers
 from npfuse.engine.upsampling import add_upsampled
-from npfuse.fusion import under_exposed_first
 from npfuse.strip_form import match_form
 from npfuse.strip_run import coarse_picture, prepare
 from npfuse.strips import pair_of as pair_for
@@ -59,7 +58,6 @@ def by_steps(pair: Pictures, weights: Weights, clock: Clock) -> tuple[NDArray[np
     height, width, _ = pair[0].shape
     out = np.empty_like(pair[0])
     padded = weights.padded_size(height, width)
-    clock("ordering by means", under_exposed_first, *pair)
     graph = weights.graph(*padded)
     surveys = clock("thumbnails and ranges", lambda: tuple(survey(x, *thumbnail_size(graph)) for x in pair))
     of_pair = pair_for(*pair, out, weights, graph, surveys)
@@ -126,11 +124,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     weights = npfuse.load_weights(options.weights)
     photograph = Photograph(under=options.under, over=options.over)
-    pair = pair_of(Content(photograph=photograph), *size_of(options.megapixels))
-    if not under_exposed_first(*pair):
-        pair = pair[::-1]
-    found, counts = measure(pair, weights, options.rounds, options.methods)
-    print(f"{weights.label}, {pair[0].shape[0]}x{pair[0].shape[1]}: processor time of one thread, ms")
+    under, over = sorted(pair_of(Content(photograph=photograph), *size_of(options.megapixels)), key=np.mean)
+    found, counts = measure((under, over), weights, options.rounds, options.methods)
+    print(f"{weights.label}, {under.shape[0]}x{under.shape[1]}: processor time of one thread, ms")
     print(f"{'':<32}{'median':>9}{'least':>9}")
     for step, seconds in found.items():
         print(f"{step:<32}{1e3 * summarized(seconds).median:>9.2f}{1e3 * min(seconds):>9.2f}")

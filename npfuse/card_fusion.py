@@ -89,7 +89,7 @@ def has_room(pictures: Sequence[Any], weights: Weights) -> bool:
 
 def fuse_whole(
     exposures: Sequence[Any], out: Any, weights: Weights, *, in_order: bool, check: Check | None = None
-) -> None:
+) -> list[int]:
     """Fuse pictures on the card, or bring them there.
 
     Parameters
@@ -101,6 +101,10 @@ def fuse_whole(
     in_order : whether the exposures are darkest first; if not, they are put in order of their means. The darkest and
         the brightest are fused
     check : function of a name and an ndarray that raises if floats are NaN or outside [0, 1]; called only if some are
+
+    Returns
+    -------
+    positions of the exposures, darkest first
 
     Raises
     ------
@@ -127,6 +131,7 @@ def fuse_whole(
         if host:
             result.copy_to_host(out.reshape(result.shape))
         wait()
+    return order
 
 
 def _fuse_strips(pair: Pair) -> None:

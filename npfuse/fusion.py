@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -23,8 +22,8 @@ from npfuse.methods import METHODS, Job, Method, NetworkMethod, Phases, named
 from npfuse.methods.pair_network import fuse_bracket, tone_surveys
 from npfuse.padding import GRID
 from npfuse.run import Engine
-from npfuse.strips import Pixels, require_card_dtype
-from npfuse.survey import survey
+from npfuse.strips import Pixels, require_card_dtype, thumbnail_size
+from npfuse.survey import Survey, survey
 from npfuse.tone import NEUTRAL, Tone, TonedOutput
 from npfuse.weights.loading import bundled_names, load_weights
 from npfuse.weights.weights import Weights
@@ -32,6 +31,7 @@ from npfuse.weights.weights import Weights
 Order = Literal["auto", "given"]
 FusionEngine = Literal[Engine, Arithmetic]
 Progress = Callable[[int, int], None]
+Surveys = tuple[Survey, Survey] | None
 
 
 def fuse(
@@ -119,9 +119,9 @@ def fuse(
         require_engine(engine, chosen)
         fused: Pixels = fuse_dask(a, b, loaded, order=order, engine=float_engine(engine))
         return fused
-    return _fused(
+    return fused_in_order(
         {"a": a, "b": b}, weights, look, method=method, order=order, threads=threads, engine=engine, progress=progress
-    )
+    )[0]
 
 
 def fuse_stack(
@@ -172,7 +172,7 @@ def fuse_stack(
     (9, 10, 3)
     """
     look = Look(tone=Tone(brightness=brightness, contrast=contrast, saturation=saturation), of=tone)
-    return _fused(
+    return fused_in_order(
         {f"exposure {k}": picture for k, picture in enumerate(exposures, 1)},
         weights,
         look,
@@ -182,7 +182,7 @@ def fuse_stack(
         engine=engine,
         progress=progress,
         pair=pair,
-    )
+    )[0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,7 +199,7 @@ class Look:
     of: tuple[Pixels, Pixels] | None = None
 
 
-def _fused(
+def fused_in_order(
     pictures_by_name: dict[str, Any],
     weights: "Weights | str | Path | None",
     look: Look,
@@ -210,8 +210,20 @@ def _fused(
     engine: FusionEngine,
     progress: Progress | None,
     pair: bool = False,
-) -> Pixels:
-    """Check pictures and fuse them."""
+) -> tuple[Pixels, list[int]]:
+    """Check exposures and fuse them.
+
+    Parameters
+    ----------
+    pictures_by_name : exposures, as `fuse_stack` takes them, by their names in messages
+    weights, method, order, threads, engine, progress, pair : as for `fuse_stack`
+    look : Look
+
+    Returns
+    -------
+    ndarray, shape and dtype of the exposures
+    list of int : positions of the exposures, darkest first; of a batch's last ones
+    """
     for name, choice, choices in (("order", order, get_args(Order)), ("engine", engine, get_args(FusionEngine))):
         if choice not in choices:
             raise ValueError(f"fuse: {name} is {choice!r}, expected one of {', '.join(choices)}")
@@ -232,20 +244,37 @@ def _fused(
                 "copy them to the host"
             )
         if plain and (on_card or has_room(pictures, loaded)):
-            fused: Pixels = _fused_on_card(pictures, loaded, order=order, progress=progress)
-            return given_back(fused, next(iter(pictures_by_name.values()))) if on_card else fused
+            fused, places = _fused_on_card(pictures, loaded, order=order, progress=progress)
+            return given_back(fused, next(iter(pictures_by_name.values()))) if on_card else fused, places
     phases_of = _phases_of(chosen, loaded, look, engine, count)
     out: Pixels = np.empty_like(pictures[0], order="C")
     batch = out.ndim == 4
     phases_of_each = []
+    places = list(range(len(pictures)))
     for *exposures, result in zip(*pictures, out, strict=True) if batch else [(*pictures, out)]:
-        ordered = exposures if order == "given" else sorted(exposures, key=partial(_mean, threads=count))
+        surveys = None
+        if order == "auto":
+            places, surveys = _places(exposures, chosen, loaded, count)
+        ordered = [exposures[place] for place in places]
         if pair or chosen.most_exposures == 2:
             ordered = [ordered[0], ordered[-1]]
         target: Any = result if look.tone.neutral else TonedOutput(result, look.tone)
-        phases_of_each.append(phases_of(ordered, target))
+        phases_of_each.append(phases_of(ordered, target, surveys))
     _run_phases(phases_of_each, count, progress)
-    return out
+    return out, places
+
+
+def _places(
+    exposures: Sequence[Pixels], method: Method, weights: Weights | None, threads: int
+) -> tuple[list[int], Surveys]:
+    """Return the positions of exposures, darkest first, and the surveys of both ends, if a network reads these."""
+    if exposures[0].dtype.kind != "u":
+        return sorted(range(len(exposures)), key=lambda place: float(exposures[place].mean(dtype=np.float64))), None
+    read = method.parts and weights is not None
+    size = thumbnail_size(weights.graph(GRID, GRID)) if read and weights else (1, 1)
+    found = [survey(x, *size, threads) for x in exposures]
+    places = sorted(range(len(found)), key=lambda place: found[place].mean)
+    return places, (found[places[0]], found[places[-1]]) if read else None
 
 
 def _run_phases(phases_of_each: Sequence[Phases], threads: int, progress: Progress | None) -> None:
@@ -262,18 +291,17 @@ def _run_phases(phases_of_each: Sequence[Phases], threads: int, progress: Progre
 
 def _phases_of(
     method: Method, weights: Weights | None, look: "Look", engine: FusionEngine, threads: int
-) -> Callable[[Sequence[Pixels], Any], Phases]:
-    """Return the function that makes the jobs of exposures and their result."""
+) -> Callable[[Sequence[Pixels], Any, Surveys], Phases]:
+    """Return the function that makes the jobs of exposures, their result, and the surveys of both ends, if known."""
     if engine == "fast" or engine == "definition" or engine == "cuda":
-        tone = look.of
-        if tone is None or weights is None:
-            return lambda exposures, out: method.phases(exposures, out, weights, engine=engine, threads=threads)
+        if not method.parts or weights is None:
+            return lambda exposures, out, _: method.phases(exposures, out, weights, engine=engine, threads=threads)
 
-        def with_tone(exposures: Sequence[Pixels], out: Any) -> Phases:
-            surveys = tone_surveys(tone, weights, out.dtype)
+        def in_parts(exposures: Sequence[Pixels], out: Any, surveys: Surveys) -> Phases:
+            surveys = surveys if look.of is None else tone_surveys(look.of, weights, out.dtype)
             return [list(fuse_bracket(exposures, out, weights, engine=engine, threads=threads, surveys=surveys))]
 
-        return with_tone
+        return in_parts
     floats = ", ".join(get_args(Engine))
     if not method.parts or weights is None:
         raise ValueError(f"fuse: engine of {method.title} is {engine!r}, expected one of {floats}")
@@ -281,7 +309,7 @@ def _phases_of(
         raise ValueError(f"fuse: engine with another pair's tone is {engine!r}, expected one of {floats}")
     network = integer_network(weights, engine)
 
-    def in_integers(exposures: Sequence[Pixels], out: Any) -> Phases:
+    def in_integers(exposures: Sequence[Pixels], out: Any, _: Surveys) -> Phases:
         if len(exposures) != 2:
             raise ValueError(f"fuse: {len(exposures)} exposures in {engine}, expected 2; pair=True takes two of them")
         return [list(fuse_integer_pair(exposures[0], exposures[1], out, weights, network, threads=threads))]
@@ -296,17 +324,19 @@ def float_engine(engine: FusionEngine) -> Engine:
     raise ValueError(f"fuse: engine of pictures in parts is {engine!r}, expected one of {', '.join(get_args(Engine))}")
 
 
-def _fused_on_card(pictures: list[Any], weights: Weights, *, order: Order, progress: Progress | None) -> Pixels:
+def _fused_on_card(
+    pictures: list[Any], weights: Weights, *, order: Order, progress: Progress | None
+) -> tuple[Pixels, list[int]]:
     """Fuse pictures on a graphics card that has room for them."""
     first = pictures[0]
     out: Any = new_card_array(first) if is_card_array(first) else np.empty_like(first, order="C")
+    places = list(range(len(pictures)))
     stacks = [[x[n] for x in (*pictures, out)] for n in range(len(first))] if first.ndim == 4 else [[*pictures, out]]
     for done, (*exposures, result) in enumerate(stacks, 1):
-        fuse_whole(exposures, result, weights, in_order=order == "given", check=check_range)
+        places = fuse_whole(exposures, result, weights, in_order=order == "given", check=check_range)
         if progress:
             progress(done, len(stacks))
-    fused: Pixels = out
-    return fused
+    return out, places
 
 
 def require_engine(engine: FusionEngine, method: Method) -> None:
@@ -388,24 +418,6 @@ def run_all(jobs: list[Job], threads: int) -> Iterator[None]:
             yield future.result()
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def under_exposed_first(a: Pixels, b: Pixels) -> bool:
-    """Tell whether a is the under-exposed picture of a pair: it has the lower mean, or the same.
-
-    Examples
-    --------
-    >>> under_exposed_first(np.array([[9]], np.uint8), np.array([[1]], np.uint8))
-    False
-    """
-    return _mean(a) <= _mean(b)
-
-
-def _mean(x: Pixels, threads: int = 1) -> float:
-    """Return the mean over all values, exact for integers."""
-    if x.dtype.kind == "u":
-        return survey(x, threads=threads).mean
-    return float(x.mean(dtype=np.float64))
 
 
 def thread_count(threads: int | None) -> int:

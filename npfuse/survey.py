@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from npfuse.thumbnail import Thumbnail
 
-BAND = 64  # rows
+BAND = 64  # rows, for floats, whose sums depend on it
+TALL_BAND = 128  # rows, for whole numbers in memory, whose sums do not
 LARGE = 1 << 22  # pixels; threads pay from here on
 
 
@@ -89,8 +90,9 @@ def survey(picture: Any, height: int = 1, width: int = 1, threads: int = 1) -> S
 
 def bands(picture: Any) -> Iterator[tuple[int, NDArray[Any]]]:
     """Yield a picture's bands of rows, each with its first row."""
-    for first in range(0, picture.shape[0], BAND):
-        yield first, np.asarray(picture[first : first + BAND, :])
+    rows = TALL_BAND if isinstance(picture, np.ndarray) and picture.dtype.kind == "u" else BAND
+    for first in range(0, picture.shape[0], rows):
+        yield first, np.asarray(picture[first : first + rows, :])
 
 
 def band(taps: Thumbnail, part: NDArray[Any], first: int, column: int = 0) -> Band:

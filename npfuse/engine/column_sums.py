@@ -1,7 +1,8 @@
 """Sums and extremes of the columns of a band of rows of whole numbers, in one pass over it.
 
 The band is read panel by panel, COLUMNS columns each, from top to bottom; a panel's sums and extremes stay in
-registers. float32 is exact here: the sum of up to ROWS numbers of 16 bits is below 2 ** 24.
+registers. Bytes are summed in 16 bits, which hold the sum of ROWS of them, and numbers of 16 bits in float32, which is
+exact up to 2 ** 24.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from npfuse.engine.vectors import vector_function
 if TYPE_CHECKING:
     from npfuse.engine.emission import Value, Vectors
 
-COLUMNS = 64  # of a panel
+COLUMNS = 128  # of a panel
 ROWS = 256
 
 
@@ -60,16 +61,27 @@ def _walk_panels(
     """Sum panels from top to bottom, beginning with column `at`."""
     with v.loop(panels) as panel:
         first = at + panel * COLUMNS
-        lanes = range(0, COLUMNS, v.width)
-        start = [v.to_floats(v.load_many(x + first + lane, v.width)) for lane in lanes]
-        totals, lows, highs = ([v.variable(value) for value in start] for _ in range(3))
+        in_bytes = v.bits_of(x) == 8
+        count = (2 if in_bytes else 1) * v.width
+        lanes = range(0, COLUMNS, count)
+
+        def read(place: Value) -> tuple[Value, Value]:
+            """Return values as they are compared, and as they are summed."""
+            values = v.load_many(place, count)
+            return (values, v.widened(values, 16)) if in_bytes else (v.to_floats(values),) * 2
+
+        start = [read(x + first + lane) for lane in lanes]
+        totals = [v.variable(summed) for _, summed in start]
+        lows, highs = ([v.variable(value) for value, _ in start] for _ in range(2))
         with v.loop(rows - 1) as h:
             row = x + ((h + 1) * columns + first)
             for lane, total, low, high in zip(lanes, totals, lows, highs, strict=True):
-                value = v.to_floats(v.load_many(row + lane, v.width))
-                total.set(total.now + value)
+                value, summed = read(row + lane)
+                total.set(total.now + summed)
                 low.set(v.minimum(value, low.now))
                 high.set(v.maximum(value, high.now))
         for values, place in ((totals, sums), (lows, least), (highs, most)):
             for lane, variable in zip(lanes, values, strict=True):
-                v.store(variable.now, place + (first + lane))
+                for part in range(0, count, v.width):
+                    some = v.shuffle(variable.now, None, list(range(part, part + v.width)))
+                    v.store(v.to_floats(some), place + (first + lane + part))

@@ -34,7 +34,7 @@ class Value:
         other = other.value if isinstance(other, Value) else ir.Constant(self.value.type, other)
         if isinstance(self.value.type, ir.PointerType):
             return Value(self.builder, self.builder.gep(self.value, [other]))
-        if self.value.type == INDEX:
+        if self.value.type == INDEX or self.is_vector_of_wholes:
             return Value(self.builder, getattr(self.builder, whole)(self.value, other))
         return Value(self.builder, getattr(self.builder, real)(self.value, other, flags=FUSED))
 
@@ -81,7 +81,14 @@ class Value:
     def _compare(self, sign: str, other: Any) -> "Value":
         other = other.value if isinstance(other, Value) else ir.Constant(self.value.type, other)
         compare = self.builder.icmp_signed if self.value.type == INDEX else self.builder.fcmp_ordered
+        if self.is_vector_of_wholes:
+            compare = self.builder.icmp_unsigned
         return Value(self.builder, compare(sign, self.value, other))
+
+    @property
+    def is_vector_of_wholes(self) -> bool:
+        """Tell whether this is a vector of whole numbers, none negative."""
+        return isinstance(self.value.type, ir.VectorType) and isinstance(self.value.type.element, ir.IntType)
 
     @property
     def is_pointer(self) -> bool:
@@ -156,6 +163,23 @@ class Vectors:
         element = pointer.value.type.pointee
         place = self.builder.bitcast(pointer.value, ir.VectorType(element, count).as_pointer())
         return Value(self.builder, self.builder.load(place, align=_itemsize(element)))
+
+    def widened(self, vector: Value, bits: int) -> Value:
+        """Return a vector of unsigned whole numbers with more bits each."""
+        return Value(
+            self.builder, self.builder.zext(vector.value, ir.VectorType(ir.IntType(bits), self.count_of(vector)))
+        )
+
+    @staticmethod
+    def count_of(vector: Value) -> int:
+        """Return the number of lanes."""
+        return int(vector.value.type.count)
+
+    @staticmethod
+    def bits_of(pointer: Value) -> int | None:
+        """Return the bits of each of the whole numbers that a pointer points to; None for floats."""
+        element = pointer.value.type.pointee
+        return element.width if isinstance(element, ir.IntType) else None
 
     def to_floats(self, vector: Value) -> Value:
         """Convert a vector of unsigned whole numbers to floats; floats stay as they are."""

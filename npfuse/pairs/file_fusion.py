@@ -14,13 +14,12 @@ import numpy as np
 
 from npfuse.contract import check_range
 from npfuse.fusion import (
-    Order,
+    Look,
     float_engine,
-    fuse_stack,
+    fused_in_order,
     method_and_weights,
     require_engine,
     thread_count,
-    under_exposed_first,
 )
 from npfuse.methods import Method, named
 from npfuse.padding import GRID
@@ -38,7 +37,8 @@ from npfuse.pictures.picture import Picture, StoredPicture, shown
 from npfuse.pictures.reading import read_picture
 from npfuse.pictures.stored import check_output, is_array, opened
 from npfuse.pictures.writing import write_picture
-from npfuse.strips import Pixels, evaluation
+from npfuse.strips import evaluation
+from npfuse.tone import Tone
 from npfuse.weights.weights import Weights
 
 __all__ = ["FileOptions", "Teller", "check_alike", "fuse_files", "read_pair"]
@@ -157,25 +157,23 @@ def _fuse_whole(
     # A check that only warns, and changes nothing, goes on beside the fusion.
     beside = options.check and options.align is None and not options.deghost and _works_beside(options)
     pictures = filled(list(read) if beside else checked(read, options, tell))
-    pixels, order = _ordered([picture.pixels for picture in pictures], paths, options, tell)
-    tone = tone_pair(options)
+    pixels = [picture.pixels for picture in pictures]
+    tone = Tone(brightness=options.brightness, contrast=options.contrast, saturation=options.saturation)
     with ThreadPoolExecutor(1) as pool:
         found = pool.submit(faults, read, options) if beside else None
         with tell.timed("fused"), tell.progress() as progress:
-            fused = fuse_stack(
-                pixels,
+            fused, places = fused_in_order(
+                {f"exposure {k}": x for k, x in enumerate(pixels, 1)},
                 weights,
+                Look(tone=tone, of=tone_pair(options)),
                 method=method.name,
-                order=order,
+                order=options.order,
                 threads=threads,
                 engine=options.engine,
                 progress=progress,
                 pair=options.pair,
-                brightness=options.brightness,
-                contrast=options.contrast,
-                saturation=options.saturation,
-                tone=tone,
             )
+        tell.say(*_under_exposed(paths, places[0], options))
         if found is not None:
             with tell.timed("waited for the check of the pictures"):
                 for fault in found.result():
@@ -186,10 +184,10 @@ def _fuse_whole(
         with tell.timed("found which exposure each place comes from"):
             told = write_shares_map(
                 Path(options.weights_map),
-                pixels,
+                [pixels[place] for place in places],
                 weights,
                 method=method.name,
-                order=order,
+                order="given",
                 pair=options.pair,
                 overwrite=options.overwrite,
             )
@@ -197,18 +195,11 @@ def _fuse_whole(
     return replace(pictures[0], pixels=fused, notes=())
 
 
-def _ordered(
-    pixels: list[Pixels], paths: Sequence[Path], options: FileOptions, tell: Teller
-) -> tuple[list[Pixels], Order]:
-    """Return a pair darkest first, or more pictures as they are, and the order they are in; tell which one is dark."""
-    if len(pixels) > 2:
-        return pixels, options.order
-    if options.order == "given":
-        tell.say(f"under-exposed: {paths[0]} (as given)")
-        return pixels, "given"
-    in_order = under_exposed_first(*pixels)
-    tell.say(f"under-exposed: {paths[0] if in_order else paths[1]} (the lower mean)")
-    return (pixels if in_order else pixels[::-1]), "given"
+def _under_exposed(paths: Sequence[Path], darkest: int, options: FileOptions) -> list[str]:
+    """Return the line that says which picture of a pair is under-exposed, and why; none for more pictures."""
+    if len(paths) > 2:
+        return []
+    return [f"under-exposed: {paths[darkest]} ({'as given' if options.order == 'given' else 'the lower mean'})"]
 
 
 def read_pair(a: Path, b: Path, options: FileOptions, tell: Teller) -> tuple[Picture, Picture]:
