@@ -215,8 +215,8 @@ def _executed(arguments: argparse.Namespace) -> str:
     from costmodel.counts import count
     from costmodel.executed import count_executed
     from costmodel.executed_table import executed_table
-    from npfuse.fusion import under_exposed_first
     from npfuse.pictures.reading import read_picture
+    from npfuse.survey import survey
     from npfuse.weights.loading import load_weights
 
     _check_format(arguments.format)
@@ -224,7 +224,7 @@ def _executed(arguments: argparse.Namespace) -> str:
     a, b = (read_picture(path).pixels for path in (arguments.under, arguments.over))
     if a.shape != b.shape or a.dtype != b.dtype:
         raise ValueError(f"{arguments.over} is {b.dtype} {b.shape}, expected {a.dtype} {a.shape} as {arguments.under}")
-    pair = (a, b) if under_exposed_first(a, b) else (b, a)
+    pair = (a, b) if survey(a).mean <= survey(b).mean else (b, a)
     title = f"{weights.label} on {arguments.under} and {arguments.over}, {a.shape[1]}x{a.shape[0]}: executed and static"
     height, width = on_grid(*a.shape[:2])
     layers = count(weights.graph(height, width)).layers
