@@ -6,10 +6,9 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from math import isfinite
 from pathlib import Path
 from runpy import run_path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from costmodel.card_table import card_table
 from costmodel.conventions import CONVENTIONS, Convention, convention_named
@@ -30,16 +29,20 @@ from costmodel.report import (
 from costmodel.streaming import streaming
 from costmodel.streaming_table import REUSE, hardware_table, streaming_table
 from costmodel.tables import FORMATS, WIDTH, Table, Value, csv_text, json_text, text
-from costmodel.this_machine import one_core, this_machine
+from costmodel.this_machine import this_machine
 from npfuse import __version__
 from npfuse.methods import METHODS
 from npfuse.padding import on_grid
 from npfuse.pictures.atomic import written_in_place
 
 if TYPE_CHECKING:
-    from costmodel.calibration.calibration import Calibration
+    import numpy as np
+    from numpy.typing import NDArray
 
-DEFAULT_SIZE = "1344x896"
+    from costmodel.calibration.calibration import Calibration
+    from costmodel.expected import Expectation
+
+DEFAULT_SIZE = "896x1344"
 DEFAULT_MODEL = "lightfuse"
 MOST_LETTERS = 4000  # of a message
 LEAST_WIDTH = 40  # columns of text
@@ -97,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     report.add_argument(
         "--input-size",
-        metavar="NAME=WxH",
+        metavar="NAME=HxW",
         action="append",
         default=[],
         help="with --network: size of one of its inputs, where it is not --size",
@@ -111,8 +114,17 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         help="with --network: a Python file with rules for own layers, run",
     )
-    report.add_argument("--layers", action="store_true", help=f"one row a layer (of {DEFAULT_MODEL} unless named)")
-    report.add_argument("--size", metavar="WxH", default=DEFAULT_SIZE, help="of the pictures (default: %(default)s)")
+    report.add_argument("--layers", action="store_true", help=f"one row per layer (of {DEFAULT_MODEL} unless named)")
+    report.add_argument(
+        "--size", metavar="HxW", help=f"height and width of the pictures (default: {DEFAULT_SIZE}, or those of --pair)"
+    )
+    report.add_argument(
+        "--pair",
+        nargs=2,
+        metavar=("UNDER", "OVER"),
+        type=Path,
+        help="with --machine here or --measure: pictures, on which the time of some methods depends",
+    )
     report.add_argument("--convention", default="paper", help=f"one of {', '.join(CONVENTIONS)} (default: %(default)s)")
     _add_form(report)
     report.add_argument(
@@ -153,7 +165,9 @@ def _parser() -> argparse.ArgumentParser:
     executed.add_argument("--weights", metavar="W", default=DEFAULT_MODEL, help="bundled name or file (%(default)s)")
     _add_form(executed)
     executed.set_defaults(run=_executed)
-    calibrate = commands.add_parser("calibrate", help="measure this machine once, for what `report --measure` expects")
+    calibrate = commands.add_parser(
+        "calibrate", help="measure this machine once, for the times that `report --machine here` expects"
+    )
     _add_form(calibrate)
     calibrate.set_defaults(run=_calibrate)
     return parser
@@ -181,13 +195,13 @@ def _add_form(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--width", type=int, metavar="N", help="columns of text (default: the terminal's; a wide table goes on below)"
     )
-    command.add_argument("--out", type=Path, metavar="FOLDER", help="write csv into a folder, a file a table")
+    command.add_argument("--out", type=Path, metavar="FOLDER", help="write csv into a folder, one file per table")
 
 
 def _written(tables: Sequence[Table], arguments: argparse.Namespace, about: Mapping[str, Value]) -> str:
     """Return tables in the form that was asked for; csv of several goes into files, whose names are returned."""
     if arguments.out is not None and arguments.format != "csv":
-        raise ValueError(f"--out is given with --format {arguments.format}, expected csv, which is a table a file")
+        raise ValueError(f"--out is given with --format {arguments.format}, expected csv, which has one file per table")
     if arguments.out is not None:
         arguments.out.mkdir(parents=True, exist_ok=True)
         paths = [arguments.out / f"{table.name}.csv" for table in tables]
@@ -197,7 +211,7 @@ def _written(tables: Sequence[Table], arguments: argparse.Namespace, about: Mapp
         return "\n".join(map(str, paths))
     if arguments.format == "csv" and len(tables) > 1:
         names = ", ".join(table.name for table in tables)
-        raise ValueError(f"csv is of {len(tables)} tables ({names}), expected --out FOLDER, for a file each")
+        raise ValueError(f"csv is of {len(tables)} tables ({names}), expected --out FOLDER, for one file per table")
     if arguments.format == "json":
         return json_text(tables, about)
     if arguments.format != "text":
@@ -215,21 +229,18 @@ def _executed(arguments: argparse.Namespace) -> str:
     from costmodel.counts import count
     from costmodel.executed import count_executed
     from costmodel.executed_table import executed_table
-    from npfuse.pictures.reading import read_picture
     from npfuse.survey import survey
     from npfuse.weights.loading import load_weights
 
     _check_format(arguments.format)
     weights = load_weights(arguments.weights)
-    a, b = (read_picture(path).pixels for path in (arguments.under, arguments.over))
-    if a.shape != b.shape or a.dtype != b.dtype:
-        raise ValueError(f"{arguments.over} is {b.dtype} {b.shape}, expected {a.dtype} {a.shape} as {arguments.under}")
+    a, b = _pictures(arguments.under, arguments.over)
     pair = (a, b) if survey(a).mean <= survey(b).mean else (b, a)
-    title = f"{weights.label} on {arguments.under} and {arguments.over}, {a.shape[1]}x{a.shape[0]}: executed and static"
+    title = f"{weights.label} on {arguments.under} and {arguments.over}, {a.shape[0]}x{a.shape[1]}: executed and static"
     height, width = on_grid(*a.shape[:2])
     layers = count(weights.graph(height, width)).layers
     table = executed_table(layers, count_executed(*pair, weights), title)
-    return _written([table], arguments, {"version": __version__, "size": f"{a.shape[1]}x{a.shape[0]}"})
+    return _written([table], arguments, {"version": __version__, "size": f"{a.shape[0]}x{a.shape[1]}"})
 
 
 def _check_format(name: str) -> None:
@@ -241,49 +252,92 @@ def _report(arguments: argparse.Namespace) -> str:
     """Return the report as text; ValueError or OSError where the arguments are wrong."""
     _check_format(arguments.format)
     convention = convention_named(arguments.convention)
-    width, height = _size(arguments.size)
+    pair = _pair(arguments)
+    height, width = _size(arguments.size or DEFAULT_SIZE) if pair is None else pair.shape[:2]
     subjects = _subjects(arguments, height, width)
     subject = subjects[0] if subjects else None
     machine = _machine(arguments.machine) if arguments.machine is not None else None
     if arguments.measure and (machine or arguments.layers):
         given = "--machine" if machine else "--layers"
         raise ValueError(f"{given} is given with --measure, expected one of them: what is measured is this machine's")
+    expected = None if arguments.measure else _expectation(machine, pair, height, width)
     if arguments.plot:
         from costmodel.plot import plot
 
         drawn = subject or model_subject(DEFAULT_MODEL, height, width)
         own = machine or machine_named(PLOT_MACHINE)
-        plot(drawn, convention, own, arguments.plot, achieved=_achieved(drawn, own), fit=arguments.plot_for)
+        plot(drawn, convention, own, arguments.plot, achieved=_achieved(drawn, expected), fit=arguments.plot_for)
     if arguments.measure:
-        tables = _measured(subjects, height, width)
+        tables = _measured(subjects, height, width, pair)
     elif arguments.streaming:
         tables = _streaming(subject or model_subject(DEFAULT_MODEL, height, width), machine, arguments.reuse)
     elif arguments.layers:
-        tables = [_layers(subject or model_subject(DEFAULT_MODEL, height, width), convention, machine)]
+        tables = [_layers(subject or model_subject(DEFAULT_MODEL, height, width), convention, machine, expected)]
     elif len(subjects) > 1:
-        tables = _several(subjects, convention, machine)
+        tables = _several(subjects, convention, machine, expected)
     elif subject:
-        tables = _one(subject, convention, machine)
+        tables = _one(subject, convention, machine, expected)
     else:
-        tables = _all(height, width, convention, machine)
+        tables = _all(height, width, convention, machine, expected)
     about: dict[str, Value] = {
         "version": __version__,
-        "size": arguments.size,
+        "size": f"{height}x{width}",
         "convention": convention.name,
         "machine": machine.name if machine else None,
     }
     return _written(tables, arguments, about)
 
 
-def _achieved(subject: Subject, machine: Machine) -> list[float] | None:
-    """Return the seconds of each step by the rates of this machine, where they are kept and all steps have some."""
-    from costmodel.calibration.calibration import kept
-
-    calibration = kept() if machine.name == "here" else None
-    if calibration is None:
+def _pair(arguments: argparse.Namespace) -> "NDArray[np.uint8] | None":
+    """Return the pictures of --pair, ndarray (H, W, 6), the under-exposed one first; None without."""
+    if arguments.pair is None:
         return None
-    seconds = [time for _, _, time, _ in calibration.step_s(subject.graph)]
-    return seconds if all(map(isfinite, seconds)) else None
+    if arguments.size is not None:
+        raise ValueError("--size is given with --pair, expected one of them: the pair has a size")
+    if not arguments.measure and arguments.machine != "here":
+        raise ValueError("--pair is given, expected it with --machine here or --measure")
+    import numpy as np
+
+    from npfuse.survey import survey
+
+    a, b = _pictures(*arguments.pair)
+    if a.dtype != np.uint8 or a.ndim != 3:
+        raise ValueError(f"{arguments.pair[0]} is {a.dtype} {a.shape}, expected 8-bit RGB pictures")
+    return np.concatenate((a, b) if survey(a).mean <= survey(b).mean else (b, a), axis=2)
+
+
+def _pictures(first: Path, second: Path) -> "tuple[NDArray[Any], NDArray[Any]]":
+    """Return two pictures that are alike."""
+    from npfuse.pictures.reading import read_picture
+
+    a, b = (read_picture(path).pixels for path in (first, second))
+    if a.shape != b.shape or a.dtype != b.dtype:
+        raise ValueError(f"{second} is {b.dtype} {b.shape}, expected {a.dtype} {a.shape} as {first}")
+    return a, b
+
+
+def _expectation(
+    machine: Machine | None, pair: "NDArray[np.uint8] | None", height: int, width: int
+) -> "Expectation | None":
+    """Return what predicts times by the rates of this machine, where they are asked for and kept."""
+    if machine is None or machine.name != "here":
+        return None
+    from costmodel.calibration.calibration import kept
+    from costmodel.expected import Expectation, example_expectation
+
+    calibration = kept()
+    if calibration is None:
+        print("no rates of this machine are kept; `costmodel calibrate` measures them", file=sys.stderr)
+        return None
+    return example_expectation(calibration, height, width) if pair is None else Expectation(calibration, pair, True)
+
+
+def _achieved(subject: Subject, expected: "Expectation | None") -> list[float] | None:
+    """Return the seconds of each step by the rates of this machine, where there are some of all steps."""
+    if expected is None:
+        return None
+    steps = expected.layers(subject).values()
+    return None if any(step.missing for step in steps) else [step.seconds for step in steps]
 
 
 def _subjects(arguments: argparse.Namespace, height: int, width: int) -> list[Subject]:
@@ -306,35 +360,39 @@ def _machine(name: str) -> Machine:
     return this_machine() if name == "here" else machine_named(name)
 
 
-def _layers(subject: Subject, convention: Convention, machine: Machine | None) -> Table:
+def _layers(subject: Subject, convention: Convention, machine: Machine | None, expected: "Expectation | None") -> Table:
     height, width, _ = subject.graph.inputs[0][1]
-    return layer_table(
-        subject.cost, convention, machine, f"{subject.name} at {width}x{height}: one run, layer by layer"
-    )
+    title = f"{subject.name} at {height}x{width}: one run, layer by layer"
+    times = expected.layers(subject) if expected else None
+    return layer_table(subject.cost, convention, machine, title, times)
 
 
 def _streaming(subject: Subject, machine: Machine | None, reuse: int) -> list[Table]:
     found = streaming(subject.graph)
-    size = f"{found.width}x{found.height}"
+    size = f"{found.height}x{found.width}"
     return [
         streaming_table(found, f"{subject.name} at {size}, row by row"),
         hardware_table(found, machine, reuse, f"{subject.name} at {size}, row by row: memory, accesses and energy"),
     ]
 
 
-def _one(subject: Subject, convention: Convention, machine: Machine | None) -> list[Table]:
+def _one(
+    subject: Subject, convention: Convention, machine: Machine | None, expected: "Expectation | None"
+) -> list[Table]:
     return [
         running_table([subject], convention, f"{subject.name}: what runs"),
         work_table(subject),
-        resources_table([subject], machine, f"{subject.name}: {_kinds(machine)}"),
+        resources_table([subject], machine, f"{subject.name}: {_kinds(machine)}", expected),
     ]
 
 
-def _several(subjects: list[Subject], convention: Convention, machine: Machine | None) -> list[Table]:
+def _several(
+    subjects: list[Subject], convention: Convention, machine: Machine | None, expected: "Expectation | None"
+) -> list[Table]:
     names = ", ".join(subject.name for subject in subjects)
     return [
         running_table(subjects, convention, f"{names}: what runs"),
-        resources_table(subjects, machine, f"{names}: {_kinds(machine)}"),
+        resources_table(subjects, machine, f"{names}: {_kinds(machine)}", expected),
     ]
 
 
@@ -342,20 +400,22 @@ def _kinds(machine: Machine | None) -> str:
     return "memory, energy and time" if machine else "memory and energy"
 
 
-def _all(height: int, width: int, convention: Convention, machine: Machine | None) -> list[Table]:
+def _all(
+    height: int, width: int, convention: Convention, machine: Machine | None, expected: "Expectation | None"
+) -> list[Table]:
     subjects = all_subjects(height, width)
-    size = f"a pair of {width}x{height} pictures"
+    size = f"a pair of {height}x{width} pictures"
     return [
         table_3(convention),
         times_table(subjects, height, width),
         card_table(height, width),
         running_table(subjects, convention, f"What really runs for {size}"),
-        resources_table(subjects, machine, f"{_kinds(machine).capitalize()} for {size}"),
+        resources_table(subjects, machine, f"{_kinds(machine).capitalize()} for {size}", expected),
     ]
 
 
-def _measured(asked: list[Subject], height: int, width: int) -> list[Table]:
-    from costmodel.calibration.calibration import kept
+def _measured(asked: list[Subject], height: int, width: int, pair: "NDArray[np.uint8] | None") -> list[Table]:
+    from costmodel.calibration.calibration import Session, keep
     from costmodel.measure import example_pixels
     from costmodel.measured_tables import memory_table, time_table
 
@@ -363,31 +423,33 @@ def _measured(asked: list[Subject], height: int, width: int) -> list[Table]:
         print(f"running {name}", file=sys.stderr)
 
     subjects = asked or all_subjects(height, width)
-    calibration = kept() or _calibrated()
-    tables = [time_table(subjects, one_core(), calibration, example_pixels(height, width), progress)]
+    pixels = example_pixels(height, width) if pair is None else pair
+    times, calibration = time_table(subjects, this_machine(), Session(), pixels, progress)
+    keep(calibration)
     known = [subject for subject in subjects if subject.model]
-    return [*tables, memory_table(known, progress)] if known else tables
+    return [times, memory_table(known, progress)] if known else [times]
 
 
 def _input_sizes(entries: Sequence[str]) -> dict[str, tuple[int, int]]:
-    """Return (height, width) by input of entries such as NAME=WxH."""
+    """Return (height, width) by input of entries such as NAME=HxW."""
     sizes = {}
     for entry in entries:
         name, equals, size = entry.rpartition("=")
         if not equals or not name:
-            raise ValueError(f"input size is {entry!r}, expected NAME=WxH")
-        width, height = _size(size)
-        sizes[name] = height, width
+            raise ValueError(f"input size is {entry!r}, expected NAME=HxW")
+        sizes[name] = _size(size)
     return sizes
 
 
 def _size(size: str) -> tuple[int, int]:
-    """Return (width, height); ValueError where it is no size."""
+    """Return (height, width); ValueError where it is no size."""
     match = re.fullmatch(r"([0-9]{1,6})x([0-9]{1,6})", size)
-    width, height = (int(group) for group in match.groups()) if match else (0, 0)
+    height, width = (int(group) for group in match.groups()) if match else (0, 0)
     if width < 1 or height < 1:
-        raise ValueError(f"size is {size!r}, expected WxH, whole numbers from 1 to 999999, such as {DEFAULT_SIZE}")
-    return width, height
+        raise ValueError(
+            f"size is {size!r}, expected HxW, height and width, whole numbers from 1 to 999999, such as {DEFAULT_SIZE}"
+        )
+    return height, width
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ def card_table(height: int, width: int, measured: Sequence[CardMeasurement] | No
     rows += [_row(found.card, None, None, None, found) for found in here if found.card not in named]
     return Table(
         name="cards",
-        title=f'Table III of {PAPER}, the row "{GPU_TIME.row}": a pair of {width}x{height} pictures on a graphics card',
+        title=f'Table III of {PAPER}, the row "{GPU_TIME.row}": a pair of {height}x{width} pictures on a graphics card',
         columns=columns,
         rows=tuple(rows),
         notes=(

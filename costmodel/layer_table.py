@@ -1,7 +1,8 @@
-"""One row a layer: what it is, what it costs, its share of the total and, on a machine, its time."""
+"""One row per layer: what it is, what it costs, its share of the total and, on a machine, its time."""
 
 from collections.abc import Mapping
 
+from costmodel.calibration.calibration import Predicted
 from costmodel.conventions import Convention
 from costmodel.counts import GraphCost, LayerCost
 from costmodel.machine import Machine, StepTime, step_time
@@ -10,7 +11,13 @@ from costmodel.tables import Column, Table, Value
 from npfuse.ops.operator import Pair
 
 
-def layer_table(cost: GraphCost, convention: Convention, machine: Machine | None, title: str) -> Table:
+def layer_table(
+    cost: GraphCost,
+    convention: Convention,
+    machine: Machine | None,
+    title: str,
+    expected: Mapping[str, Predicted] | None = None,
+) -> Table:
     """Return the layers of a network for one run.
 
     Parameters
@@ -19,6 +26,7 @@ def layer_table(cost: GraphCost, convention: Convention, machine: Machine | None
     convention : under which amounts and shares are counted
     machine : whose time is predicted, or None
     title : of the table
+    expected : times by this machine's rates, by the last layer of each step of execution
 
     Returns
     -------
@@ -84,16 +92,37 @@ def layer_table(cost: GraphCost, convention: Convention, machine: Machine | None
         ]
         times = [step_time(layer.operations, layer.bytes_moved, machine) for layer in cost.layers]
         notes += machine_notes(machine)
+    if expected is not None:
+        columns += [
+            Column(
+                key="expected_ms",
+                header="ms",
+                meaning="expected on this machine, in ms, of the step that ends with this layer",
+                kind="decimal",
+                digits=3,
+                group="expected",
+            ),
+            Column(
+                key="error_bar", header="+-", meaning="relative error of the rates", kind="percent", group="expected"
+            ),
+        ]
+        notes.append("A step that is executed in one goes by its last layer: the layers before have no expected time.")
+        if unknown := sorted({kind for each in expected.values() for kind in each.missing}):
+            notes.append(f"Without rates: {', '.join(unknown)}.")
     if any(layer.shares for layer in cost.layers):
         notes.append("Parameters of 0 (of …) are another layer's, counted there.")
     amount = cost.amount(convention)
-    rows = [_row(layer, convention, amount, time) for layer, time in zip(cost.layers, times, strict=True)]
+    rows = [
+        (*_row(layer, convention, amount, time), *(() if expected is None else _expected(expected.get(layer.name))))
+        for layer, time in zip(cost.layers, times, strict=True)
+    ]
+    total = _total(cost, amount, [time for time in times if time])
     return Table(
         name="layers",
         title=title,
         columns=tuple(columns),
         rows=tuple(rows),
-        total=_total(cost, amount, [time for time in times if time]),
+        total=total if expected is None else (*total, *_expected_total(expected)),
         notes=tuple(notes),
     )
 
@@ -124,6 +153,20 @@ def _row(layer: LayerCost, convention: Convention, total: int, time: StepTime | 
         amount / total if total else 0.0,
         *((1e3 * time.total_s, time.bound) if time else ()),
     )
+
+
+def _expected(step: Predicted | None) -> tuple[Value, Value]:
+    """Return expected ms and error bar; nothing where a step does not end, or has no rates."""
+    return (None, None) if step is None or step.missing else (1e3 * step.seconds, step.error)
+
+
+def _expected_total(expected: Mapping[str, Predicted]) -> tuple[Value, Value]:
+    """Return expected ms of all steps and their error bar; nothing where one has no rates."""
+    if any(step.missing for step in expected.values()):
+        return None, None
+    seconds = sum(step.seconds for step in expected.values())
+    errors = sum(step.seconds * step.error for step in expected.values())
+    return 1e3 * seconds, errors / seconds if seconds else 0.0
 
 
 def _total(cost: GraphCost, amount: int, times: list[StepTime]) -> tuple[Value, ...]:

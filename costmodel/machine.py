@@ -33,6 +33,7 @@ class Machine:
     sources : where the numbers come from
     int16_gmacs, int8_gmacs : multiply-adds a second of 16-bit and 8-bit integers, in 1e9; None where not known
     ram_bytes, flash_bytes : of a machine without other memory, a microcontroller; None for others
+    cache_bytes : bytes of a step that may lie in a cache: only those beyond are taken to come from memory
     """
 
     name: str
@@ -44,6 +45,7 @@ class Machine:
     int8_gmacs: float | None = None
     ram_bytes: int | None = None
     flash_bytes: int | None = None
+    cache_bytes: int = 0
 
     @property
     def balance(self) -> float:
@@ -194,7 +196,8 @@ def step_time(operations: int, bytes_moved: int, machine: Machine) -> StepTime:
     StepTime(compute_s=0.001, memory_s=0.01)
     """
     return StepTime(
-        compute_s=operations / (machine.peak_gmacs * 1e9), memory_s=bytes_moved / (machine.bandwidth_gb_s * 1e9)
+        compute_s=operations / (machine.peak_gmacs * 1e9),
+        memory_s=max(0, bytes_moved - machine.cache_bytes) / (machine.bandwidth_gb_s * 1e9),
     )
 
 

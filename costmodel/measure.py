@@ -1,9 +1,9 @@
-"""How long networks really take here, beside their bound and their prediction: for `report --measure`.
+"""How long methods really take here, beside their bound and their prediction: for `report --measure`.
 
-All is of one core and in processor time, which other programs disturb least: the roofline's peak and bandwidth, the
-rates of `costmodel.calibration`, and what is measured: medians of a few runs, all networks in turn, after one that
-compiles. The pair is an example, resampled to the size asked for: the time of LightFuse and ToneFuse depends on the
-picture. Weights are the bundled ones where there are some, and random ones elsewhere, whose time is the same.
+All is processor time, which other programs disturb least. Each turn times the benchmarks of `costmodel.calibration` and
+every method once, so that rates and methods are measured on the machine as it was meanwhile. The pair is an
+example, resampled to the size asked for: the time of LightFuse and ToneFuse depends on the picture. Weights are the
+bundled ones where there are some, and random ones elsewhere, whose time is the same.
 """
 
 import time
@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from costmodel.calibration.benchmarks import fuse_amounts, pace_s
-from costmodel.calibration.calibration import Calibration, Predicted
+from costmodel.calibration.amounts import Part, graph_parts
+from costmodel.calibration.calibration import Calibration, Predicted, Session
+from costmodel.calibration.fusions import PairCounts, default_counts, fusion_parts
 from costmodel.counts import count
 from costmodel.executed import count_executed
 from costmodel.execution import StepCost, steps
@@ -28,8 +29,7 @@ from costmodel.report import Subject
 from npfuse import Weights, fuse
 from npfuse.examples import example_pair
 from npfuse.graph import Graph
-from npfuse.models import build
-from npfuse.padding import GRID, on_grid
+from npfuse.padding import on_grid
 from npfuse.pictures.reading import read_picture
 from npfuse.run import run
 from npfuse.strip_form import form_or_none
@@ -38,127 +38,152 @@ from npfuse.weights.loading import bundled_names, load_weights
 SCENE = "interior"
 RUNS = 5
 ENOUGH_S = 12.0  # a method's runs end after this many seconds, with one at least that counts
-EXECUTED = ("bounding", "folding", "evaluation")  # multiply-adds that are counted while a chain runs
+
+Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measurement:
-    """The time of one result on one core, in seconds; None for `npfuse.fuse` where it is not run or not predicted.
+class Case:
+    """A computation that is predicted and measured.
 
     Parameters
     ----------
-    least_s : the roofline's lower bound of the graph alone in `npfuse.run`, of what is executed for this pair
-    expected : the time of the graph as the calibration has it
-    measured_s : of the graph alone
-    expected_fuse : the time of `npfuse.fuse` as the calibration has it
-    fuse_s : of `npfuse.fuse` with all that the method does around its graph
-    runs : how many of each were timed
+    parts : what it does
+    ready : returns the action to time; what it makes is not timed
+    runs : of the action for one result
     """
 
-    least_s: float
-    expected: Predicted
-    measured_s: float
-    expected_fuse: Predicted | None
-    fuse_s: float | None
-    runs: int
+    parts: Sequence[Part]
+    ready: Callable[[], Callable[[], object]]
+    runs: int = 1
 
 
-def measure(
-    subjects: Sequence[Subject],
-    pair: NDArray[np.uint8],
-    machine: Machine,
-    calibration: Calibration,
-    progress: Callable[[str], None],
-) -> list[Measurement]:
-    """Run networks on a pair of pictures, in turn, and predict how long each takes.
-
-    A fixed step is timed between them: predictions are for the speed that the machine had meanwhile.
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """The time of a case.
 
     Parameters
     ----------
-    subjects : what to run, and how often for one result
-    pair : ndarray (H, W, 6): under- then over-exposed RGB
-    machine : whose roofline bounds
-    calibration : rates that predict
-    progress : called with each subject's name before it is run first
+    expected : as the calibration has it
+    seconds : median of the processor time
+    runs : how many were timed
+    """
 
-    Returns
-    -------
-    list of Measurement
+    expected: Predicted
+    seconds: float
+    runs: int
+
+    @property
+    def error(self) -> float:
+        """Expected / measured - 1."""
+        return self.expected.seconds / self.seconds - 1
+
+
+def timed_cases(
+    cases: Mapping[str, Case], session: Session, progress: Callable[[str], None]
+) -> tuple[Calibration, dict[str, Timing]]:
+    """Time cases and the benchmarks of a calibration in turn.
+
+    Parameters
+    ----------
+    cases : by name
+    session : of the calibration, of which each turn is taken
+    progress : called with each name before it is run first
 
     Raises
     ------
     MemoryError : a size does not fit
     """
-    under, over = (np.ascontiguousarray(part) for part in (pair[:, :, :3], pair[:, :, 3:]))
-    times: list[tuple[list[float], list[float]]] = [([], []) for _ in subjects]
-    paces = [pace_s()]
-    for turn in range(RUNS + 1):
-        for subject, (alone, whole) in zip(subjects, times, strict=True):
-            if len(alone) > 1 and sum(alone) + sum(whole) > ENOUGH_S:
+    seconds: dict[str, list[float]] = {name: [] for name in cases}
+    for turn in range(RUNS):
+        session.turn()
+        for name, case in cases.items():
+            if sum(seconds[name]) > ENOUGH_S:
                 continue
             if turn == 0:
-                progress(subject.name)
-            inputs, weights = inputs_from(subject.graph, pair), weights_of(subject.graph)
-            alone.append(_timed_s(partial(run, subject.graph, inputs, weights)))
-            if subject.model is not None:
-                loaded = weights_for(subject.model)
-                whole.append(_timed_s(partial(fuse, under, over, loaded, method=subject.model, threads=1)))
-            paces.append(pace_s())
-    pace = median(paces) / calibration.pace_s
-    return [
-        _measurement(subject, under, over, machine, calibration, pace, alone, whole)
-        for subject, (alone, whole) in zip(subjects, times, strict=True)
-    ]
+                progress(name)
+            action = case.ready()
+            if sum(seconds[name]) < ENOUGH_S / RUNS:
+                action()  # compiles, and brings the memory that the next run uses
+            seconds[name].append(_timed_s(action))
+    calibration = session.calibration()
+    found = {}
+    for name, case in cases.items():
+        expected = calibration.predicted(case.parts)
+        found[name] = Timing(
+            expected=replace(expected, seconds=case.runs * expected.seconds),
+            seconds=case.runs * median(seconds[name]),
+            runs=len(seconds[name]),
+        )
+    return calibration, found
 
 
 def _timed_s(action: Callable[[], object]) -> float:
-    """Return the processor time of a run."""
+    """Return the processor time of a run, of all threads together."""
     start = time.process_time()
     action()
     return time.process_time() - start
 
 
-def _measurement(
-    subject: Subject,
-    under: NDArray[np.uint8],
-    over: NDArray[np.uint8],
-    machine: Machine,
-    calibration: Calibration,
-    pace: float,
-    alone: list[float],
-    whole: list[float],
-) -> Measurement:
-    """Return what was measured, without the first run, which compiles, and what is predicted."""
-    graph, runs = subject.graph, subject.runs
-    walk: Sequence[StepCost] = steps(graph, subject.cost, merge=True)
-    chain, expected_fuse = None, None
-    if subject.model is not None and form_or_none(graph):
-        loaded = weights_for(subject.model)
-        assert loaded is not None
-        walk = executed_steps(walk, under, over, loaded)
-        done = fuse_amounts(under, over, loaded)
-        pixels, (_, exposures) = done["pixels"], graph.inputs[0]
-        read, written = pixels * exposures[2], pixels * graph.shapes[graph.outputs[0]][2]
-        chain = {"call": 1.0, "read": read, "written": written, **{name: done[name] for name in EXECUTED}}
-        fused = calibration.fuse_s(graph, done)
-        expected_fuse = replace(fused, seconds=fused.seconds * pace)
-    expected = calibration.graph_s(graph, chain)
-    return Measurement(
-        least_s=runs * predicted_s(walk, machine),
-        expected=replace(expected, seconds=runs * expected.seconds * pace),
-        measured_s=runs * median(alone[1:] or alone),
-        expected_fuse=expected_fuse,
-        fuse_s=median(whole[1:] or whole) if whole else None,
-        runs=len(alone[1:] or alone),
-    )
+def graph_case(subject: Subject, pair: NDArray[np.uint8], counts: PairCounts | None) -> Case:
+    """Return the case of a method's graph alone, run by `npfuse.run`.
+
+    Parameters
+    ----------
+    subject : the method
+    pair : ndarray (H, W, 6): under- then over-exposed RGB
+    counts : of the pair, for a network of LightFuse's form
+    """
+    graph = subject.graph
+
+    def ready() -> Callable[[], object]:
+        return partial(run, graph, inputs_from(graph, pair), weights_of(graph))
+
+    return Case(parts=graph_parts(graph, counts.amounts() if counts else None), ready=ready, runs=subject.runs)
+
+
+def fuse_case(model: str, pair: NDArray[np.uint8], counts: PairCounts | None, threads: int = 1) -> Case:
+    """Return the case of `npfuse.fuse` by a method; parameters as of `graph_case`."""
+    height, width, _ = pair.shape
+    weights = method_weights(model)
+    under, over = pair_of(pair)
+
+    def ready() -> Callable[[], object]:
+        return partial(fuse, under, over, weights, method=model, threads=threads)
+
+    parts = fusion_parts(model, weights, height, width, threads=threads, counts=counts)
+    return Case(parts=parts, ready=ready)
+
+
+def counts_of(model: str | None, pair: NDArray[np.uint8]) -> PairCounts | None:
+    """Return what a pair (H, W, 6) executes of a method's chain; None where all pairs execute the same."""
+    weights = method_weights(model) if model else None
+    return default_counts(weights, pair) if weights else None
+
+
+def method_weights(model: str) -> Weights | None:
+    """Return the bundled weights of a method; None for a method without."""
+    return load_weights(model) if model in bundled_names() else None
+
+
+def pair_of(pair: NDArray[np.uint8]) -> Pair:
+    """Return the two pictures of a pair (H, W, 6)."""
+    return np.ascontiguousarray(pair[:, :, :3]), np.ascontiguousarray(pair[:, :, 3:])
+
+
+def least_s(subject: Subject, pair: NDArray[np.uint8], machine: Machine) -> float:
+    """Return the roofline's lower bound of a method's graph in `npfuse.run`, of what is executed for a pair."""
+    walk: Sequence[StepCost] = steps(subject.graph, subject.cost, merge=True)
+    weights = method_weights(subject.model) if subject.model else None
+    if weights and form_or_none(subject.graph):
+        walk = executed_steps(walk, *pair_of(pair), weights)
+    return subject.runs * predicted_s(walk, machine)
 
 
 def executed_steps(
-    walk: Sequence[StepCost], under: NDArray[np.uint8], over: NDArray[np.uint8], weights: Weights | None
+    walk: Sequence[StepCost], under: NDArray[np.uint8], over: NDArray[np.uint8], weights: Weights
 ) -> list[StepCost]:
     """Return steps with the multiply-adds of pointwise chains replaced by those that fusing a pair executes."""
-    assert weights is not None
     done = {layer.name: layer.macs for layer in count_executed(under, over, weights).layers}
     layers = {layer.name: layer for layer in count(weights.graph(*on_grid(*under.shape[:2]))).layers}
     result = []
@@ -201,15 +226,6 @@ def inputs_from(graph: Graph, pair: NDArray[np.uint8]) -> Mapping[str, NDArray[A
             part = part[:, :, first : first + channels]
         arrays[name] = np.ascontiguousarray(part)[np.newaxis]
     return arrays
-
-
-def weights_for(model: str) -> Weights | None:
-    """Return weights with which `npfuse.fuse` runs a model; None for a method without."""
-    graph = build(model, GRID, GRID)
-    if not graph.weight_shapes:
-        return None
-    arrays = weights_of(graph)
-    return Weights(model=model, build={}, arrays=arrays, normalization="full_range", source="costmodel.measure")
 
 
 def weights_of(graph: Graph) -> Mapping[str, NDArray[np.float32]]:

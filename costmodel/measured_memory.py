@@ -44,10 +44,10 @@ def measured_peak(model: str, height: int, width: int, *, threads: int = 1) -> i
 
 def fuse_once(model: str, height: str, width: str, threads: str) -> None:
     """Fuse a pair in this process and print the bytes that it took."""
-    from costmodel.measure import weights_for
+    from costmodel.measure import method_weights
     from npfuse import fuse
 
-    weights = weights_for(model)
+    weights = method_weights(model)
 
     def fused(rows: int, columns: int) -> None:
         ramp = np.arange(columns, dtype=np.uint8)[:, np.newaxis]

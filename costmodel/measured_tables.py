@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from costmodel.calibration.calibration import Calibration
+from costmodel.calibration.calibration import Calibration, Session
 from costmodel.machine import Machine
-from costmodel.measure import SCENE, Measurement, measure
+from costmodel.measure import SCENE, Timing, counts_of, fuse_case, graph_case, least_s, timed_cases
 from costmodel.measured_memory import measured_peak
 from costmodel.published import RUNTIME_RATIOS
 from costmodel.report import Subject, machine_notes
@@ -24,23 +24,23 @@ _PUBLISHED = (
 def time_table(
     subjects: Sequence[Subject],
     machine: Machine,
-    calibration: Calibration,
+    session: Session,
     pair: NDArray[np.uint8],
     progress: Callable[[str], None],
-) -> Table:
-    """Run subjects and return their times beside the predicted ones.
+) -> tuple[Table, Calibration]:
+    """Run subjects and return their times beside the predicted ones, and the rates that were measured meanwhile.
 
     Parameters
     ----------
     subjects : the first one's times are what the others' are compared with
     machine : one core of this one, whose roofline bounds
-    calibration : of this machine, which predicts
+    session : of the calibration that predicts
     pair : ndarray (H, W, 6): under- then over-exposed RGB
     progress : called with each method's name before it runs
 
     Returns
     -------
-    Table
+    Table, Calibration
     """
     first = subjects[0].name
     alone, fuse = "graph alone, ms", "npfuse.fuse, ms"
@@ -56,6 +56,7 @@ def time_table(
         decimal("measured_ms", "measured", "ms, run by npfuse.run", 1, alone),
         percent("error", "off by", "expected / measured - 1", alone),
         decimal("expected_fuse_ms", "expected", "ms by the rates of this machine", 1, fuse),
+        percent("fuse_error_bar", "+-", "relative error of the rates, that of their samples", fuse),
         decimal("fuse_ms", "measured", "ms, the whole method", 1, fuse),
         percent("fuse_error", "off by", "expected / measured - 1", fuse),
         decimal("measured_ratio", "graph", f"the graph's measured time, times {first}'s", 2, f"x {first}"),
@@ -69,45 +70,52 @@ def time_table(
         ),
         Column(key="runs", header="runs", meaning="how many runs were timed", kind="integer"),
     )
-    measured = measure(subjects, pair, machine, calibration, progress)
+    counts = {subject.name: counts_of(subject.model, pair) for subject in subjects}
+    cases = {subject.name: graph_case(subject, pair, counts[subject.name]) for subject in subjects}
+    whole = {
+        f"npfuse.fuse, {subject.name}": fuse_case(subject.model, pair, counts[subject.name])
+        for subject in subjects
+        if subject.model
+    }
+    calibration, timings = timed_cases({**cases, **whole}, session, progress)
     named = {subject.name for subject in subjects} if first == COMPARED else set()
     published = {ratio.method: ratio.value for ratio in RUNTIME_RATIOS if ratio.method in named}
     height, width, _ = pair.shape
-    missing = sorted({kind for time in measured for kind in time.expected.missing})
+    missing = sorted({kind for timing in timings.values() for kind in timing.expected.missing})
     notes = (
-        f"Processor time of one core, for one result, on the example pair {SCENE} resampled to {width}x{height}; "
-        "medians of runs in turn, after one that is not timed.",
+        f"Processor time on one thread, for one result, on the example pair {SCENE} resampled to {height}x{width}; "
+        "medians of runs in turn.",
         "Least: the roofline of all operations of the graph, of a chain of pointwise layers those that are executed.",
-        "Expected: from rates measured on single operators (`costmodel calibrate`), and the executed operations.",
+        "Expected: from rates of single operators and array work, measured in the same turns, and the executed "
+        "operations.",
         *((f"Without rates, and left out: {', '.join(missing)}.",) if missing else ()),
         *(f"Printed, {ratio.method}: {ratio.where}." for ratio in RUNTIME_RATIOS if ratio.method in published),
         *((_PUBLISHED,) if published else ()),
         *machine_notes(machine),
     )
-    rows = tuple(
-        _time_row(subject, time, measured[0], published.get(subject.name))
-        for subject, time in zip(subjects, measured, strict=True)
-    )
-    return Table(name="measured", title="Time, predicted and measured here", columns=columns, rows=rows, notes=notes)
+    rows: list[tuple[Value, ...]] = []
+    for subject in subjects:
+        graph, fused = timings[subject.name], timings.get(f"npfuse.fuse, {subject.name}")
+        of_first = timings[first], timings.get(f"npfuse.fuse, {first}")
+        rows.append(
+            (
+                subject.name,
+                1e3 * least_s(subject, pair, machine),
+                *_times(graph),
+                *(_times(fused) if fused else (None,) * 4),
+                graph.seconds / of_first[0].seconds,
+                fused.seconds / of_first[1].seconds if fused and of_first[1] else None,
+                published.get(subject.name),
+                graph.runs,
+            )
+        )
+    title = "Time, predicted and measured here"
+    return Table(name="measured", title=title, columns=columns, rows=tuple(rows), notes=notes), calibration
 
 
-def _time_row(subject: Subject, time: Measurement, first: Measurement, published: float | None) -> tuple[Value, ...]:
-    expected, fuse = time.expected.seconds, time.expected_fuse
-    return (
-        subject.name,
-        1e3 * time.least_s,
-        1e3 * expected,
-        time.expected.error,
-        1e3 * time.measured_s,
-        expected / time.measured_s - 1,
-        1e3 * fuse.seconds if fuse else None,
-        1e3 * time.fuse_s if time.fuse_s else None,
-        fuse.seconds / time.fuse_s - 1 if fuse and time.fuse_s else None,
-        time.measured_s / first.measured_s,
-        time.fuse_s / first.fuse_s if time.fuse_s and first.fuse_s else None,
-        published,
-        time.runs,
-    )
+def _times(timing: Timing) -> tuple[float, float, float, float]:
+    """Return expected ms, their error bar, measured ms, and the error."""
+    return 1e3 * timing.expected.seconds, timing.expected.error, 1e3 * timing.seconds, timing.error
 
 
 def memory_table(subjects: Sequence[Subject], progress: Callable[[str], None]) -> Table:
@@ -128,7 +136,7 @@ def memory_table(subjects: Sequence[Subject], progress: Callable[[str], None]) -
 
     columns = (
         Column(key="method", header="method", meaning="name of the method"),
-        Column(key="pictures", header="pictures", meaning="width x height"),
+        Column(key="pictures", header="pictures", meaning="height x width"),
         mib("predicted_bytes", "predicted", "bytes of the pictures and of what is held in fused execution"),
         mib("measured_bytes", "measured", "bytes that a process takes more than before it fused the pair"),
         Column(
@@ -141,7 +149,7 @@ def memory_table(subjects: Sequence[Subject], progress: Callable[[str], None]) -
         assert subject.model is not None
         predicted = METHODS[subject.model].peak(subject.height, subject.width).bytes
         measured = measured_peak(subject.model, subject.height, subject.width)
-        size = f"{subject.width}x{subject.height}"
+        size = f"{subject.height}x{subject.width}"
         rows.append((subject.name, size, predicted, measured, predicted / measured - 1))
     return Table(
         name="measured_memory",

@@ -194,12 +194,12 @@ def times_table(subjects: list[Subject], height: int, width: int) -> Table:
     side = round((pixels / 1.5) ** 0.5)
     return Table(
         name="table_3_times",
-        title=f"Table III of {PAPER}: running times, for a pair of {width}x{height} pictures",
+        title=f"Table III of {PAPER}: running times, for a pair of {height}x{width} pictures",
         columns=columns,
         rows=tuple(rows),
         notes=(
             "The paper does not tell the size of its pictures. "
-            f"{CPU_TIME} s is the least time of {pixels:,} pixels on the {laptop.name} (some {side * 3 // 2}x{side}): "
+            f"{CPU_TIME} s is the least time of {pixels:,} pixels on the {laptop.name} (some {side}x{side * 3 // 2}): "
             "at base clock, on four cores, operator by operator through memory. Larger pictures take longer at least.",
             *(
                 f"{ratio.value:g}: {ratio.where}; {ratio.method}'s least time is {least[ratio.method] / ours:.2g} "

@@ -118,7 +118,7 @@ def _bars(subject: Subject, convention: Convention, achieved: Sequence[float] | 
 
 
 def _costs(axes: Any, bars: list[Bar], subject: Subject, convention: Convention) -> None:
-    """Draw a bar a step on a linear axis, with its share of the total."""
+    """Draw one bar per step on a linear axis, with its share of the total."""
     from matplotlib.ticker import EngFormatter
 
     total = sum(bar.amount for bar in bars)

@@ -5,6 +5,7 @@ without that, a child would begin with the size that its parent had when it was 
 the process's whole life.
 """
 
+import ctypes
 import sys
 from pathlib import Path
 
@@ -44,3 +45,14 @@ def _linux(field: str) -> int:
     except OSError:
         return 0
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(field)), 0)
+
+
+_TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # options of glibc's mallopt
+
+
+def keep_memory() -> None:
+    """Let this process keep memory that it frees, instead of giving it back to the system; where glibc allocates it."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mallopt(_TRIM_THRESHOLD, -1)
+        mallopt(_MMAP_MAX, 0)

@@ -1,8 +1,9 @@
 """The tables of the report. Every number in them is counted by walking a graph, or is one of `costmodel.published`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
 
 from costmodel.conventions import CONVENTIONS, Convention, Work
 from costmodel.counts import GraphCost, count
@@ -15,6 +16,9 @@ from costmodel.tables import Column, Table, Value, decimal, integer, scaled
 from npfuse.graph import Graph
 from npfuse.graph_memory import FLOAT32_BYTES, Peak, peak
 from npfuse.methods import METHODS, Method
+
+if TYPE_CHECKING:
+    from costmodel.calibration.calibration import Predicted
 
 KIND_MEANINGS = {
     "convolution_macs": "multiply-adds of convolutions with learned kernels",
@@ -84,7 +88,7 @@ class Subject:
     def grid(self) -> str:
         """What the network runs on, as printed."""
         height, width, _ = self.graph.inputs[0][1]
-        return (f"{self.runs} x " if self.runs > 1 else "") + f"{width}x{height}"
+        return (f"{self.runs} x " if self.runs > 1 else "") + f"{height}x{width}"
 
 
 def method_subject(method: Method, height: int, width: int) -> Subject:
@@ -129,7 +133,7 @@ def running_table(subjects: Sequence[Subject], convention: Convention, title: st
     unit = convention.unit
     columns = [
         Column(key="method", header="method", meaning="name of the method"),
-        Column(key="grid", header="runs on", meaning="runs of the network, and its width x height"),
+        Column(key="grid", header="runs on", meaning="runs of the network, and its height x width"),
         integer("parameters", "parameters", "number of parameters, shared ones once"),
         scaled("macs", "MACs", "multiply-adds for one result, resizing included"),
         scaled("amount", f"{unit} ({convention.name})", f"{unit} for one result, under {convention.name}"),
@@ -166,8 +170,32 @@ _FUSED = (
 _MERGED = "fused: as npfuse.run runs it, chains of pointwise convolutions and ReLUs in one step."
 
 
-def resources_table(subjects: Sequence[Subject], machine: Machine | None, title: str) -> Table:
-    """Return memory, energy and, for a machine, time."""
+class Expected(Protocol):
+    """Predicts times by this machine's rates; `costmodel.expected.Expectation`."""
+
+    @property
+    def note(self) -> str:
+        """What the times rest on."""
+
+    def graph(self, subject: Subject) -> "Predicted":
+        """Return the time of a subject's graph."""
+
+    def fuse(self, subject: Subject) -> "Predicted | None":
+        """Return the time of `npfuse.fuse`."""
+
+
+def resources_table(
+    subjects: Sequence[Subject], machine: Machine | None, title: str, expected: Expected | None = None
+) -> Table:
+    """Return memory, energy and, for a machine, time.
+
+    Parameters
+    ----------
+    subjects : one row each
+    machine : whose least time is given, or None
+    title : of the table
+    expected : predicts times by this machine's rates, or None
+    """
     one_by_one, fused = "op by op", "fused"
     columns = [
         Column(key="method", header="method", meaning="name of the method"),
@@ -194,7 +222,16 @@ def resources_table(subjects: Sequence[Subject], machine: Machine | None, title:
         for key, header, how in (("time_ms", one_by_one, "operator by operator"), ("time_ms_fused", fused, "fused")):
             columns.append(decimal(key, header, f"least ms for one result on {machine.name}, {how}", 2, "ms"))
         notes += machine_notes(machine)
-    rows = [_resources(subject, machine) for subject in subjects]
+    if expected:
+        for key, group in (("expected", "graph, expected"), ("expected_fuse", "npfuse.fuse, expected")):
+            what = "npfuse.fuse" if key == "expected_fuse" else "the graph in npfuse.run"
+            columns.append(
+                decimal(f"{key}_ms", "ms", f"expected ms of {what} for one result on this machine", 1, group)
+            )
+            meaning = "relative error of the rates"
+            columns.append(Column(key=f"{key}_error_bar", header="+-", meaning=meaning, kind="percent", group=group))
+        notes.append(expected.note)
+    rows = [(*_resources(subject, machine), *_expected(subject, expected)) for subject in subjects]
     return Table(name="resources", title=title, columns=tuple(columns), rows=tuple(rows), notes=tuple(notes))
 
 
@@ -216,6 +253,13 @@ def _resources(subject: Subject, machine: Machine | None) -> tuple[Value, ...]:
         *(end for ends in energies for end in ends),
         *times,
     )
+
+
+def _expected(subject: Subject, expected: Expected | None) -> Iterator[Value]:
+    """Yield expected ms and error bar of the graph and of `npfuse.fuse`; nothing of what has no rates."""
+    if expected is not None:
+        for time in (expected.graph(subject), expected.fuse(subject)):
+            yield from (None, None) if time is None or time.missing else (1e3 * time.seconds, time.error)
 
 
 def machine_notes(machine: Machine) -> tuple[str, ...]:

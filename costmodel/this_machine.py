@@ -1,8 +1,9 @@
-"""The peak and the memory bandwidth of this machine, measured once and kept in the user's cache directory.
+"""The peak and the memory bandwidth of one core of this machine, measured once and kept in the user's cache directory.
 
-The peak is that of NumPy's float32 matrix product, with as many threads as NumPy uses; the bandwidth that of copying
-arrays far larger than a cache, read and write together. The best of several runs counts: whatever else runs only slows.
-A measurement is taken anew when the processor, NumPy or the thread settings have changed.
+The peak is that of NumPy's float32 matrix product, of matrices small and large; the bandwidth that of copying arrays
+far larger than a cache, read and write together. Both are in processor time, which other programs disturb least, and
+the best of several runs counts: whatever else runs only slows. A measurement is taken anew when the processor, NumPy or
+the thread settings have changed.
 """
 
 import json
@@ -20,15 +21,17 @@ import numpy as np
 
 from costmodel.machine import Machine
 
-SIDE = 1536  # 3.6 GMAC a product, 27 MiB of matrices
+SIDES = (256, 512, 1536)  # of matrices: in the caches of a core, and beyond them
 COPIED_BYTES = 64 * 2**20
 RUNS = 7
 
 _THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
+_CACHE_BYTES = 32 * 2**20  # where the system does not tell
 
 
 def this_machine(cache: Path | None = None) -> Machine:
-    """Return this machine, from the cache or measured now (about a second).
+    """Return one core of this machine, from the cache or measured now in a process of its own (a few seconds).
 
     Parameters
     ----------
@@ -43,67 +46,62 @@ def this_machine(cache: Path | None = None) -> Machine:
     identity = machine_identity()
     kept = _read(cache, identity)
     if kept is None:
-        kept = measure()
+        kept = measured_alone()
         _write(cache, identity, kept)
     peak, bandwidth = kept
     return Machine(
         name="here",
-        description=f"this machine, {identity['processor']}: NumPy's float32 matrix product, and copying",
-        peak_gmacs=peak,
-        bandwidth_gb_s=bandwidth,
-        sources=(f"measured, best of {RUNS}; kept in {cache}, delete it to measure anew",),
-    )
-
-
-def one_core(cache: Path | None = None) -> Machine:
-    """Return one core of this machine, from the cache or measured now in a process of its own.
-
-    Parameters
-    ----------
-    cache : as of `this_machine`, beside whose file another one is kept
-
-    Returns
-    -------
-    Machine
-    """
-    cache = (cache_file() if cache is None else cache).with_name("costmodel-one-core.json")
-    alone = dict.fromkeys(_THREAD_SETTINGS, "1")
-    identity = {**machine_identity(), "threads": "1"}
-    kept = _read(cache, identity)
-    if kept is None:
-        code = "import time; from costmodel.this_machine import measure; print(*measure(time.process_time))"
-        found = subprocess.run(
-            [sys.executable, "-c", code], env=os.environ | alone, capture_output=True, text=True, check=True
-        ).stdout
-        peak, bandwidth = map(float, found.split())
-        kept = peak, bandwidth
-        _write(cache, identity, kept)
-    peak, bandwidth = kept
-    return Machine(
-        name="one core here",
         description=f"one core of {identity['processor']}: NumPy's float32 matrix product, and copying",
         peak_gmacs=peak,
         bandwidth_gb_s=bandwidth,
-        sources=(f"measured, best of {RUNS}; kept in {cache}, delete it to measure anew",),
+        cache_bytes=cache_bytes(),
+        sources=(f"measured in processor time, best of {RUNS}; kept in {cache}, delete it to measure anew",),
     )
 
 
-def measure(clock: Callable[[], float] = time.perf_counter) -> tuple[float, float]:
+def measured_alone() -> tuple[float, float]:
+    """Return what `measure` does in a process of its own, in which NumPy has one thread."""
+    code = "from costmodel.this_machine import measure; print(*measure())"
+    alone = os.environ | dict.fromkeys(_THREAD_SETTINGS, "1")
+    found = subprocess.run([sys.executable, "-c", code], env=alone, capture_output=True, text=True, check=True).stdout
+    peak, bandwidth = map(float, found.split())
+    return peak, bandwidth
+
+
+def cache_bytes(folder: Path = _CACHES) -> int:
+    """Return the size of the largest cache of this machine, as Linux tells it; elsewhere 32 MiB.
+
+    Parameters
+    ----------
+    folder : of the caches' descriptions
+    """
+    try:
+        sizes = [(each / "size").read_text().strip() for each in folder.glob("index*")]
+    except OSError:
+        sizes = []
+    units = {"K": 2**10, "M": 2**20}
+    return max((int(size[:-1]) * units[size[-1]] for size in sizes if size[-1:] in units), default=_CACHE_BYTES)
+
+
+def measure(clock: Callable[[], float] = time.process_time) -> tuple[float, float]:
     """Measure the peak in 1e9 multiply-adds a second, and the bandwidth in 1e9 bytes a second.
 
     Parameters
     ----------
-    clock : of seconds; processor time is steadier where there is one thread and other programs run
+    clock : of seconds
     """
     random = np.random.default_rng(0)
-    a = random.random((SIDE, SIDE), dtype=np.float32)
-    b = random.random((SIDE, SIDE), dtype=np.float32)
-    product = np.empty_like(a)
-    multiply_s = _best(lambda: np.matmul(a, b, out=product), clock)
+    peak = 0.0
+    for side in SIDES:
+        a, b = (random.random((side, side), dtype=np.float32) for _ in range(2))
+        product = np.empty_like(a)
+        times = max(1, (SIDES[1] // side) ** 3)  # a run takes some milliseconds at least
+        multiply_s = _best(lambda: [np.matmul(a, b, out=product) for _ in range(times)], clock)  # noqa: B023
+        peak = max(peak, times * side**3 / multiply_s / 1e9)
     source = np.ones(COPIED_BYTES, np.uint8)
     target = np.zeros(COPIED_BYTES, np.uint8)
     copy_s = _best(lambda: np.copyto(target, source), clock)
-    return SIDE**3 / multiply_s / 1e9, 2 * COPIED_BYTES / copy_s / 1e9
+    return peak, 2 * COPIED_BYTES / copy_s / 1e9
 
 
 def _best(action: Callable[[], object], clock: Callable[[], float]) -> float:
@@ -137,7 +135,7 @@ def machine_identity() -> dict[str, str]:
         "numpy": np.__version__,
         "threads": settings,
         "node": platform.node(),
-        "clock": "processor time",
+        "measured": "one core, processor time",
     }
 
 

@@ -1,20 +1,60 @@
-"""What each step of a graph does, in the amounts that take time: by kind of operator, as `npfuse.fast` runs it."""
+"""What each part of a computation does, in amounts that take time: by kind of operator, as `npfuse.fast` runs it."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from math import prod
 
 from costmodel.calibration.rates import Amounts
 from costmodel.rules import operator_cost
 from npfuse.graph import Graph
-from npfuse.ops import Conv2D, Conv2DTranspose, PointwiseConv2D, Resize
-from npfuse.run import Step, is_one_layer
+from npfuse.ops import (
+    AdaptiveNorm,
+    AddChannels,
+    Concatenate,
+    Conv2D,
+    Conv2DTranspose,
+    DepthwiseConv2D,
+    DepthwiseConv2DTranspose,
+    Operator,
+    PointwiseConv2D,
+    Resize,
+    Shape,
+    WeightedSum,
+)
+from npfuse.ops.resize import resize_taps
+from npfuse.run import Step, is_one_layer, plan
 
-LANES = 16  # features are computed in vectors of so many
+LANES = 16  # numbers of a vector
 NEAR_BYTES = 14 * 2**20  # values beyond them come from memory and not from a cache
 
-FUSE = "fuse"  # the kind of a pair network of LightFuse's form, without its coarse steps
-FRESH = "fresh pages"  # what the system takes to hand out memory for a large result
-FRESH_BYTES = 32 * 2**20  # results from that size on get fresh pages; smaller ones memory that was used before
 CHAIN = "chain"  # the kind of a merged chain, whose multiply-adds depend on the picture
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A part of a computation, whose time is predicted.
+
+    Parameters
+    ----------
+    name : of the graph's last node in it, or of the work
+    kind : whose rates hold
+    amounts : what it does
+    """
+
+    name: str
+    kind: str
+    amounts: Amounts
+
+
+def filled(channels: int) -> int:
+    """Return the lanes that channels take, whole vectors.
+
+    Examples
+    --------
+    >>> filled(3), filled(16), filled(17)
+    (16, 16, 32)
+    """
+    return -(-channels // LANES) * LANES
 
 
 def step_kind(step: Step) -> str:
@@ -25,10 +65,26 @@ def step_kind(step: Step) -> str:
     return f"Resize, {op.method}" if isinstance(op, Resize) else op.kind
 
 
-def fresh_amounts(graph: Graph, step: Step) -> Amounts:
-    """Return the bytes of fresh pages of a step's result."""
-    written = 4 * prod(graph.shapes[step[-1].name])
-    return {"bytes": float(written if written >= FRESH_BYTES else 0)}
+def _arithmetic(op: Operator, inputs: Sequence[Shape], output: Shape) -> Amounts:
+    """Return an operator's multiply-adds, with lanes filled up; nothing for one whose values tell its time."""
+    if isinstance(op, Resize):
+        (height, width, channels), (rows, columns, _) = inputs[0], output
+        row_taps, column_taps = (
+            resize_taps(n, out, op.method)[0].shape[1] for n, out in ((height, rows), (width, columns))
+        )
+        return {
+            "columns": float(height * columns * column_taps * filled(channels)),
+            "rows": float(rows * columns * channels * row_taps),
+        }
+    macs = operator_cost(op, *inputs).work.macs
+    if isinstance(op, Conv2D | Conv2DTranspose | PointwiseConv2D):
+        return {"macs": float(macs // op.features * filled(op.features))}
+    if isinstance(op, DepthwiseConv2D | DepthwiseConv2DTranspose):
+        vectors = float(prod(output[:2]) * filled(output[2]))
+        return {"vectors": vectors, "macs": float(macs // output[2] * filled(output[2]))}
+    if isinstance(op, AdaptiveNorm | AddChannels | Concatenate | WeightedSum):
+        return {"pixels": float(prod(output[:2]))}  # a loop over each one's channels
+    return {}
 
 
 def step_amounts(graph: Graph, step: Step) -> Amounts:
@@ -37,25 +93,34 @@ def step_amounts(graph: Graph, step: Step) -> Amounts:
     Examples
     --------
     >>> from npfuse.models import t_cnn
-    >>> from npfuse.run import plan
     >>> graph = t_cnn(10, 10)
     >>> step_amounts(graph, plan(graph, merge=True)[1])["macs"]  # 6 channels to 256 features
     153600.0
     """
-    first, last = step[0], step[-1]
-    inputs = graph.input_shapes(first)
-    output = graph.shapes[last.name]
-    read, written = sum(map(prod, inputs)), prod(output)
-    amounts = {
-        "call": 1.0,
-        "read": float(read),
-        "written": float(written),
-        "far": float(max(0, 4 * (read + written) - NEAR_BYTES)),
-    }
-    op = first.op
-    macs = operator_cost(op, *inputs).work.macs
-    if isinstance(op, Conv2D | Conv2DTranspose | PointwiseConv2D):
-        macs = macs // op.features * -(-op.features // LANES) * LANES
-    if macs and step_kind(step) != CHAIN:
-        amounts["macs"] = float(macs)
-    return amounts
+    inputs, output = graph.input_shapes(step[0]), graph.shapes[step[-1].name]
+    moved = sum(map(prod, inputs)) + prod(output)
+    amounts = {"call": 1.0, "moved": float(moved), "far": float(max(0, 4 * moved - NEAR_BYTES))}
+    return amounts if step_kind(step) == CHAIN else {**amounts, **_arithmetic(step[0].op, inputs, output)}
+
+
+def graph_parts(graph: Graph, chain: Amounts | None = None, *, merge: bool = True) -> list[Part]:
+    """Return the parts of a graph that `npfuse.run` executes, named after each step's last node.
+
+    Parameters
+    ----------
+    graph : Graph
+    chain : what its merged chain does, as for a picture that was counted; None takes every multiply-add
+    merge : whether chains run in one step
+    """
+    parts = []
+    for step in plan(graph, merge=merge):
+        kind, amounts, name = step_kind(step), step_amounts(graph, step), step[-1].name
+        if kind == CHAIN:
+            static = sum(
+                prod(graph.input_shapes(node)[0]) * node.op.features
+                for node in step
+                if isinstance(node.op, PointwiseConv2D)
+            )
+            amounts = {**amounts, **(chain or {"evaluation": float(static)})}
+        parts.append(Part(name=name, kind=kind, amounts=amounts))
+    return parts

@@ -1,4 +1,4 @@
-"""Rates of this machine: measured once, kept in the user's cache directory, and used to predict networks.
+"""Rates of this machine: measured, kept in the user's cache directory, and used to predict networks.
 
 What is kept holds for one processor, one version of NumPy, of Numba and of npfuse's code; `costmodel calibrate` takes
 it anew. Nothing in it is of a method's shape: the methods are predicted, not remembered.
@@ -6,22 +6,28 @@ it anew. Nothing in it is of a method's shape: the methods are predicted, not re
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from math import isfinite
 from pathlib import Path
+from statistics import median
 
-from costmodel.calibration.amounts import CHAIN, FRESH, FUSE, fresh_amounts, step_amounts, step_kind
-from costmodel.calibration.rates import Amounts, Rates, Sample, fitted
+import numpy as np
+
+from costmodel.calibration.amounts import Part
+from costmodel.calibration.benchmarks import Benchmark, benchmarks
+from costmodel.calibration.rates import Rates, Sample, fitted
+from costmodel.process_memory import keep_memory
 from costmodel.this_machine import cache_file, machine_identity
-from npfuse.graph import Graph
-from npfuse.ops import PointwiseConv2D
 from npfuse.pictures.atomic import written_in_place
-from npfuse.run import plan
-from npfuse.strip_form import form_or_none
 
 NAME = "costmodel-rates.json"
+TURNS = 3  # of `calibrate`
+COLD = 1 << 18  # values; so many are not found in a near cache as the run before left them
+ELSEWHERE_BYTES = 2 << 20  # read in between
+LEAST_SHARE = 0.1  # of a measured time, that is left when parts are taken off
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +36,7 @@ class Predicted:
 
     Parameters
     ----------
-    seconds : on one thread
+    seconds : processor time
     error : relative, that of the samples of each kind of step, weighted by their time
     missing : kinds of steps without rates, which are left out
     """
@@ -48,73 +54,83 @@ class Calibration:
     ----------
     rates : by kind
     identity : what they are valid for
-    pace_s : time of a fixed step then, `costmodel.calibration.benchmarks.pace_s`
     """
 
     rates: Mapping[str, Rates]
     identity: Mapping[str, str]
-    pace_s: float
 
-    def step_s(self, graph: Graph, chain: Amounts | None = None) -> list[tuple[str, str, float, float]]:
-        """Return (last node, kind, seconds, relative error) of every step of a graph, run by `npfuse.run`.
+    def part_s(self, part: Part) -> float:
+        """Return the predicted time of a part; NaN where its kind has no rates."""
+        rates = self.rates.get(part.kind)
+        return rates.predicted_s(part.amounts) if rates else float("nan")
 
-        Parameters
-        ----------
-        graph : Graph
-        chain : what its merged chain does, as for a picture that was counted; None takes every multiply-add
-        """
-        found = []
-        for step in plan(graph, merge=True):
-            kind, amounts = step_kind(step), step_amounts(graph, step)
-            if kind == CHAIN:
-                static = sum(
-                    graph.shapes[node.name][0]
-                    * graph.shapes[node.name][1]
-                    * node.op.features
-                    * graph.input_shapes(node)[0][2]
-                    for node in step
-                    if isinstance(node.op, PointwiseConv2D)
-                )
-                amounts = chain or {**amounts, "evaluation": float(static)}
-            rates = self.rates.get(kind)
-            seconds = rates.predicted_s(amounts) if rates else float("nan")
-            if FRESH in self.rates:
-                seconds += self.rates[FRESH].predicted_s(fresh_amounts(graph, step))
-            found.append((step[-1].name, kind, seconds, rates.spread if rates else 0.0))
-        return found
+    def predicted(self, parts: Iterable[Part]) -> Predicted:
+        """Return the predicted time of parts together."""
+        total, errors, missing = 0.0, 0.0, []
+        for part in parts:
+            seconds = self.part_s(part)
+            if isfinite(seconds):
+                total += seconds
+                errors += seconds * self.rates[part.kind].spread
+            else:
+                missing.append(part.kind)
+        error = errors / total if total else 0.0
+        return Predicted(seconds=total, error=error, missing=tuple(dict.fromkeys(missing)))
 
-    def graph_s(self, graph: Graph, chain: Amounts | None = None) -> Predicted:
-        """Return the predicted time of a graph, run by `npfuse.run`."""
-        return _sum([(kind, seconds, error) for _, kind, seconds, error in self.step_s(graph, chain)])
-
-    def fuse_s(self, graph: Graph, amounts: Amounts) -> Predicted:
-        """Return the predicted time of `npfuse.fuse` by a network of LightFuse's form.
-
-        Parameters
-        ----------
-        graph : of the pictures' size
-        amounts : what is done for the pair, `costmodel.calibration.benchmarks.fuse_amounts`
-        """
-        rates = self.rates[FUSE]
-        coarse, own = self.coarse_s(graph), rates.predicted_s(amounts)
-        return Predicted(seconds=coarse + own, error=rates.spread)
-
-    def coarse_s(self, graph: Graph) -> float:
-        """Return the predicted time of the coarse and thumbnail branches of a network of LightFuse's form."""
-        form = form_or_none(graph)
-        if form is None:
-            return 0.0
-        parts = [part for part in (form.coarse_branch, form.thumbnail_branch) if part is not None]
-        return sum(self.graph_s(part).seconds for part in parts)
+    def by_name(self, parts: Iterable[Part]) -> dict[str, Predicted]:
+        """Return the predicted time of all parts of each name, in their order."""
+        named: dict[str, list[Part]] = {}
+        for part in parts:
+            named.setdefault(part.name, []).append(part)
+        return {name: self.predicted(its) for name, its in named.items()}
 
 
-def _sum(steps: list[tuple[str, float, float]]) -> Predicted:
-    """Return the sum of steps."""
-    known = [(seconds, error) for _, seconds, error in steps if isfinite(seconds)]
-    total = sum(seconds for seconds, _ in known)
-    error = sum(seconds * error for seconds, error in known) / total if total else 0.0
-    missing = tuple(dict.fromkeys(kind for kind, seconds, _ in steps if not isfinite(seconds)))
-    return Predicted(seconds=total, error=error, missing=missing)
+class Session:
+    """Measurements that are taken in turns, so that others can be taken in between.
+
+    Processor time of the thread is taken: on a machine that others use too, it is steadier than the clock on the wall.
+    The process keeps its memory from then on: what fresh pages take depends on what ran before, and on a virtual
+    machine on its host.
+    """
+
+    def __init__(self) -> None:
+        keep_memory()
+        self.benchmarks = benchmarks()
+        self.seconds: list[list[float]] = [[] for _ in self.benchmarks]
+        self.elsewhere = np.ones(ELSEWHERE_BYTES, np.uint8)
+
+    def turn(self) -> None:
+        """Time every benchmark once."""
+        for benchmark, seconds in zip(self.benchmarks, self.seconds, strict=True):
+            seconds.append(self._timed_s(benchmark))
+
+    def _timed_s(self, benchmark: Benchmark) -> float:
+        """Return the processor time of this thread, after one run that is not timed, and with large values cold."""
+        benchmark.action()
+        if benchmark.values > COLD:
+            self.elsewhere.max()
+        start = time.thread_time()
+        benchmark.action()
+        return time.thread_time() - start
+
+    def calibration(self) -> Calibration:
+        """Return the rates that fit the medians."""
+        identity = _identity()
+        samples = [
+            Sample(kind=each.kind, amounts=each.amounts, seconds=median(seconds))
+            for each, seconds in zip(self.benchmarks, self.seconds, strict=True)
+        ]
+        whole = {each.kind for each in self.benchmarks if each.less}
+        rates = {kind: fitted(kind, samples) for kind in dict.fromkeys(s.kind for s in samples) if kind not in whole}
+        known = Calibration(rates=rates, identity=identity)
+        alone = [_alone(s, b, known) for s, b in zip(samples, self.benchmarks, strict=True)]
+        return Calibration(rates={**rates, **{kind: fitted(kind, alone) for kind in whole}}, identity=identity)
+
+
+def _alone(sample: Sample, benchmark: Benchmark, known: Calibration) -> Sample:
+    """Return a sample without the predicted time of what was done besides."""
+    own = sample.seconds - known.predicted(benchmark.less).seconds
+    return Sample(kind=sample.kind, amounts=sample.amounts, seconds=max(own, LEAST_SHARE * sample.seconds))
 
 
 def calibrate(progress: Callable[[str], None] = lambda text: None) -> Calibration:
@@ -124,24 +140,12 @@ def calibrate(progress: Callable[[str], None] = lambda text: None) -> Calibratio
     ----------
     progress : called with what is measured next
     """
-    from costmodel.calibration import benchmarks
-
-    samples: list[Sample] = []
-    progress("operators")
-    for op, shapes in benchmarks.operators():
-        samples.append(benchmarks.graph_sample(benchmarks.operator_graph(op, shapes)))
-        if isinstance(op, PointwiseConv2D):
-            samples.append(benchmarks.graph_sample(benchmarks.operator_graph(op, shapes, rectified=True)))
-    samples += benchmarks.fresh_samples()
-    progress("chains")
-    samples += benchmarks.chain_samples()
-    kinds = dict.fromkeys(sample.kind for sample in samples)
-    pace = benchmarks.pace_s()
-    first = Calibration(rates={kind: fitted(kind, samples) for kind in kinds}, identity=_identity(), pace_s=pace)
-    progress("fusion")
-    samples += benchmarks.fuse_samples(first.coarse_s)
-    rates = {**first.rates, FUSE: fitted(FUSE, samples)}
-    return Calibration(rates=rates, identity=first.identity, pace_s=(pace + benchmarks.pace_s()) / 2)
+    progress("getting ready")
+    session = Session()
+    for turn in range(1, TURNS + 1):
+        progress(f"turn {turn} of {TURNS}")
+        session.turn()
+    return session.calibration()
 
 
 def kept(path: Path | None = None) -> Calibration | None:
@@ -153,12 +157,12 @@ def kept(path: Path | None = None) -> Calibration | None:
             kind: Rates(seconds=dict(each["seconds"]), spread=float(each["spread"]))
             for kind, each in found["rates"].items()
         }
-        told, pace = dict(found["identity"]), float(found["pace_s"])
+        told = dict(found["identity"])
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
-    numbers = [number for each in rates.values() for number in (*each.seconds.values(), each.spread, pace)]
+    numbers = [number for each in rates.values() for number in (*each.seconds.values(), each.spread)]
     sane = all(isinstance(number, int | float) and isfinite(number) and number >= 0 for number in numbers)
-    return Calibration(rates=rates, identity=told, pace_s=pace) if sane and told == _identity() else None
+    return Calibration(rates=rates, identity=told) if sane and told == _identity() else None
 
 
 def keep(calibration: Calibration, path: Path | None = None) -> Path:
@@ -167,7 +171,6 @@ def keep(calibration: Calibration, path: Path | None = None) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     document = {
         "identity": dict(calibration.identity),
-        "pace_s": calibration.pace_s,
         "rates": {kind: asdict(rates) for kind, rates in calibration.rates.items()},
     }
     with written_in_place(path, overwrite=True) as file:

@@ -192,9 +192,9 @@ class _Reader:
         if min(lengths) < 1:
             raise ValueError(f"{self.description.where}: shape of input {name} is {lengths}, expected at least 1 each")
         if name in self.sizes and lengths[:2] != (height, width):
-            size = f"{lengths[1]}x{lengths[0]}" if len(lengths) == 3 else str(lengths[0])
+            size = f"{lengths[0]}x{lengths[1]}" if len(lengths) == 3 else str(lengths[0])
             raise ValueError(
-                f"{self.description.where}: size of input {name} is {width}x{height} as asked for, expected {size}, "
+                f"{self.description.where}: size of input {name} is {height}x{width} as asked for, expected {size}, "
                 "which the file fixes"
             )
         return self.description.input(name, lengths, BYTES.get(str(config.get("dtype") or "float32"), FLOAT32_BYTES))

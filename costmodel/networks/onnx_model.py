@@ -173,8 +173,8 @@ class _Reader:
                     shape[place] = asked
                 elif size and shape[place] != asked:
                     raise ValueError(
-                        f"{where}: size of input {name} is {size[1]}x{size[0]} as asked for, expected "
-                        f"{shape[places[1]]}x{shape[places[0]]}, which the file fixes"
+                        f"{where}: size of input {name} is {size[0]}x{size[1]} as asked for, expected "
+                        f"{shape[places[0]]}x{shape[places[1]]}, which the file fixes"
                     )
         if any(n is None or n < 1 for n in shape):
             raise ValueError(f"{where}: shape of input {name} is {lengths}, expected its channels, and at least 1 each")

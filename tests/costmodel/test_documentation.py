@@ -12,7 +12,7 @@ from costmodel.__main__ import main
 from costmodel.conventions import CONVENTIONS
 from costmodel.machine import Machine
 from npfuse.pictures.reading import Picture, write_picture
-from tests.costmodel.test_measure import CALIBRATION
+from tests.costmodel.test_measure import CALIBRATION, NoSession
 
 PAGE = Path(__file__).parents[2] / "docs" / "costmodel.md"
 LEFT_OUT = {"report": set(), "executed": {"convention", "machine"}, "calibrate": {"size", "convention", "machine"}}
@@ -39,12 +39,14 @@ def documents(tmp_path_factory):
         write_picture(folder / name, Picture(pixels=np.full((20, 28, 3), level, np.uint8)))
     pair = [str(folder / name) for name in ("under.png", "over.png")]
     return [
-        ["report", "--machine", "pi4", "--size", "64x48"],
-        ["report", "--model", "lightfuse", "--size", "64x48"],
-        ["report", "--layers", "--machine", "pi4", "--size", "64x48"],
-        ["report", "--streaming", "--machine", "cortex-m7", "--size", "64x48"],
-        ["report", "--streaming", "--size", "64x48"],
-        ["report", "--measure", "--model", "tonefuse", "--size", "24x16"],
+        ["report", "--machine", "pi4", "--size", "48x64"],
+        ["report", "--model", "lightfuse", "--size", "48x64"],
+        ["report", "--layers", "--machine", "pi4", "--size", "48x64"],
+        ["report", "--layers", "--machine", "here", "--size", "48x64"],
+        ["report", "--model", "lightfuse", "--machine", "here", "--size", "48x64"],
+        ["report", "--streaming", "--machine", "cortex-m7", "--size", "48x64"],
+        ["report", "--streaming", "--size", "48x64"],
+        ["report", "--measure", "--model", "tonefuse", "--size", "16x24"],
         ["executed", *pair],
         ["calibrate"],
     ]
@@ -52,7 +54,9 @@ def documents(tmp_path_factory):
 
 def printed(capsys, monkeypatch, documents):
     machine = Machine(name="here", description="a machine", peak_gmacs=1.0, bandwidth_gb_s=1.0, sources=())
-    monkeypatch.setattr("costmodel.__main__.one_core", lambda: machine)
+    monkeypatch.setattr("costmodel.__main__.this_machine", lambda: machine)
+    monkeypatch.setattr("costmodel.calibration.calibration.Session", NoSession)
+    monkeypatch.setattr("costmodel.calibration.calibration.keep", lambda calibration: None)
     monkeypatch.setattr("costmodel.calibration.calibration.kept", lambda: CALIBRATION)
     monkeypatch.setattr("costmodel.__main__._calibrated", lambda: CALIBRATION)
     monkeypatch.setattr("costmodel.measured_tables.measured_peak", lambda *arguments: 50_000)

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -65,7 +66,7 @@ def measurements(monkeypatch):
         taken.append(None)
         return 10.0 + len(taken), 5.0
 
-    monkeypatch.setattr(this_machine, "measure", measure)
+    monkeypatch.setattr(this_machine, "measured_alone", measure)
     return taken
 
 
@@ -115,6 +116,20 @@ def test_cache_file_is_in_the_users_cache_directory(tmp_path, monkeypatch):
 
 
 def test_measured_numbers_are_positive(monkeypatch):
-    monkeypatch.setattr(this_machine, "SIDE", 64)
+    monkeypatch.setattr(this_machine, "SIDES", (8, 16, 32))
     monkeypatch.setattr(this_machine, "COPIED_BYTES", 2**16)
     assert all(math.isfinite(number) and number > 0 for number in this_machine.measure())
+
+
+def test_bytes_that_may_lie_in_a_cache_are_not_taken_to_come_from_memory():
+    near = replace(TOY, cache_bytes=10**9)
+    assert step_time(2, 10**9, near).memory_s == 0
+    assert step_time(2, 3 * 10**9, near).memory_s == 4.0
+
+
+def test_the_largest_cache_is_read_as_linux_tells_it(tmp_path):
+    for name, size in (("index0", "32K\n"), ("index3", "16M\n"), ("index9", "?")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "size").write_text(size)
+    assert this_machine.cache_bytes(tmp_path) == 16 * 2**20
+    assert this_machine.cache_bytes(tmp_path / "none") == 32 * 2**20

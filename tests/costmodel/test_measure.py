@@ -7,8 +7,9 @@ import pytest
 
 from costmodel import measure, this_machine
 from costmodel.__main__ import main
-from costmodel.calibration.amounts import CHAIN, FUSE
+from costmodel.calibration.amounts import CHAIN, Part
 from costmodel.calibration.calibration import Calibration, Predicted
+from costmodel.calibration.fusions import ARRAYS, FUSE, GRAPH, PYRAMIDS, SURVEY, THUMBNAIL
 from costmodel.calibration.rates import Rates
 from costmodel.executed import count_executed
 from costmodel.machine import Machine
@@ -19,14 +20,26 @@ from npfuse.models import build
 from npfuse.ops import DEFINITIONS
 from npfuse.weights.loading import load_weights
 
+WORK = (CHAIN, FUSE, GRAPH, SURVEY, THUMBNAIL, ARRAYS, PYRAMIDS)
 CALIBRATION = Calibration(
     rates={
-        kind: Rates(seconds={"call": 1e-3, "read": 1e-9, "pixels": 1e-9}, spread=0.1)
-        for kind in (*(op.__name__ for op in DEFINITIONS), CHAIN, FUSE, "PointwiseConv2D, ReLU", "Resize, bilinear")
+        kind: Rates(seconds={"call": 1e-3, "moved": 1e-9, "pixels": 1e-9}, spread=0.1)
+        for kind in (*(op.__name__ for op in DEFINITIONS), *WORK, "PointwiseConv2D, ReLU", "Resize, bilinear")
     },
     identity={"processor": "a processor"},
-    pace_s=1.0,
 )
+
+
+class NoSession:
+    """A session that measures nothing."""
+
+    def turn(self):
+        pass
+
+    def calibration(self):
+        return CALIBRATION
+
+
 MACHINE = Machine(name="here", description="a machine", peak_gmacs=1.0, bandwidth_gb_s=1.0, sources=())
 
 
@@ -60,35 +73,39 @@ def test_inputs_of_a_method_of_two_pictures_are_its_own():
         np.testing.assert_allclose(inputs[name][0], part / 255, atol=1e-6)
 
 
-def test_times_of_a_method_that_runs_twice_are_those_of_both_runs(monkeypatch):
+def test_a_case_is_timed_in_turn_with_the_calibration_and_its_runs_are_added_up(monkeypatch):
+    events = []
+    seconds = iter([0.3, 0.1, 0.2, 0.5, 0.4])
     monkeypatch.setattr(measure, "_timed_s", lambda action: next(seconds))
-    monkeypatch.setattr(measure, "pace_s", lambda: 2.0)
-    subject = model_subject("mefnet", 32, 48)
-    small = measure.Subject(name="MEF-Net", graph=build("mefnet", 8, 8), runs=2, height=8, width=8, notes=subject.notes)
-    seconds = iter([5.0, 0.3, 0.1, 0.2, 0.5, 0.4])
-    (found,) = measure.measure([small], np.zeros((8, 8, 6), np.uint8), MACHINE, CALIBRATION, lambda name: None)
-    assert (found.measured_s, found.fuse_s, found.expected_fuse, found.runs) == (2 * 0.3, None, None, 5)
+    monkeypatch.setattr(NoSession, "turn", lambda self: events.append("turn"))
+    case = measure.Case(
+        parts=[Part(name="all", kind=FUSE, amounts={"call": 2.0})],
+        ready=lambda: lambda: events.append("run"),
+        runs=2,
+    )
+    _, timings = measure.timed_cases({"a": case}, NoSession(), events.append)
+    assert events == ["turn", "a", "run", *["turn", "run"] * 4]  # the runs that are not timed
+    timing = timings["a"]
+    assert (timing.seconds, timing.runs, timing.expected.seconds) == (2 * 0.3, 5, 2 * 2e-3)
+    assert timing.error == pytest.approx(4e-3 / 0.6 - 1)
 
 
-def test_what_is_expected_follows_the_machine_s_pace(monkeypatch):
-    monkeypatch.setattr(measure, "_timed_s", lambda action: 1.0)
-    expected = []
-    for pace in (1.0, 3.0):
-        monkeypatch.setattr(measure, "pace_s", lambda pace=pace: pace)
-        pair = measure.example_pixels(64, 96)
-        subjects = [model_subject("lightfuse", 64, 96)]
-        (found,) = measure.measure(subjects, pair, MACHINE, CALIBRATION, lambda name: None)
-        expected.append((found.expected.seconds, found.expected_fuse.seconds))
-    assert expected[1] == pytest.approx([3 * seconds for seconds in expected[0]])
+def test_what_takes_long_is_run_less_often(monkeypatch):
+    monkeypatch.setattr(measure, "_timed_s", lambda action: 2 * measure.ENOUGH_S)
+    runs = []
+    case = measure.Case(parts=[], ready=lambda: lambda: runs.append(None))
+    _, timings = measure.timed_cases({"a": case}, NoSession(), lambda name: None)
+    assert (timings["a"].runs, len(runs)) == (1, 1)
 
 
 def test_report_measures_and_predicts(capsys, monkeypatch):
-    monkeypatch.setattr("costmodel.__main__.one_core", lambda: MACHINE)
-    monkeypatch.setattr("costmodel.calibration.calibration.kept", lambda: CALIBRATION)
+    monkeypatch.setattr("costmodel.__main__.this_machine", lambda: MACHINE)
+    monkeypatch.setattr("costmodel.calibration.calibration.Session", NoSession)
+    monkeypatch.setattr("costmodel.calibration.calibration.keep", lambda calibration: None)
     monkeypatch.setattr("costmodel.measured_tables.measured_peak", lambda *arguments: 50_000)
-    assert main(["report", "--measure", "--model", "tonefuse", "--size", "24x16", "--format", "json"]) == 0
+    assert main(["report", "--measure", "--model", "tonefuse", "--size", "16x24", "--format", "json"]) == 0
     out, err = capsys.readouterr()
-    assert err == "running ToneFuse\n" * 2
+    assert err == "running ToneFuse\nrunning npfuse.fuse, ToneFuse\nrunning ToneFuse\n"
     times, memory = json.loads(out)["tables"]
     (row,) = times["rows"]
     assert row["measured_ms"] > 0
@@ -104,10 +121,11 @@ def test_a_size_that_does_not_fit_is_one_line(capsys, monkeypatch):
     def no_memory(*arguments):
         raise MemoryError
 
-    monkeypatch.setattr("costmodel.__main__.one_core", lambda: MACHINE)
-    monkeypatch.setattr("costmodel.calibration.calibration.kept", lambda: CALIBRATION)
-    monkeypatch.setattr("costmodel.measured_tables.measure", no_memory)
-    assert main(["report", "--measure", "--model", "tonefuse", "--size", "24x16"]) == 2
+    monkeypatch.setattr("costmodel.__main__.this_machine", lambda: MACHINE)
+    monkeypatch.setattr("costmodel.calibration.calibration.Session", NoSession)
+    monkeypatch.setattr("costmodel.calibration.calibration.keep", lambda calibration: None)
+    monkeypatch.setattr("costmodel.measured_tables.timed_cases", no_memory)
+    assert main(["report", "--measure", "--model", "tonefuse", "--size", "16x24"]) == 2
     assert capsys.readouterr().err == (
         "costmodel: memory is too small for this size, expected a smaller --size or another machine\n"
     )
@@ -122,7 +140,7 @@ def test_measuring_goes_with_no_other_table_or_machine(capsys, given):
 def test_what_a_pair_executes_replaces_the_static_count():
     pair = measure.example_pixels(64, 96)
     under, over = (np.ascontiguousarray(part) for part in (pair[..., :3], pair[..., 3:]))
-    subject, weights = model_subject("tonefuse", 64, 96), measure.weights_for("tonefuse")
+    subject, weights = model_subject("tonefuse", 64, 96), measure.method_weights("tonefuse")
     static = sum(step.work.macs for step in subject.fused_steps)
     executed = sum(step.work.macs for step in measure.executed_steps(subject.fused_steps, under, over, weights))
     done = count_executed(under, over, weights)
@@ -132,7 +150,7 @@ def test_what_a_pair_executes_replaces_the_static_count():
     assert executed < static
 
 
-def test_one_core_is_measured_with_one_thread_and_kept(tmp_path, monkeypatch):
+def test_this_machine_is_measured_with_one_thread_and_kept(tmp_path, monkeypatch):
     calls = []
 
     def run(command, *, env, **options):
@@ -141,18 +159,17 @@ def test_one_core_is_measured_with_one_thread_and_kept(tmp_path, monkeypatch):
 
     monkeypatch.setattr(this_machine.subprocess, "run", run)
     for _ in range(2):
-        machine = this_machine.one_core(tmp_path / "machine.json")
+        machine = this_machine.this_machine(tmp_path / "machine.json")
         assert (machine.peak_gmacs, machine.bandwidth_gb_s) == (40.0, 9.5)
     (environment,) = calls  # the second time, it was kept
     assert environment["OPENBLAS_NUM_THREADS"] == "1"
 
 
 def test_published_ratios_stand_beside_those_of_lightfuse_only(monkeypatch):
-    expected = Predicted(seconds=1.0, error=0.1)
-    found = measure.Measurement(
-        least_s=1.0, expected=expected, measured_s=2.0, expected_fuse=expected, fuse_s=3.0, runs=5
+    timing = measure.Timing(expected=Predicted(seconds=1.0, error=0.1), seconds=2.0, runs=5)
+    monkeypatch.setattr(
+        "costmodel.measured_tables.timed_cases", lambda cases, *rest: (CALIBRATION, dict.fromkeys(cases, timing))
     )
-    monkeypatch.setattr("costmodel.measured_tables.measure", lambda subjects, *arguments: [found] * len(subjects))
     pair = np.zeros((16, 24, 6), np.uint8)
     lightfuse, deepfuse, mefnet = (model_subject(model, 16, 24) for model in ("lightfuse", "deepfuse", "mefnet"))
     for subjects, ratios in (
@@ -160,7 +177,7 @@ def test_published_ratios_stand_beside_those_of_lightfuse_only(monkeypatch):
         ([lightfuse], [None]),
         ([deepfuse, mefnet], [None, None]),
     ):
-        table = time_table(subjects, MACHINE, CALIBRATION, pair, lambda name: None)
+        table, _ = time_table(subjects, MACHINE, NoSession(), pair, lambda name: None)
         column = [column.key for column in table.columns].index("published_ratio")
         assert [row[column] for row in table.rows] == ratios
         assert any("authors' programs" in note for note in table.notes) == any(ratios)

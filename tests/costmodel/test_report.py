@@ -10,6 +10,7 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from costmodel.__main__ import main
@@ -20,6 +21,8 @@ from costmodel.report import model_subject
 from costmodel.tables import FORMATS
 from npfuse import __version__
 from npfuse.methods import METHODS
+from npfuse.pictures.reading import Picture, write_picture
+from tests.costmodel.test_measure import CALIBRATION, MACHINE
 
 
 def tables(capsys, *arguments):
@@ -53,7 +56,7 @@ def test_default_report_prints_table_3_published_beside_counted(capsys):
     assert CONVENTIONS["paper"].sentence in " ".join(out.split())
 
 
-@pytest.mark.parametrize("size", ["8x8", "1344x896", "13x1007"])
+@pytest.mark.parametrize("size", ["8x8", "896x1344", "13x1007"])
 def test_table_3_does_not_depend_on_the_size(capsys, size):
     for row in tables(capsys, "--size", size)["table_3"]["rows"]:
         if row["flops_published"]:
@@ -62,7 +65,7 @@ def test_table_3_does_not_depend_on_the_size(capsys, size):
 
 
 def test_what_really_runs_differs_from_table_3_where_the_paper_counts_another_network(capsys):
-    running = rows(tables(capsys, "--size", "1344x896")["running"])
+    running = rows(tables(capsys, "--size", "896x1344")["running"])
     assert {name: row["parameters"] for name, row in running.items()} == {
         "LightFuse": 18_630,
         "DeepFuse": 316_976,
@@ -72,13 +75,13 @@ def test_what_really_runs_differs_from_table_3_where_the_paper_counts_another_ne
         "ToneFuse": 5_380,
     }
     # Two exposures, each on a copy of 192x128: 2 * 52,320 * 192 * 128 / (1344 * 896) = 2135.51.
-    assert running["MEF-Net"]["grid"] == "2 x 192x128"
+    assert running["MEF-Net"]["grid"] == "2 x 128x192"
     assert running["MEF-Net"]["amount_per_pixel"] == pytest.approx(2135.51, abs=0.01)
 
 
 def test_lightfuse_runs_at_a_multiple_of_8_and_is_paid_for_by_the_pixel_asked_for(capsys):
-    row = tables(capsys, "--model", "lightfuse", "--size", "9x17")["running"]["rows"][0]
-    assert row["grid"] == "16x24"
+    row = tables(capsys, "--model", "lightfuse", "--size", "17x9")["running"]["rows"][0]
+    assert row["grid"] == "24x16"
     assert row["amount_per_pixel"] == pytest.approx(36_260 * 16 * 24 / (9 * 17))
 
 
@@ -90,7 +93,7 @@ def test_mefnet_runs_on_a_copy_whose_short_side_is_128(capsys):
 @pytest.mark.parametrize("convention", CONVENTIONS)
 def test_totals_of_the_layers_add_up(capsys, convention):
     for method in METHODS.values():
-        arguments = ("--model", method.name, "--convention", convention, "--size", "64x48", "--machine", "pi4")
+        arguments = ("--model", method.name, "--convention", convention, "--size", "48x64", "--machine", "pi4")
         layers = tables(capsys, *arguments, "--layers")["layers"]
         for key in ("parameters", "macs", "additions", "other", "read_bytes", "written_bytes", "amount"):
             assert sum(row[key] for row in layers["rows"]) == layers["total"][key], key
@@ -102,7 +105,7 @@ def test_totals_of_the_layers_add_up(capsys, convention):
 
 
 def test_layers_of_lightfuse_equal_the_hand_count(capsys):
-    layers = rows(tables(capsys, "--layers", "--size", "64x48")["layers"], "layer")
+    layers = rows(tables(capsys, "--layers", "--size", "48x64")["layers"], "layer")
     second = layers["detail2"]
     assert second == {
         "layer": "detail2",
@@ -131,7 +134,7 @@ def test_layers_of_lightfuse_equal_the_hand_count(capsys):
 
 
 def test_layers_of_a_shared_branch_name_the_layer_that_has_the_parameters(capsys):
-    layers = rows(tables(capsys, "--layers", "--model", "deepfuse", "--size", "16x8")["layers"], "layer")
+    layers = rows(tables(capsys, "--layers", "--model", "deepfuse", "--size", "8x16")["layers"], "layer")
     assert layers["over_conv1"]["operator"] == "Conv2D (of conv1)"
     assert layers["over_conv1"]["parameters"] == 0
     assert layers["over_conv1_act"]["operator"] == "LeakyReLU"
@@ -171,15 +174,51 @@ def test_predicted_time_is_at_least_that_of_the_multiply_adds(capsys, machine):
 
 def test_machine_here_is_measured(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr("costmodel.this_machine.measure", lambda: (10.0, 5.0))
-    found = tables(capsys, "--machine", "here", "--model", "t_cnn")["resources"]
-    assert any(note.startswith("here: 10.0 GMAC/s, 5.0 GB/s; this machine") for note in found["notes"])
+    monkeypatch.setattr("costmodel.this_machine.measured_alone", lambda: (10.0, 5.0))
+    assert main(["report", "--machine", "here", "--model", "t_cnn", "--format", "json"]) == 0
+    out, err = capsys.readouterr()
+    found = {table["name"]: table for table in json.loads(out)["tables"]}["resources"]
+    assert any(note.startswith("here: 10.0 GMAC/s, 5.0 GB/s; one core of") for note in found["notes"])
+    assert "expected_ms" not in found["rows"][0]
+    assert err == "no rates of this machine are kept; `costmodel calibrate` measures them\n"
+
+
+def test_kept_rates_predict_layers_and_methods_of_this_machine(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("costmodel.__main__.this_machine", lambda: MACHINE)
+    monkeypatch.setattr("costmodel.calibration.calibration.kept", lambda: CALIBRATION)
+    layers = tables(capsys, "--machine", "here", "--layers", "--size", "48x64")["layers"]
+    times = {row["layer"]: row["expected_ms"] for row in layers["rows"]}
+    assert times["detail2"] is None  # within a chain, whose time goes by its last layer
+    assert times["detail3_relu"] >= 1
+    assert layers["total"]["expected_ms"] == pytest.approx(sum(time or 0 for time in times.values()))
+    (row,) = tables(capsys, "--machine", "here", "--model", "lightfuse", "--size", "48x64")["resources"]["rows"]
+    assert row["expected_ms"] == pytest.approx(layers["total"]["expected_ms"])
+    assert row["expected_fuse_ms"] > 0
+    assert row["expected_error_bar"] == pytest.approx(0.1)
+
+
+def test_a_pair_has_its_own_size_and_counts(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("costmodel.__main__.this_machine", lambda: MACHINE)
+    monkeypatch.setattr("costmodel.calibration.calibration.kept", lambda: CALIBRATION)
+    paths = [tmp_path / "over.png", tmp_path / "under.png"]
+    for path, level in zip(paths, (200, 30), strict=True):
+        write_picture(path, Picture(pixels=np.full((24, 40, 3), level, np.uint8)))
+    pair = ["--pair", *map(str, paths)]
+    resources = tables(capsys, "--machine", "here", "--model", "lightfuse", *pair)["resources"]
+    assert resources["rows"][0]["expected_ms"] > 0
+    assert any("for the pair given" in note for note in resources["notes"])
+    for arguments, message in (
+        (["--size", "8x8", "--machine", "here"], "--size is given with --pair, expected one of them"),
+        (["--machine", "pi4"], "--pair is given, expected it with --machine here or --measure"),
+    ):
+        assert main(["report", *pair, *arguments]) == 2
+        assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [[], ["--layers"], ["--model", "mefnet", "--machine", "pi4"]])
 @pytest.mark.parametrize("form", FORMATS)
 def test_every_form_holds_every_row(capsys, tmp_path, form, arguments):
-    arguments = [*arguments, "--size", "64x48"]
+    arguments = [*arguments, "--size", "48x64"]
     expected = tables(capsys, *arguments)
     if form == "csv":
         assert main(["report", "--format", "csv", "--out", str(tmp_path), *arguments]) == 0
@@ -197,27 +236,27 @@ def test_every_form_holds_every_row(capsys, tmp_path, form, arguments):
 @pytest.mark.parametrize("width", [60, 80, 200])
 def test_text_is_no_wider_than_asked_for(capsys, width):
     for arguments in ([], ["--layers", "--machine", "pi4"], ["--model", "t_cnn", "lightfuse", "--machine", "pi4"]):
-        assert main(["report", *arguments, "--size", "64x48", "--width", str(width)]) == 0
+        assert main(["report", *arguments, "--size", "48x64", "--width", str(width)]) == 0
         assert max(map(len, capsys.readouterr().out.splitlines())) <= width
 
 
 def test_models_stand_side_by_side(capsys):
-    found = tables(capsys, "--model", "mefnet", "lightfuse", "--size", "64x48")
+    found = tables(capsys, "--model", "mefnet", "lightfuse", "--size", "48x64")
     assert found.keys() == {"running", "resources"}
     assert [row["method"] for row in found["running"]["rows"]] == ["MEF-Net", "LightFuse"]
     assert found["running"]["rows"][0]["ratio"] == 1
 
 
 def test_json_says_what_it_is_of(capsys):
-    assert main(["report", "--format", "json", "--size", "64x48", "--machine", "pi4", "--convention", "macs"]) == 0
+    assert main(["report", "--format", "json", "--size", "48x64", "--machine", "pi4", "--convention", "macs"]) == 0
     document = json.loads(capsys.readouterr().out)
     named = {key: document[key] for key in ("schema", "size", "convention", "machine", "version")}
-    expected = {"schema": 2, "size": "64x48", "convention": "macs", "machine": "pi4", "version": __version__}
+    expected = {"schema": 2, "size": "48x64", "convention": "macs", "machine": "pi4", "version": __version__}
     assert named == expected
 
 
 def test_printed_times_of_other_methods_are_their_ratios_times_ours(capsys):
-    times = rows(tables(capsys, "--size", "64x48")["table_3_times"], "row")
+    times = rows(tables(capsys, "--size", "48x64")["table_3_times"], "row")
     assert times["Ours (CPU)"]["published_s"] == 0.1425
     assert times["Ours (GPU)"]["published_s"] == 0.0646
     assert times["DeepFuse"]["published_s"] == pytest.approx(1418 * 0.1425)
@@ -226,8 +265,8 @@ def test_printed_times_of_other_methods_are_their_ratios_times_ours(capsys):
 
 
 def test_csv_of_the_layers_is_read_back(capsys):
-    expected = tables(capsys, "--layers", "--size", "16x8")["layers"]
-    assert main(["report", "--format", "csv", "--layers", "--size", "16x8"]) == 0
+    expected = tables(capsys, "--layers", "--size", "8x16")["layers"]
+    assert main(["report", "--format", "csv", "--layers", "--size", "8x16"]) == 0
     found = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert [int(row["macs"]) for row in found[:-1]] == [row["macs"] for row in expected["rows"]]
     assert int(found[-1]["macs"]) == expected["total"]["macs"]
@@ -266,10 +305,13 @@ def test_columns_say_what_they_mean(capsys):
     ("arguments", "message"),
     [
         (["--model", "vgg"], "model is 'vgg', expected one of tonefuse, lightfuse, t_cnn"),
-        (["--size", "0x8"], "size is '0x8', expected WxH, whole numbers from 1 to 999999, such as 1344x896"),
-        (["--size", "8x-8"], "size is '8x-8', expected WxH"),
-        (["--size", "8"], "size is '8', expected WxH"),
-        (["--size", "8x9999999"], "size is '8x9999999', expected WxH"),
+        (
+            ["--size", "0x8"],
+            "size is '0x8', expected HxW, height and width, whole numbers from 1 to 999999, such as 896x1344",
+        ),
+        (["--size", "8x-8"], "size is '8x-8', expected HxW"),
+        (["--size", "8"], "size is '8', expected HxW"),
+        (["--size", "8x9999999"], "size is '8x9999999', expected HxW"),
         (["--convention", "flops"], "convention is 'flops', expected one of paper, macs, flops-all"),
         (["--format", "xml"], "format is 'xml', expected one of text, markdown, csv, json, latex"),
         (["--machine", "pi9"], "machine is 'pi9', expected one of here, "),
@@ -280,7 +322,7 @@ def test_columns_say_what_they_mean(capsys):
         (["--width", "9"], "width is 9, expected at least 40"),
         (["--model", "t_cnn", "tonefuse", "--layers"], "number of models is 2, expected 1 with --layers"),
         (["--fold"], "--fold is given, expected it with --network only"),
-        (["--network", "x.onnx", "--input-size", "8x8"], "input size is '8x8', expected NAME=WxH"),
+        (["--network", "x.onnx", "--input-size", "8x8"], "input size is '8x8', expected NAME=HxW"),
     ],
 )
 def test_wrong_input_is_one_line_on_stderr_and_status_2(capsys, arguments, message):
@@ -329,7 +371,7 @@ def test_plot_rejects_a_form_it_cannot_write(capsys, tmp_path):
 def test_plot_into_a_folder_that_is_not_there_names_the_file(capsys, tmp_path):
     pytest.importorskip("matplotlib")
     path = tmp_path / "nowhere" / "plot.png"
-    assert main(["report", "--model", "t_cnn", "--size", "16x8", "--plot", str(path)]) == 2
+    assert main(["report", "--model", "t_cnn", "--size", "8x16", "--plot", str(path)]) == 2
     assert capsys.readouterr().err == f"costmodel: {path}: No such file or directory\n"
 
 
@@ -349,7 +391,7 @@ def test_plot_of_many_layers_shows_the_costliest_and_of_no_cost_says_so(tmp_path
 def test_plot_is_as_wide_as_what_it_is_for(tmp_path, fit, inches):
     pytest.importorskip("matplotlib")
     path = tmp_path / "plot.svg"
-    arguments = ["--model", "t_cnn", "--size", "64x48", "--plot", str(path), "--plot-for", fit]
+    arguments = ["--model", "t_cnn", "--size", "48x64", "--plot", str(path), "--plot-for", fit]
     assert main(["report", *arguments]) == 0
     assert re.search(rf'width="{72 * inches:g}pt"', path.read_text())
 
@@ -366,7 +408,7 @@ def test_plot_shows_what_is_achieved_where_rates_are_kept(tmp_path):
 
 def test_plot_for_another_fit_is_refused(capsys, tmp_path):
     pytest.importorskip("matplotlib")
-    assert main(["report", "--size", "16x8", "--plot", str(tmp_path / "a.png"), "--plot-for", "poster"]) == 2
+    assert main(["report", "--size", "8x16", "--plot", str(tmp_path / "a.png"), "--plot-for", "poster"]) == 2
     assert "plot: fit is 'poster', expected one of page, column" in capsys.readouterr().err
 
 

@@ -112,7 +112,7 @@ flash_bytes = 20000
 def test_a_machine_from_a_file_says_what_does_not_fit(tmp_path, capsys):
     path = tmp_path / "small.toml"
     path.write_text(SMALL)
-    arguments = ["report", "--streaming", "--size", "640x400", "--machine", str(path), "--format", "json"]
+    arguments = ["report", "--streaming", "--size", "400x640", "--machine", str(path), "--format", "json"]
     assert main(arguments) == 0
     _, hardware = json.loads(capsys.readouterr().out)["tables"]
     assert [row["fits"] for row in hardware["rows"]] == [

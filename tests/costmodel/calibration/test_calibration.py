@@ -1,19 +1,24 @@
 """What is calibrated, what is kept, and what is predicted from it."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from costmodel.calibration import calibration
-from costmodel.calibration.amounts import CHAIN, FUSE, step_amounts, step_kind
-from costmodel.calibration.benchmarks import operator_graph, operators, pair_networks
+from costmodel.calibration.amounts import CHAIN, graph_parts, step_amounts, step_kind
+from costmodel.calibration.benchmarks import benchmarks, pair_networks
 from costmodel.calibration.calibration import Calibration, keep, kept
-from costmodel.calibration.rates import Rates
+from costmodel.calibration.fusions import FUSE, RULES, PairCounts, fusion_parts
+from costmodel.calibration.operators import operator_graph, operators
+from costmodel.calibration.rates import Rates, Sample
 from npfuse.methods import METHODS
+from npfuse.methods.pyramid_sizes import strip_rows
 from npfuse.ops import DEFINITIONS, PointwiseConv2D
 from npfuse.run import plan
+from npfuse.weights.loading import bundled_names, load_weights
 
-RATES = Rates(seconds={"call": 1.0, "read": 0.5, "evaluation": 0.25}, spread=0.2)
+RATES = Rates(seconds={"call": 1.0, "moved": 0.5, "evaluation": 0.25}, spread=0.2)
 
 
 @pytest.fixture
@@ -62,22 +67,23 @@ def test_features_are_filled_up_to_whole_vectors():
 
 def test_a_prediction_is_the_sum_of_its_steps_and_says_what_it_lacks():
     graph = operator_graph(PointwiseConv2D(features=5), ((2, 3, 4),))
-    known = Calibration(rates={"PointwiseConv2D": RATES}, identity={}, pace_s=1.0)
-    assert known.graph_s(graph).seconds == 1 + 0.5 * 24
-    assert known.graph_s(graph).error == pytest.approx(0.2)
-    empty = Calibration(rates={}, identity={}, pace_s=1.0).graph_s(graph)
+    known = Calibration(rates={"PointwiseConv2D": RATES}, identity={})
+    predicted = known.predicted(graph_parts(graph))
+    assert predicted.seconds == 1 + 0.5 * (24 + 30)
+    assert predicted.error == pytest.approx(0.2)
+    empty = Calibration(rates={}, identity={}).predicted(graph_parts(graph))
     assert (empty.seconds, empty.missing) == (0, ("PointwiseConv2D",))
 
 
 def test_rates_are_kept_for_this_machine_alone(tmp_path, identity):
-    rates = Calibration(rates={FUSE: RATES}, identity=dict(identity), pace_s=0.5)
+    rates = Calibration(rates={FUSE: RATES}, identity=dict(identity))
     path = keep(rates, tmp_path / "rates.json")
     assert kept(path) == rates
     identity["processor"] = "another"
     assert kept(path) is None
 
 
-@pytest.mark.parametrize("content", ["", "[]", "null", "{}", '{"rates": 3, "identity": {}, "pace_s": 1}'])
+@pytest.mark.parametrize("content", ["", "[]", "null", "{}", '{"rates": 3, "identity": {}}'])
 def test_malformed_rates_are_not_taken(tmp_path, identity, content):
     (tmp_path / "rates.json").write_text(content)
     assert kept(tmp_path / "rates.json") is None
@@ -85,8 +91,43 @@ def test_malformed_rates_are_not_taken(tmp_path, identity, content):
 
 @pytest.mark.parametrize("number", [-1.0, float("nan"), "much"])
 def test_rates_that_cannot_be_are_not_taken(tmp_path, identity, number):
-    path = keep(Calibration(rates={FUSE: RATES}, identity=dict(identity), pace_s=0.5), tmp_path / "rates.json")
+    path = keep(Calibration(rates={FUSE: RATES}, identity=dict(identity)), tmp_path / "rates.json")
     document = json.loads(path.read_text())
     document["rates"][FUSE]["seconds"]["call"] = number
     path.write_text(json.dumps(document))
     assert kept(path) is None
+
+
+def test_every_method_s_fusion_is_of_kinds_that_are_measured():
+    kinds = {benchmark.kind for benchmark in benchmarks()}
+    counts = PairCounts(bounding=1, folding=2, evaluation=3)
+    for model, method in METHODS.items():
+        weights = load_weights(model) if model in bundled_names() else None
+        parts = fusion_parts(model, weights, 96, 136, threads=2, counts=counts)
+        assert {part.kind for part in parts} <= kinds, model
+        assert all(amount >= 0 for part in parts for amount in part.amounts.values()), model
+        assert (model in RULES) == (FUSE not in {part.kind for part in parts}), method.name
+
+
+def test_a_pair_network_s_fusion_needs_counts():
+    with pytest.raises(ValueError, match="tonefuse: counts of the pair are missing"):
+        fusion_parts("tonefuse", load_weights("tonefuse"), 64, 96)
+
+
+def test_mertens_strips_see_their_neighbours_rows_twice():
+    def dealt(height, width):
+        (part,) = (part for part in fusion_parts("mertens", None, height, width) if part.name == "pyramids")
+        return part.amounts["dealt"]
+
+    assert dealt(100, 200) == 2 * 2 * 3 * 100 * 200  # one strip: both passes, both pictures, three channels
+    rows = strip_rows(4000, 6000, 2, 1)
+    assert dealt(4000, 6000) == pytest.approx(2 * 2 * 3 * 4000 * 6000 * (1 + 12 / rows), rel=0.01)
+
+
+def test_an_action_s_own_time_is_without_what_it_does_besides():
+    (benchmark, *_) = (b for b in benchmarks() if b.less)
+    known = Calibration(rates={benchmark.less[0].kind: Rates(seconds={"call": 2.0}, spread=0.0)}, identity={})
+    calls = sum(part.amounts["call"] for part in benchmark.less if part.kind == benchmark.less[0].kind)
+    sample = Sample(kind=FUSE, amounts=benchmark.amounts, seconds=50 + 2 * calls)
+    assert calibration._alone(sample, benchmark, known).seconds == pytest.approx(50)
+    assert calibration._alone(replace(sample, seconds=1.0), benchmark, known).seconds == 0.1

@@ -1,0 +1,271 @@
+"""What `npfuse.fuse` does for a pair of 8-bit pictures, part by part: the graph, and each method's work around it.
+
+The rules follow the code of `npfuse.methods`: how pictures are cut, what is computed twice where strips overlap, and
+how many passes of NumPy over how many values there are. Their rates are measured on arrays of other sizes.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from costmodel.calibration.amounts import Part, graph_parts
+from costmodel.calibration.operators import operator_graph
+from costmodel.calibration.rates import Amounts
+from costmodel.executed import count_executed
+from npfuse.graph import Graph
+from npfuse.methods.method import BuildGraph, strips
+from npfuse.methods.pyramid_sizes import KEPT, REACH, strip_rows, strip_values
+from npfuse.models.mertens import coarsest_level
+from npfuse.ops import Resize
+from npfuse.padding import on_grid
+from npfuse.strip_form import form_or_none, match_form
+from npfuse.strips import strip_sides, tile_side, tiles_along
+from npfuse.weights.weights import Weights
+
+FUSE = "fuse"  # a pair network of LightFuse's form, without its coarse steps
+ARRAYS = "arrays"  # passes of NumPy over values
+PYRAMIDS = "pyramids"  # compiled pyramids of a strip
+SURVEY = "survey"  # statistics of a picture
+THUMBNAIL = "survey, thumbnail"  # and a thumbnail
+GRAPH = "graph"  # building one, for a strip or a tile
+EXECUTED = ("bounding", "folding", "evaluation")  # multiply-adds that are counted while a chain runs
+PAIR = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairCounts:
+    """Multiply-adds that fusing a pair executes in the chain of its pixels.
+
+    Parameters
+    ----------
+    bounding, folding, evaluation : as of `costmodel.executed.ExecutedLayer`, of all layers
+    """
+
+    bounding: int
+    folding: int
+    evaluation: int
+
+    @classmethod
+    def of(cls, under: NDArray[np.uint8], over: NDArray[np.uint8], weights: Weights) -> "PairCounts":
+        """Fuse a pair and count."""
+        layers = count_executed(under, over, weights).layers
+        return cls(**{name: sum(getattr(layer, f"{name}_macs") for layer in layers) for name in EXECUTED})
+
+    def amounts(self) -> dict[str, float]:
+        """Return them as amounts."""
+        return {name: float(getattr(self, name)) for name in EXECUTED}
+
+
+def _windows(graph: Graph, sides: tuple[int, int]) -> Counter[tuple[int, int]]:
+    """Return how many windows of (rows, columns) a pair is computed in, for strips or tiles of these sides."""
+    (height, width, _) = graph.inputs[0][1]
+    rows, columns = (
+        Counter(tile.window[1] - tile.window[0] for tile in tiles_along(axis, n, side, graph))
+        for axis, (n, side) in enumerate(zip((height, width), sides, strict=True))
+    )
+    return Counter({(h, w): a * b for h, a in rows.items() for w, b in columns.items()})
+
+
+def _strip_windows(graph: Graph, threads: int) -> Counter[tuple[int, int]]:
+    """Return how many windows of (rows, columns) a network of LightFuse's form is computed in."""
+    height, width, _ = graph.inputs[0][1]
+    return _windows(graph, strip_sides(height, width, threads))
+
+
+def form_amounts(weights: Weights, height: int, width: int, threads: int, counts: PairCounts) -> Amounts:
+    """Return what fusing a pair by a network of LightFuse's form does outside of its coarse steps.
+
+    Parameters
+    ----------
+    weights : of the network
+    height, width : of the pictures
+    threads : number of threads
+    counts : of the pair
+    """
+    graph = weights.graph(*on_grid(height, width))
+    windows = _strip_windows(graph, threads)
+    return {
+        "call": 1.0,
+        "enlarged": float(height * width) if match_form(graph).upsampling == "bilinear" else 0.0,
+        "halved": float(sum(number * rows * columns for (rows, columns), number in windows.items())),
+        **counts.amounts(),
+    }
+
+
+def window_graphs(build: BuildGraph, height: int, width: int, threads: int) -> Iterator[Graph]:
+    """Yield the thumbnail's branch of a network of LightFuse's form, and the coarse branch of every strip."""
+    graph = build(*on_grid(height, width))
+    form = form_or_none(graph)
+    if form is not None and form.thumbnail_branch:
+        yield form.thumbnail_branch
+    for size, number in _strip_windows(graph, threads).items():
+        form = form_or_none(build(*size))
+        if form is not None and form.coarse_branch:
+            yield from [form.coarse_branch] * number
+
+
+def fusion_parts(
+    model: str, weights: Weights | None, height: int, width: int, *, threads: int = 1, counts: PairCounts | None = None
+) -> list[Part]:
+    """Return the parts of `npfuse.fuse` of a pair of 8-bit RGB pictures.
+
+    Parameters
+    ----------
+    model : key of `npfuse.methods.METHODS`
+    weights : of the method; None for one without
+    height, width : of the pictures
+    threads : number of threads
+    counts : of the pair; needed for a network of LightFuse's form
+    """
+    result: list[Part] = []
+    # One look at either picture tells their order, and a network all that it asks of whole pictures.
+    told = weights is not None and "thumbnail" in dict(weights.graph(*on_grid(8, 8)).inputs)
+    seen = {"call": float(PAIR), "values": PAIR * 3.0 * height * width}
+    result.append(Part(name="statistics", kind=THUMBNAIL if told else SURVEY, amounts=seen))
+    if weights is None or form_or_none(weights.graph(*on_grid(height, width))) is None:
+        return [*result, *RULES[model](weights, height, width, threads)]
+    if counts is None:
+        raise ValueError(f"{model}: counts of the pair are missing, expected those of PairCounts.of")
+    own = form_amounts(weights, height, width, threads, counts)
+    result.append(_graphs(weights, len(_strip_windows(weights.graph(*on_grid(height, width)), threads))))
+    coarse = window_graphs(weights.graph, height, width, threads)
+    steps = [part for graph in coarse for part in graph_parts(graph, merge=False)]
+    return [*result, Part(name="strips", kind=FUSE, amounts=own), *steps]
+
+
+def _graphs(weights: Weights, number: int) -> Part:
+    """Return the building of the whole picture's graphs, and of so many for its strips or tiles."""
+    built = number + 3.0
+    nodes = built * len(weights.graph(*on_grid(8, 8)).nodes)
+    return Part(name="graphs", kind=GRAPH, amounts={"call": built, "nodes": nodes})
+
+
+# Passes over the values of a pixel, by the functions that methods share. "values" lie side by side; of "strided" ones
+# only one channel is read or written; "converted" ones change between bytes and floats.
+AS_FLOATS = Counter(converted=3, values=3)
+LUMA = Counter(strided=3, values=4)
+TO_YCBCR = LUMA + Counter(strided=5, values=6)
+TO_RGB = Counter(strided=8, values=8)
+TO_LEVELS = Counter(values=9, converted=3)
+
+
+def _times(passes: Mapping[str, int], pixels: int) -> Counter[str]:
+    """Return passes over so many pixels."""
+    return Counter({name: number * pixels for name, number in passes.items()})
+
+
+def _arrays(name: str, passes: Mapping[str, int], calls: int) -> Part:
+    """Return a part of NumPy's work."""
+    return Part(name=name, kind=ARRAYS, amounts={"call": float(calls), **{k: float(v) for k, v in passes.items()}})
+
+
+def _mefnet(weights: Weights | None, height: int, width: int, threads: int) -> Iterator[Part]:
+    """Yield small copies, network and guided filter of each picture, and the blending of both."""
+    from npfuse.methods.mefnet import low_resolution
+
+    assert weights is not None
+    pixels, cut = height * width, sum(1 for _ in strips(height, width))
+    small = low_resolution(height, width)
+    yield _arrays("luma", _times(AS_FLOATS + LUMA + Counter(values=1), PAIR * pixels), PAIR * 12 * cut)
+    shrink = Resize(height=small[0], width=small[1], method="antialiased")
+    yield from PAIR * graph_parts(operator_graph(shrink, ((height, width, 1),)))
+    yield from PAIR * graph_parts(weights.graph(*small))
+    # Four means over windows, along both axes: sum, insert, two takes, difference, quotient; in float64.
+    guided = Counter(values=2 * (4 * 2 * 4 + 10), taken=2 * 4 * 2 * 2)
+    yield _arrays("guided filter", _times(guided, PAIR * small[0] * small[1]), PAIR * 100)
+    enlarged = Counter(taken=2, values=3)
+    share = 2 * enlarged["taken"], 2 * enlarged["values"] + 4
+    average = Counter(values=3 * PAIR, strided=PAIR)
+    chroma = Counter(strided=PAIR + 1, values=2 * PAIR) + average
+    each = AS_FLOATS + TO_YCBCR + Counter(taken=share[0], values=share[1])
+    blend = Counter({k: PAIR * v for k, v in each.items()}) + average + chroma + chroma + Counter(values=1, strided=1)
+    yield _arrays("blending", _times(blend + TO_RGB + TO_LEVELS, pixels), 150 * cut)
+
+
+def _deepfuse(weights: Weights | None, height: int, width: int, threads: int) -> Iterator[Part]:
+    """Yield the network's tiles, the range of its result, and colour."""
+    assert weights is not None
+    pixels, cut = height * width, sum(1 for _ in strips(height, width))
+    whole = weights.graph(height, width)
+    side = tile_side(whole, "fast", 4, threads)
+    spans: list[Counter[int]] = []
+    for axis, n in enumerate((height, width)):
+        ends = (whole.input_spans(axis, start, min(start + side, n))["under"] for start in range(0, n, side))
+        spans.append(Counter(last - first for first, last in ends))
+    windows = Counter({(h, w): a * b for h, a in spans[0].items() for w, b in spans[1].items()})
+    seen = sum(number * rows * columns for (rows, columns), number in windows.items())
+    yield _graphs(weights, windows.total())
+    yield _arrays("luma of tiles", _times(AS_FLOATS + LUMA, PAIR * seen), PAIR * 12 * windows.total())
+    for size, number in windows.items():
+        yield from number * graph_parts(weights.graph(*size))
+    levels = Counter(values=5)
+    rounded = Counter(values=12)  # of three channels
+    chroma = Counter(strided=5, values=8)
+    pair = AS_FLOATS + TO_YCBCR + rounded
+    colour = levels + pair + pair + chroma + chroma + rounded + TO_RGB + TO_LEVELS + Counter(values=5, strided=1)
+    yield _arrays("range", _times(levels + Counter(values=2, converted=1, taken=1), pixels), 10 * cut)
+    yield _arrays("colour", _times(colour, pixels), 100 * cut)
+
+
+def _t_cnn(weights: Weights | None, height: int, width: int, threads: int) -> Iterator[Part]:
+    """Yield the network's tiles, and the conversion from and to bytes."""
+    assert weights is not None
+    whole = weights.graph(*weights.padded_size(height, width))
+    windows = _windows(whole, (tile_side(whole, "fast", 4, threads),) * 2)
+    seen = sum(number * rows * columns for (rows, columns), number in windows.items())
+    mapped = Counter(converted=6, values=18, strided=6)
+    yield _graphs(weights, windows.total())
+    yield _arrays("pictures to floats", _times(mapped, seen), 12 * windows.total())
+    for size, number in windows.items():
+        yield from number * graph_parts(weights.graph(*size))
+    yield _arrays("rounding", _times(Counter(values=9, converted=3, strided=3), height * width), 6 * windows.total())
+
+
+def _mertens(weights: Weights | None, height: int, width: int, threads: int) -> Iterator[Part]:
+    """Yield what the pyramids of all strips deal out, weigh, halve, blend and collect.
+
+    Both passes over the pictures make the finer levels, with REACH rows more at either end of a strip.
+    """
+    rows = strip_rows(height, width, PAIR, threads)
+    done: Counter[str] = Counter()
+    planes = PAIR * (3 + 1)  # the pictures' channels, and their weights
+    for first in range(0, height, rows):
+        inside = min(rows, height - first)
+        seen = min(inside + 2 * REACH, height)
+        pixels = seen * width
+        made = {"dealt": PAIR * 3 * pixels, "weighed": PAIR * pixels, "halved": planes * pixels // 2}
+        done.update({name: PAIR * amount for name, amount in made.items()})  # in either pass
+        done["halved"] += planes * inside * width // 8  # level 1 to level 2, in the first pass
+        done["blended"] += 3 * inside * width + 3 * seen * width // 4
+        done["collected"] += 3 * inside * width
+        done["call"] += 9  # dealing twice a picture, weighing twice, blending twice, and collecting
+        done["halvings"] += 6
+    for level in range(KEPT, coarsest_level(height, width)):
+        size = (-(-height >> level)) * (-(-width >> level))
+        done["halved"] += planes * size // 2
+        done["blended"] += 3 * size
+        done["call"] += 1
+        done["halvings"] += 2
+    room = sum(size for _, size in strip_values((height, width, 3), np.dtype(np.uint8), PAIR, threads))
+    shapes = 1 if rows >= height else 4  # of strips: at the border or within, in either pass
+    yield _arrays("room", Counter(values=shapes * room // 4), 10 * shapes)
+    yield Part(name="pyramids", kind=PYRAMIDS, amounts={name: float(amount) for name, amount in done.items()})
+
+
+Rule = Callable[[Weights | None, int, int, int], Iterator[Part]]
+RULES: Mapping[str, Rule] = MappingProxyType(
+    {"mefnet": _mefnet, "deepfuse": _deepfuse, "t_cnn": _t_cnn, "mertens": _mertens}
+)
+
+
+def default_counts(weights: Weights, pair: NDArray[Any]) -> PairCounts | None:
+    """Return the counts of a pair (H, W, 6) for a network of LightFuse's form; None for others."""
+    if form_or_none(weights.graph(*on_grid(*pair.shape[:2]))) is None:
+        return None
+    under, over = (np.ascontiguousarray(part) for part in (pair[..., :3], pair[..., 3:]))
+    return PairCounts.of(under, over, weights)
