@@ -23,8 +23,8 @@ class PublishedQuality:
 
 # Not printed in the paper: measured with the authors' published weights, and with OpenCV's Mertens 2009.
 FIVE_SCENES = (
-    "measured with the authors' published weights of LightFuse and with OpenCV, on five scenes of 896x1344 pixels that "
-    "are not these; SSIM with an 11-tap Gaussian"
+    "measured with the authors' published weights of LightFuse and with OpenCV, on five other scenes of 896x1344 "
+    "pixels; SSIM with an 11-tap Gaussian"
 )
 QUALITY: tuple[PublishedQuality, ...] = (
     PublishedQuality(model="lightfuse", psnr=23.55, ssim=0.898, where=FIVE_SCENES),

@@ -188,8 +188,8 @@ def notes(evaluation: Evaluation) -> list[str]:
             alike.setdefault(told, []).append(candidate.title)
     lines += [f"* no test score: {', '.join(titles)}, {told}" for told, titles in alike.items()]
     if unknown:
-        told = f"their source does not say whether scenes of the folder {evaluation.folder} were among them"
-        lines.append(f"? what the weights were trained on is not known here, {told}: {', '.join(unknown)}")
+        told = f"no word in their source whether they were trained on scenes of the folder {evaluation.folder!r}"
+        lines.append(f"? not known whether these are test scores: {', '.join(unknown)}, {told}")
     lines += [
         f"{candidate.title}: each scene by the weights that were not trained on it: "
         + "; ".join(f"{', '.join(names)} by {printable(label)}" for label, names in _by_weights(candidate).items())

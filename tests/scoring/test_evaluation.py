@@ -74,8 +74,8 @@ def test_a_table_has_a_row_a_method_and_names_what_failed(scenes, capsys, monkey
         "DeepFuse is left out: no weights ship; the authors' DF_model_Epoch99.npz is at",
         "19.35           0.857",
         "elsewhere: measured with the authors' published weights of LightFuse and with OpenCV",
-        "? what the weights were trained on is not known here, their source does not say whether scenes of the folder "
-        "scenes were among them: LightFuse (random)",
+        "? not known whether these are test scores: LightFuse (random), no word in their source whether they were "
+        "trained on scenes of the folder 'scenes'",
     ):
         assert told in out
     assert out.count("left out") == 1  # not those that were not asked for
