@@ -4,6 +4,7 @@ For each network of keras.applications: parameters as `count_params()` has them,
 built layers' variables and results, both beside what is counted from the file, and the processor time of reading it.
 """
 
+import argparse
 import json
 import tempfile
 import time
@@ -14,11 +15,11 @@ from typing import Any
 
 from costmodel import count, read_network
 
-NAMES = (
-    *("VGG16", "ResNet50", "MobileNetV2", "MobileNetV3Small", "EfficientNetB0"),
-    *("DenseNet121", "InceptionV3", "Xception", "NASNetMobile"),
-)
-SIDE = 224
+SIDES = {  # of the pictures that each network is made for
+    **dict.fromkeys(("VGG16", "ResNet50", "MobileNetV2", "MobileNetV3Small", "EfficientNetB0", "DenseNet121"), 224),
+    **dict.fromkeys(("InceptionV3", "Xception"), 299),
+    "NASNetMobile": 224,
+}
 
 
 def built_macs(layer: Any) -> int:
@@ -33,22 +34,28 @@ def built_macs(layer: Any) -> int:
 
 
 def main() -> None:
-    """Print a row per network."""
+    """Print one row per network."""
+    parser = argparse.ArgumentParser(prog="python -m bench.networks_read", description=__doc__.split("\n")[0])
+    parser.add_argument("networks", nargs="*", metavar="NETWORK", help=f"some of {', '.join(SIDES)} (default all)")
+    names = parser.parse_args().networks or list(SIDES)
+    if unknown := sorted(set(names) - SIDES.keys()):
+        parser.error(f"network is {unknown[0]!r}, expected some of {', '.join(SIDES)}")
     import keras
 
     print(f"{'network':18}{'layers':>8}{'parameters':>14}{'Keras':>14}{'MACs':>16}{'Keras':>16}{'ms':>7}")
     with tempfile.TemporaryDirectory() as folder:
-        for name in NAMES:
-            model = getattr(keras.applications, name)(weights=None, input_shape=(SIDE, SIDE, 3))
+        for name in names:
+            side = SIDES[name]
+            model = getattr(keras.applications, name)(weights=None, input_shape=(side, side, 3))
             path = Path(folder) / f"{name}.keras"
             with zipfile.ZipFile(path, "w") as archive:
                 archive.writestr("config.json", json.dumps(json.loads(model.to_json())))
             start = time.process_time()
-            cost = count(read_network(path, SIDE, SIDE))
+            cost = count(read_network(path, side, side))
             taken = time.process_time() - start
             macs = sum(map(built_macs, model.layers))
             numbers = f"{cost.parameters:14,}{model.count_params():14,}{cost.work.convolution_macs:16,}{macs:16,}"
-            print(f"{name:18}{len(model.layers):8}{numbers}{1e3 * taken:7.0f}")
+            print(f"{name:18}{len(model.layers):8}{numbers}{1e3 * taken:7.0f}", flush=True)
 
 
 if __name__ == "__main__":

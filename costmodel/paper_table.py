@@ -108,6 +108,10 @@ def _where_ratios_come_from(small: int) -> list[str]:
         f"no network counted here is the other end: {sizes['DeepFuse'].value:,} / {small:,} "  # type: ignore[union-attr]
         f"is {sizes['DeepFuse'].value / small:.0f}."  # type: ignore[union-attr]
     )
+    notes.append(
+        "1.2 to 1.6, which the paper prints too: of none of these. Of the quotients above only those to MEF-Net lie "
+        "there, and those are printed as 1.4; no network, size or time that is known here gives both ends."
+    )
     return notes
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from costmodel.conventions import Convention
 from costmodel.execution import StepCost, steps
-from costmodel.machine import Machine
+from costmodel.machine import Machine, step_time
 from costmodel.report import Subject
 from costmodel.tables import Column
 from npfuse.pictures.atomic import written_in_place
@@ -164,13 +164,16 @@ def _roofline(axes: Any, bars: list[Bar], machine: Machine) -> list[tuple[str, f
     xs = [machine.balance, *(x for _, x, _ in places)]
     corners = [min(xs) / 2, machine.balance, max(xs) * 2]
     axes.loglog(corners, [_attainable(x, machine) for x in corners], color="black", lw=1)
-    attainable = [(bar, x, _attainable(x, machine)) for bar, x, _ in places]
+    attainable = [  # above the line where a cache may hold what a step moves
+        (bar, x, done / step_time(done, step.bytes_moved, machine).total_s / 1e9)
+        for (bar, x, done), (_, step) in zip(places, shown, strict=True)
+    ]
     axes.loglog([x for _, x, _ in attainable], [y for *_, y in attainable], "o", mfc="none", ms=4, label="attainable")
     achieved = [(bar, x, done / bar.achieved_s / 1e9) for bar, x, done in places if bar.achieved_s]
     if achieved:
         axes.loglog([x for _, x, _ in achieved], [y for *_, y in achieved], "o", ms=4, label="achieved")
-    axes.set_xlabel("operations a byte")
-    axes.set_ylabel("1e9 operations a second")
+    axes.set_xlabel("operations per byte")
+    axes.set_ylabel("1e9 operations per second")
     where = "this machine" if machine.name == "here" else machine.name
     axes.set_title(f"{where}: {machine.peak_gmacs:,.4g} GMAC/s, {machine.bandwidth_gb_s:,.4g} GB/s")
     axes.legend(loc="lower right", frameon=False)
