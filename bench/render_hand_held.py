@@ -1,18 +1,18 @@
-"""Render the hand-held bracket of the documentation: three frames of a CC0 HDR panorama, and fused pictures of them.
+"""Renders the hand-held bracket of the documentation: three frames of a CC0 HDR panorama, and fused pictures of them.
 
 `python -m bench.render_hand_held HDRI_DIR docs/how-to/hand-held` photographs a view of a panorama (Greg Zaal, HDRI
-Haven) as a camera with automatic bracketing does that is held by hand while somebody walks through the picture. The
-camera is that of `bench.render_examples`, and besides
+Haven), as if a camera with automatic bracketing were held by hand while somebody walks through the picture. The camera
+is that of `bench.render_examples`, with these differences:
 
-1. it is turned a little between the frames (yaw, pitch and roll), about its own pinhole. So any two frames differ by a
+1. It is turned a little between the frames (yaw, pitch and roll), about its own pinhole. So any two frames differ by a
    perspective motion that is known exactly: `known_motion`.
 2. Each pixel counts electrons: `FULL_WELL` of them are white at ISO 100, and a part of them at a higher ISO. Their
    number is Poisson's; reading them adds `READ_NOISE`. Each colour of a pixel has a sensor of its own, so there is no
    mosaic.
 3. A walker (`covered`) stands at another place in each frame: a drawn figure in linear light, before the exposure.
-4. JPEG with halved colours (4:2:0), as cameras write it.
+4. Frames are stored as JPEG with halved colours (4:2:0), as cameras write it.
 
-Left out: flare, vignetting, the lens's bending, blur of motion and of focus, parallax of the hand.
+Flare, vignetting, distortion by the lens, blur of motion and of focus, and parallax of the hand are left out.
 `python -m bench.render_hand_held --results docs/how-to/hand-held` renders nothing, and fuses the frames that are there.
 """
 
@@ -52,7 +52,7 @@ class Shot:
     iso : sensitivity
     yaw, pitch, roll : degrees, where the camera looks, as in `bench.render_examples`; a positive roll turns its top to
         the right
-    walker, stride : degrees, where the walker is; and metres between the feet
+    walker, stride : direction of the walker, degrees; and distance between the feet, metres
     """
 
     ev: float
@@ -72,11 +72,12 @@ SHOTS = (
 
 
 def camera(shot: Shot) -> tuple[Floats, Floats]:
-    """Return a camera.
+    """Return the matrices of a camera.
 
     Returns
     -------
-    (3, 3), from (row, column, 1) to a direction as (right, up, forward) of the camera; (3, 3), from there to the world
+    rays : (3, 3), from (row, column, 1) to a direction as (right, up, forward) of the camera
+    turn : (3, 3), from the camera's directions to those of the world
     """
     focal = WIDTH / 2 / np.tan(np.radians(FIELD_OF_VIEW) / 2)  # pixels
     sight = np.array([[0, 1, 0.5 - WIDTH / 2], [-1, 0, HEIGHT / 2 - 0.5], [0, 0, focal]])

@@ -1,4 +1,4 @@
-"""Where a network of LightFuse's form spends its time: processor time of each step of one thread, and its arithmetic.
+"""Measures where a network of LightFuse's form spends its time: processor time per step of one thread; arithmetic.
 
     python -m bench.steps UNDER OVER [--weights W] [--megapixels N] [--rounds N] [--methods M ...]
 
@@ -132,7 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{step:<32}{1e3 * summarized(seconds).median:>9.2f}{1e3 * min(seconds):>9.2f}")
     blocks, plain = int(counts[0, BLOCKS_SEEN]), int(counts[0, BLOCKS_PLAIN])
     undecided = ", ".join(f"{count / blocks:.2f}" for count in counts[1:-1, BY_BOUNDS])
-    print(f"undecided units a block, by layer: {undecided}; blocks evaluated plainly: {plain} of {blocks}")
+    print(f"undecided units per block, by layer: {undecided}; blocks evaluated plainly: {plain} of {blocks}")
     return 0
 
 

@@ -69,12 +69,13 @@ def diagnose(a: Any, b: Any, *, reduced: int = 1, shape: tuple[int, int] | None 
     ----------
     a, b : (H, W) or (H, W, 3), both of one shape and dtype; uint8, uint16, float32 or float64; ndarray, or anything
         that gives one for `picture[rows, columns]`
-    reduced : side of the blocks of pixels whose means a and b are, of pictures that were read reduced
-    shape : height and width of those pictures; of a, where `reduced` is 1
+    reduced : factor by which the pictures were reduced on reading: each pixel of a and b is the mean of a block of
+        `reduced` x `reduced` pixels
+    shape : height and width of the whole pictures; None for those of a, if `reduced` is 1
 
     Returns
     -------
-    Diagnosis, in pixels of those pictures
+    Diagnosis : in pixels of the whole pictures
 
     Raises
     ------

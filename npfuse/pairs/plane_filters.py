@@ -1,7 +1,7 @@
 """Filters of planes: blur, means, least, greatest and median values around each pixel, and values between pixels.
 
-They do what the functions of `scipy.ndimage` do, in sums of whole arrays: loading that package takes longer than all
-that is looked at in a pair of small copies. A square's values are combined by doubling, 1, 2, 4, ... of them.
+They do the work of functions of `scipy.ndimage`, by operations on whole arrays: loading that package takes longer than
+the whole comparison of two small copies. A square's values are combined by doubling: 1, 2, 4, ... of them.
 """
 
 from collections.abc import Callable
@@ -14,8 +14,8 @@ Floats = NDArray[np.float32]
 Beyond = Literal["edge", "wrap", "symmetric", "constant"]
 """Values beyond a plane's borders, as `np.pad` names them; "constant" is 0."""
 
-ROWS = 64  # of a plane, that are worked on at once: in the cache
-RUN = 1 << 14  # places, likewise
+ROWS = 64  # rows of a plane that are worked on at once, so that they stay in the cache
+RUN = 1 << 14  # places that are worked on at once
 TAPS = tuple((np.exp(-0.5 * np.arange(4.0) ** 2) / np.exp(-0.5 * np.arange(-3.0, 4) ** 2).sum()).tolist())
 """The weights of a Gaussian of a pixel, from its middle on."""
 
@@ -49,8 +49,8 @@ def means_around(values: NDArray[Any], side: int | tuple[int, int], beyond: Beyo
     Parameters
     ----------
     values : (H, W), float32 or float64
-    side : pixels, of the square, or its rows and columns
-    beyond : how the plane goes on beyond its borders
+    side : side of the square in pixels, or its rows and columns
+    beyond : way in which the plane is continued beyond its borders
 
     Examples
     --------
@@ -69,7 +69,7 @@ def least_around(values: NDArray[Any], side: int, beyond: Beyond = "edge") -> ND
 
 
 def greatest_around(values: NDArray[Any], side: int, beyond: Beyond = "edge") -> NDArray[Any]:
-    """Return the greatest values likewise."""
+    """Return the greatest values in squares of a side, in pixels, around each pixel."""
     return _combined(values, (side, side), np.maximum, beyond)
 
 

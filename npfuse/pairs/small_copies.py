@@ -13,7 +13,7 @@ from npfuse.pairs.plane_filters import Floats
 from npfuse.strips import WHITE
 
 STRIP_ROWS = 256
-MOST_ROUNDED = 1.2  # by which the blocks' sides may grow, to be a multiple of what JPEGs are reduced by
+MOST_ROUNDED = 1.2  # factor by which blocks' sides may grow, to become multiples of a JPEG's reduction
 # A frame that another program has turned shows something in a convex part; the rest is black padding.
 PADDED = 2.0  # levels of 255: a pixel up to this may be padding
 LEAST_PADDED, LEAST_FILLED = 0.003, 0.985  # shares: of the picture that is padded, and of the rest that is not black
@@ -31,7 +31,7 @@ def reduction(height: int, width: int, most: int) -> int:
 
 
 def reading_reduction(height: int, width: int, most: int) -> int:
-    """Return 8, 4, 2 or 1, by which JPEGs may be read reduced, for copies of nearly as many pixels as otherwise.
+    """Return the factor, 8, 4, 2 or 1, by which JPEGs may be reduced on reading without making copies much smaller.
 
     Examples
     --------

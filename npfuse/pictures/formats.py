@@ -57,7 +57,7 @@ class Format:
     suffixes : extensions of file names, in small letters, the usual one first
     starts : first bytes of a file; a question mark stands for any byte
     read : function of a stream and a CheckSize, or None
-    read_reduced : function of a stream, a CheckSize and a reduction, which is faster and returns fewer pixels; or None
+    read_reduced : function of a stream, a CheckSize and a reduction that reads a smaller copy, which is faster; or None
     write : function of a stream, a Picture that fits the format, a quality (1 to 100) and a list of notes, or None
     open_parts : function of an ExitStack, a path and its name in messages, for reading part by part; or None
     write_parts : PartsWriter, or None

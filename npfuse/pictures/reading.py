@@ -74,8 +74,9 @@ def read_picture(
         (2 * PIL.Image.MAX_IMAGE_PIXELS).
     orientation : int, optional
         EXIF orientation (1 to 8) in place of the file's own.
-    reduction : 1, 2, 4 or 8
-        Side of the blocks of pixels of which a JPEG's means are read. Files of other formats are read as they are.
+    reduction : int
+        Factor, 1, 2, 4 or 8, by which a JPEG's rows and columns are reduced on reading, by means over blocks. Files of
+        other formats are read as they are.
 
     Returns
     -------

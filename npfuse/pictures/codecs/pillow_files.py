@@ -39,17 +39,17 @@ def read_with_pillow(stream: BinaryIO, check_size: CheckSize, *, kind: str) -> D
 
 
 def read_reduced_jpeg(stream: BinaryIO, check_size: CheckSize, reduction: int) -> Decoded:
-    """Read a JPEG of 1 / reduction of its rows and columns, for which fewer frequencies are decoded.
+    """Read a JPEG with 1 / reduction of its rows and columns; that is faster, since fewer frequencies are decoded.
 
     Parameters
     ----------
     stream, check_size : as for `read_with_pillow`
-    reduction : 1, 2, 4 or 8
+    reduction : factor by which rows and columns are reduced: 1, 2, 4 or 8
 
     Returns
     -------
-    Decoded, whose samples are the means of blocks of reduction x reduction pixels, but for roundings; last rows and
-    columns that fill no block make one of their own
+    Decoded : its samples are, up to roundings, the means of blocks of reduction x reduction pixels; last rows and
+        columns that do not fill a block make smaller blocks
     """
     with opened_by_pillow(stream, "JPEG", check_size) as image:
         image.draft(None, (max(1, image.width // reduction), max(1, image.height // reduction)))
