@@ -3,11 +3,13 @@
 No array of a picture's size is allocated, so that the picture may stay in its file.
 """
 
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from npfuse.engine.column_sums import ROWS, column_sums
 from npfuse.pairs.edge_fields import Luma
 from npfuse.pairs.plane_filters import Floats
 from npfuse.strips import WHITE
@@ -88,21 +90,38 @@ def small_shares(picture: Any, k: int) -> Floats:
     parts = []
     for start in range(0, height, rows):
         strip = np.asarray(picture[start : min(start + rows, height), :])
-        planes = strip.reshape(*strip.shape[:2], -1)
-        means = [block_means(planes[..., channel], k) * scale for channel in range(planes.shape[2])]
-        parts.append(np.stack(means, axis=-1))
+        parts.append(block_means(strip.reshape(*strip.shape[:2], -1), k) * scale)
     return np.concatenate(parts) if parts else np.zeros((1, 1, 1), np.float32)
 
 
 def block_means(values: NDArray[Any], k: int) -> Floats:
-    """Return means over blocks of k x k pixels; what is left over at the lower and right border is dropped."""
-    high, wide = values.shape[0] // k, values.shape[1] // k
+    """Return means over blocks of k x k pixels; what is left over at the lower and right border is dropped.
+
+    Parameters
+    ----------
+    values : (H, W) or (H, W, C); all channels together take little longer than one
+    k : side of the blocks, pixels
+
+    Returns
+    -------
+    (H // k, W // k) or (H // k, W // k, C)
+
+    Examples
+    --------
+    >>> block_means(np.array([[1, 2, 9], [3, 6, 9]], np.uint8), 2)
+    array([[3.]], dtype=float32)
+    """
     if k == 1:
         return values.astype(np.float32)
-    rows = (
-        np.ascontiguousarray(values[: high * k, : wide * k]).reshape(high, k, wide * k).mean(axis=1, dtype=np.float32)
-    )
-    means: Floats = rows.reshape(high, wide, k).mean(axis=2)
+    high, wide, count = values.shape[0] // k, values.shape[1] // k, prod(values.shape[2:])
+    runs = np.ascontiguousarray(values[: high * k]).reshape(high, k, values.shape[1] * count)
+    if values.dtype.kind == "u" and k <= ROWS and high:
+        rows = np.stack([column_sums(run)[0] for run in runs])
+    else:
+        rows = runs.sum(axis=1, dtype=np.float32)
+    blocks = rows[:, : wide * k * count].reshape(high, wide, k * count)
+    of_channels = np.tile(np.eye(count, dtype=np.float32), (k, 1))  # a product adds up each block's columns
+    means: Floats = ((blocks @ of_channels) / np.float32(k * k)).reshape(high, wide, *values.shape[2:])
     return means
 
 
