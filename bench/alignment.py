@@ -7,14 +7,14 @@ with OpenCV's Lanczos, from a larger picture, so that both frames are whole. Pai
 frames that mostly have 0.2 to 2 megapixels (`brought_to`).
 
 The error is that of the worst corner, against the drawn motion after the pair's own motion: even frames on a tripod are
-moved by a part of a pixel. The method under test measures that own motion on the pair before it is warped; the examples
-have none. Times are processor times of the search and of warping the pictures; those of align_image_stack include the
-start of its process.
+moved by a part of a pixel. The method under test measures that own motion on the pair before it is warped; the
+examples, which are rendered, have none. Times are processor times of the search and of warping the pictures; those of
+align_image_stack include the start of its process.
 """
 
 import argparse
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from npfuse.pairs.motions import Frame, farthest
 
 KEPT = 0.86  # of each side of a scene, so that the moved frame shows it everywhere
 SWAP = np.array([[0, 1, 0], [1, 0, 0], [0, 0, 1.0]])  # OpenCV counts columns first
+RENDERED = "examples/"
 CLOSE, FAR = 0.3, 1.0  # pixels at the corners
 
 Found = tuple[NDArray[np.float64] | None, float]  # the motion, or None if the pair is left alone; seconds
@@ -45,9 +46,11 @@ class Pair:
     stops : difference of the exposures, EV
     still, moving : (first, second) frame, before and after the second was moved
     motion : (3, 3), the motion that was drawn
+    rendered : whether both frames were rendered from one place, so that the pair has no motion of its own
     """
 
     stops: float
+    rendered: bool
     still: tuple[Pixels, Pixels]
     moving: tuple[Pixels, Pixels]
     motion: NDArray[np.float64]
@@ -69,9 +72,9 @@ class Result:
     seconds: float
 
 
-def draw_pair(frames: Sequence[Pixels], megapixels: float, rng: np.random.Generator) -> Pair | None:
+def draw_pair(bracket: Bracket, megapixels: float, rng: np.random.Generator) -> Pair | None:
     """Draw a pair of a bracket; return None if no two frames are 2 to 8 EV apart."""
-    drawn = draw_exposures(frames, rng)
+    drawn = draw_exposures(bracket.frames, rng)
     if drawn is None:
         return None
     *exposures, stops = drawn
@@ -87,7 +90,13 @@ def draw_pair(frames: Sequence[Pixels], megapixels: float, rng: np.random.Genera
     flags = cv2.INTER_LANCZOS4 | cv2.WARP_INVERSE_MAP
     seen = cv2.warpPerspective(b, source, (width, height), flags=flags, borderMode=cv2.BORDER_REFLECT)
     here, still = (picture[top : top + height, left : left + width] for picture in (a, b))
-    return Pair(stops=stops, still=(here, still), moving=(here, np.asarray(seen, np.uint8)), motion=motion)
+    return Pair(
+        stops=stops,
+        rendered=bracket.name.startswith(RENDERED),
+        still=(here, still),
+        moving=(here, np.asarray(seen, np.uint8)),
+        motion=motion,
+    )
 
 
 def by_npfuse(pair: tuple[Pixels, Pixels]) -> Found:
@@ -101,7 +110,7 @@ def measured(method: Method, pair: Pair) -> Result:
     """Align a pair by a method, moved and still."""
     height, width = pair.still[0].shape[:2]
     found, seconds = method(pair.moving)
-    own, _ = method(pair.still)
+    own = np.eye(3) if pair.rendered else method(pair.still)[0]
     if found is None or own is None:
         return Result(error=float("nan"), own=float("nan"), seconds=seconds)
     return Result(
@@ -167,7 +176,7 @@ def measure(
     folder: Path | None,
 ) -> None:
     """Measure one pair by each method, print it, and keep the results."""
-    pair = draw_pair(bracket.frames, megapixels, rng)
+    pair = draw_pair(bracket, megapixels, rng)
     if pair is None:
         return
     line = f"{megapixels:g} MP  {bracket.name:34s} {pair.stops:4.1f} EV"

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from npfuse.pairs.brightness import find_mapping
 from npfuse.pairs.edge_fields import Luma
 from npfuse.pairs.motion_search import Motion, find_motion, joined, still
-from npfuse.pairs.moved_pictures import Area, MovedPicture, shared_area, whole_shift
+from npfuse.pairs.moved_pictures import Area, MovedAlpha, MovedPicture, shared_area, whole_shift
 from npfuse.pairs.small_copies import block_means, luma_of, reduction, small_luma
 from npfuse.strips import WHITE
 
@@ -62,7 +62,7 @@ def align(
 
     Raises
     ------
-    ValueError : fewer than two frames, or their shapes differ
+    ValueError : fewer than two frames, or shapes differ; without `keep`, nothing that all frames show
     TypeError : their dtypes differ, or are not as above
 
     Examples
@@ -73,7 +73,7 @@ def align(
     (True, 'shifted', (230, 310))
     """
     first = _checked(frames)
-    masks = list(masks) if masks is not None else [None] * len(frames)
+    masks = _checked_masks(masks, frames)
     motions = find_motions(frames, masks)
     height, width = first.shape[:2]
     matrices = [moved_by(motion) for motion in motions]
@@ -81,6 +81,8 @@ def align(
         area: Area = (slice(0, height), slice(0, width))
     else:
         area = shared_area(matrices, height, width)
+        if area[0].start == area[0].stop:
+            raise ValueError("align: frames share no area, expected some; leave the outermost out, or use keep=True")
     cut = [moved_frame(frame, mask, matrix, area) for frame, mask, matrix in zip(frames, masks, matrices, strict=True)]
     if keep:
         for frame, there in cut[1:]:
@@ -93,6 +95,9 @@ def align(
 def _checked(frames: Sequence[NDArray[Any]]) -> NDArray[Any]:
     if len(frames) < 2:
         raise ValueError(f"align: frames are {len(frames)}, expected at least 2")
+    for k, frame in enumerate(frames, 1):
+        if not isinstance(frame, np.ndarray):
+            raise TypeError(f"align: frame {k} is a {type(frame).__name__}, expected an ndarray")
     first = frames[0]
     if first.ndim not in (2, 3) or (first.ndim == 3 and first.shape[2] != 3) or 0 in first.shape:
         raise ValueError(f"align: frame 1 is {first.shape}, expected (H, W) or (H, W, 3)")
@@ -104,6 +109,19 @@ def _checked(frames: Sequence[NDArray[Any]]) -> NDArray[Any]:
         if frame.dtype != first.dtype:
             raise TypeError(f"align: frame {k} is {frame.dtype}, expected {first.dtype} as frame 1")
     return first
+
+
+def _checked_masks(
+    masks: Sequence[NDArray[Any] | None] | None, frames: Sequence[NDArray[Any]]
+) -> list[NDArray[Any] | None]:
+    if masks is None:
+        return [None] * len(frames)
+    if len(masks) != len(frames):
+        raise ValueError(f"align: masks are {len(masks)}, expected {len(frames)} as of frames")
+    for k, (mask, frame) in enumerate(zip(masks, frames, strict=True), 1):
+        if mask is not None and mask.shape != frame.shape[:2]:
+            raise ValueError(f"align: mask {k} is {mask.shape}, expected {frame.shape[:2]} as of its frame")
+    return list(masks)
 
 
 def find_motions(frames: Sequence[Any], masks: Sequence[Any], most_pixels: int = PRECISE_PIXELS) -> tuple[Motion, ...]:
@@ -167,8 +185,7 @@ def moved_frame(
         here = slice(strip[0].start - rows.start, strip[0].stop - rows.start)
         out[here], there[here] = picture.read(strip)
     if mask is not None:
-        solid = MovedPicture((mask > 0).astype(np.float32), matrix)
-        there &= solid[area] > 0.999
+        there &= MovedAlpha(mask, matrix).shown(area)
     return out, there
 
 

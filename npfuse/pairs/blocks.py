@@ -25,7 +25,7 @@ class Blocks:
     likeness : (N,), correlation of the two fields, 1 where they are the same
     grid : number of rows and columns of blocks
     side : side of a block, pixels
-    floor : least error of a block's place, pixels, however well it is known
+    floor : (N,), least error of each block's place, pixels, however well it is known
     """
 
     places: Matrix
@@ -34,7 +34,7 @@ class Blocks:
     likeness: Matrix
     grid: tuple[int, int]
     side: int
-    floor: float
+    floor: Matrix
 
     def of(self, chosen: NDArray[np.bool_]) -> "Blocks":
         """Return some of the blocks."""
@@ -45,7 +45,7 @@ class Blocks:
             likeness=self.likeness[chosen],
             grid=self.grid,
             side=self.side,
-            floor=self.floor,
+            floor=self.floor[chosen],
         )
 
 
@@ -93,7 +93,7 @@ def blocks_of(here: Floats, there: Floats, weight: Floats, likeness: Matrix, sid
         likeness=likeness,
         grid=grid,
         side=side,
-        floor=floor,
+        floor=np.full(len(tensors), floor),
     )
 
 

@@ -124,7 +124,7 @@ def diagnose(a: Any, b: Any, *, reduced: int = 1, shape: tuple[int, int] | None 
 def _moving(a: Luma, b: Luma, motion: Motion, k: int) -> Ghosts:
     """Find what moved in the scene, after the motion of the camera is undone."""
     there = b.seen_through(reduced(motion.matrix, k), a.frame)
-    valid = a.inner() * there.inner() > 0
+    valid = a.inner & there.inner
     return find_ghosts([a.levels / np.float32(255), there.levels / np.float32(255)], valid, k)
 
 

@@ -9,6 +9,7 @@ which is sensitive to noise. `edge_blocks` then measures what remains, block by 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from npfuse.pairs.motions import Frame, Matrix
 from npfuse.pairs.plane_filters import Floats, blurred, least_around, values_at
 
 EDGE = 2.0  # levels of 255 between pixels two apart, after a blur of one pixel; less is noise
+LOW, HIGH = 6, 247  # levels of 255; levels beyond them are not compared
 MARGIN = 5  # pixels beside transparent or padded parts, whose edges are not the scene's
 
 
@@ -60,24 +62,42 @@ class Luma:
             valid *= values_at(self.valid, there) > 0.999
         return Luma(levels=levels, valid=None if valid.all() else valid)
 
+    @cached_property
+    def smooth(self) -> Floats:
+        """Return the levels, blurred by a pixel, (H, W)."""
+        return blurred(self.levels)
+
+    @cached_property
     def field(self) -> Floats:
         """Return the directions of the edges along rows and columns, (2, H, W), of size 1 at edges and 0 elsewhere."""
-        levels = blurred(self.levels)
-        field = np.zeros((2, *levels.shape), np.float32)
-        field[0, 1:-1] = levels[2:] - levels[:-2]
-        field[1, :, 1:-1] = levels[:, 2:] - levels[:, :-2]
+        field = np.zeros((2, *self.levels.shape), np.float32)
+        field[0, 1:-1] = self.smooth[2:] - self.smooth[:-2]
+        field[1, :, 1:-1] = self.smooth[:, 2:] - self.smooth[:, :-2]
         field /= np.sqrt(field[0] ** 2 + field[1] ** 2 + np.float32(EDGE**2))
-        field *= self.inner()
+        field *= self.inner
         return field
 
-    def inner(self) -> Floats:
-        """Return 1 where no border of what is shown is near, else 0."""
-        if self.valid is None:
-            inner = np.ones(self.levels.shape, np.float32)
-        else:
-            inner = least_around(self.valid, 2 * MARGIN + 1, "constant")
-        inner[:MARGIN], inner[-MARGIN:], inner[:, :MARGIN], inner[:, -MARGIN:] = 0, 0, 0, 0
-        return inner
+    @cached_property
+    def edges(self) -> Floats:
+        """Return the size of the field, 0 to 1, (H, W)."""
+        edges: Floats = np.sqrt(self.field[0] ** 2 + self.field[1] ** 2)
+        return edges
+
+    @cached_property
+    def smooth_field(self) -> Floats:
+        """Return the field, blurred by a pixel, (2, H, W)."""
+        return np.stack([blurred(part) for part in self.field])
+
+    @cached_property
+    def inner(self) -> NDArray[np.bool_]:
+        """Return True where no border of what is shown is near, (H, W)."""
+        shown = np.ones(self.levels.shape, bool) if self.valid is None else self.valid > 0
+        return least_around(shown, 2 * MARGIN + 1, "constant")
+
+    @cached_property
+    def telling(self) -> NDArray[np.bool_]:
+        """Return True where, besides, neither a pixel nor a neighbour is black or white, (H, W)."""
+        return least_around((self.levels > LOW) & (self.levels < HIGH), 3) & self.inner
 
 
 def _halved(values: Floats) -> Floats:
@@ -121,24 +141,21 @@ def coarse_motion(a: Luma, b: Luma, angles: Sequence[float]) -> tuple[Matrix, fl
 
 
 def _spectrum(luma: Luma, window: Floats) -> NDArray[np.complex64]:
-    field = luma.field() * window
+    field = luma.field * window
     return np.fft.fft2(field[1] + 1j * field[0]).astype(np.complex64, copy=False)
 
 
-def edge_blocks(field: Floats, there: Luma, side: int, floor: float) -> Blocks:
+def edge_blocks(a: Luma, there: Luma, side: int, floor: float) -> Blocks:
     """Find by edges how far the blocks of a picture are from where they are looked for in another.
 
     Parameters
     ----------
-    field : (2, H, W), directions of the first picture's edges
+    a : Luma of the first picture
     there : Luma of the second picture, moved to where the first is thought to be
     side : side of a block, pixels
     floor : least error of a block's place, pixels, however well it is known
     """
-    other = there.field()
-    size, other_size = (np.sqrt(f[0] ** 2 + f[1] ** 2) for f in (field, other))
     # Both must have an edge: where one picture is black or white, the other's edges say nothing of a motion.
-    weight = size * other_size
-    likeness = likeness_of(field, other, weight, side)
-    smooth, other_smooth = (np.stack([blurred(part) for part in f]) for f in (field, other))
-    return blocks_of(smooth, other_smooth, weight, likeness, side, floor)
+    weight = a.edges * there.edges
+    likeness = likeness_of(a.field, there.field, weight, side)
+    return blocks_of(a.smooth_field, there.smooth_field, weight, likeness, side, floor)

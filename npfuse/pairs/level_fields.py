@@ -7,14 +7,12 @@ already, and where neither is black or white.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from npfuse.pairs.blocks import Blocks, blocks_of, likeness_of
 from npfuse.pairs.brightness import find_mapping
 from npfuse.pairs.edge_fields import Luma
-from npfuse.pairs.plane_filters import Floats, blurred, greatest_around, least_around, means_around
+from npfuse.pairs.plane_filters import Floats, means_around
 
-LOW, HIGH = 6, 247  # levels of 255; levels beyond them are not compared
 AROUND = 15  # pixels: side of the square whose mean is taken off
 MAPPED = 60_000  # pixels from which the mapping is found
 LEAST = 500  # pixels that must be exposed in both
@@ -34,28 +32,20 @@ def level_blocks(a: Luma, there: Luma, side: int, floor: float) -> Blocks | None
     -------
     Blocks, or None if too few pixels are exposed in both
     """
-    both = _telling(a.levels) & _telling(there.levels) & (a.inner() * there.inner() > 0)
+    both = a.telling & there.telling
     if np.count_nonzero(both) < LEAST:
         return None
-    levels, other = (blurred(luma.levels) * np.float32(1 / 255) for luma in (a, there))
+    levels, other = (luma.smooth * np.float32(1 / 255) for luma in (a, there))
     few = (slice(None, None, max(1, int(np.sqrt(both.size / MAPPED)))),) * 2
     mapping = find_mapping(levels[few], other[few], both[few])
     between = (mapping.levels[1:] + mapping.levels[:-1]) / 2
     steep = np.interp(levels, between, np.diff(mapping.values) / np.diff(mapping.levels)).astype(np.float32)
     # The variance of the difference is proportional to 1 + steep**2 if both pictures have the same noise.
     weight: Floats = (both / (1 + steep**2)).astype(np.float32)
-    here, theirs = (_less_means(field * np.float32(255), weight)[None] for field in (mapping.of(levels), other))
+    around = np.maximum(means_around(weight, AROUND), np.float32(1e-6))
+    mapped = mapping.of(levels) * np.float32(255)
+    here, theirs = (
+        np.asarray(values - means_around(values * weight, AROUND) / around, np.float32)[None]  # less the local mean
+        for values in (mapped, there.smooth)
+    )
     return blocks_of(here, theirs, weight, likeness_of(here, theirs, weight, side), side, floor)
-
-
-def _telling(levels: Floats) -> NDArray[np.bool_]:
-    """Return True where neither a pixel nor a neighbour is black or white."""
-    low, high = least_around(levels, 3), greatest_around(levels, 3)
-    telling: NDArray[np.bool_] = (low > LOW) & (high < HIGH)
-    return telling
-
-
-def _less_means(values: Floats, weight: Floats) -> Floats:
-    """Return values minus the weighted mean of their surroundings."""
-    sums, weights = (means_around(of, AROUND) for of in (values * weight, weight))
-    return np.asarray(values - sums / np.maximum(weights, 1e-6), np.float32)

@@ -16,25 +16,27 @@ from npfuse.pairs.blocks import Blocks, inverted
 from npfuse.pairs.edge_fields import Luma, coarse_motion, edge_blocks
 from npfuse.pairs.level_fields import level_blocks
 from npfuse.pairs.motions import KINDS, Frame, Matrix, enlarged, farthest, moved, scaled
-from npfuse.pairs.plane_filters import Floats, means_around
+from npfuse.pairs.plane_filters import means_around
 
 COARSE = 200  # pixels along the longer side, at most, of the copy that is searched first
 ANGLES = (0.0, -1.5, 1.5, -3.0, 3.0, -4.5, 4.5)  # degrees, of the first search
 SIDES = (16, 32)  # pixels: sides of the blocks of the smallest copy, and of the others
 STEPS = (6, 3)  # at most, for the smallest copy and for each of the others
 SETTLED = 0.12  # pixels at the corners: after a smaller step, no further one is taken
-# Least error of a block's place, in pixels, however well it is known: by its edges alone; by edges where levels are
-# compared, too (exposure moves wide edges); by levels. Chosen on the brackets of bench.alignment that are not for
-# validation.
-FLOOR, EDGES_FLOOR, LEVELS_FLOOR = 0.07, 0.3, 0.15
+# Least error of a block's place, in pixels, however well it is known: by its edges alone; by levels; by edges where
+# other blocks are known by levels; and by edges where the same block is, since exposure moves wide edges. Chosen on the
+# brackets of bench.alignment that are not for validation, as are the limits below.
+FLOOR, LEVELS_FLOOR, EDGES_FLOOR, DOUBLE_FLOOR = 0.07, 0.15, 0.3, 1.0
 LIKE = 0.3  # least correlation of a block that shows the same in both pictures
 CUT = 6.0  # squared distance, in standard deviations, around which a block's weight falls
 # Pixels at the corners: up to the first, a motion of fewer parameters is as good; from the second on, it is not
 ALIKE, UNLIKE = 0.2, 0.5
-# Limits beyond which a motion is not sure, chosen on the brackets of bench.alignment that are not for validation
-LEAST_SCORE = 9.0  # of the first search's peak
+# Limits beyond which a motion is not sure
+LEAST_SCORE = 7.4  # of the first search's peak
 LEAST_BLOCKS = 12
-LEAST_BELIEVED = 0.55  # share of the blocks' information that agrees with the motion
+LEAST_BELIEVED = 0.5  # share of the blocks' information that agrees with the motion
+PARTS = 2  # overlapping parts along each side of a picture, in each of which some blocks must agree with the motion
+LEAST_SEEN, LEAST_ANYWHERE = 0.08, 0.1  # share of the blocks that makes a part count; of those in it, that must agree
 LEAST_LIKENESS = 0.75
 MOST_SPREAD = 0.5  # pixels: standard deviation at the corners
 WINDOWS = 4  # overlapping windows along each side of a picture, in which the rest is measured
@@ -141,10 +143,9 @@ def find_motion(a: Luma, b: Luma, k: int = 1, shape: tuple[int, int] | None = No
         smallest = level == len(copies) - 1
         if not smallest:
             matrix = enlarged(matrix, 2)
-        field = one.field()
         side, steps = SIDES[not smallest], STEPS[not smallest]
         for _ in range(steps):
-            groups = _blocks(one, field, other, matrix, side, by_levels=level == 0)
+            groups, seen = _blocks(one, other, matrix, side, by_levels=level == 0)
             if len(groups[0].by) < LEAST_BLOCKS:
                 if not smallest and fit is not None:
                     break
@@ -158,17 +159,29 @@ def find_motion(a: Luma, b: Luma, k: int = 1, shape: tuple[int, int] | None = No
             if moves < SETTLED:
                 break
     assert fit is not None
-    return _judged(a.frame, matrix, score, fit, k=k, shape=(height, width))
+    return _judged(a.frame, matrix, score, fit, seen, k=k, shape=(height, width))
 
 
-def _blocks(one: Luma, field: Floats, other: Luma, matrix: Matrix, side: int, *, by_levels: bool) -> list[Blocks]:
-    """Return the blocks that tell something: by edges, and by levels if enough pixels are exposed in both."""
+def _blocks(
+    one: Luma, other: Luma, matrix: Matrix, side: int, *, by_levels: bool
+) -> tuple[list[Blocks], NDArray[np.bool_]]:
+    """Compare the blocks of two pictures.
+
+    Returns
+    -------
+    groups : list of Blocks, those that show the same by their edges; and by levels if enough pixels are exposed in both
+    seen : (rows, columns) of blocks, whether edges are seen in both pictures, the same or others
+    """
     there = other.seen_through(matrix, one.frame)
+    edges = edge_blocks(one, there, side, FLOOR)
+    seen = _strong(edges)
+    alike = seen & (edges.likeness > LIKE)
     levels = level_blocks(one, there, side, LEVELS_FLOOR) if by_levels else None
-    found = [edge_blocks(field, there, side, FLOOR if levels is None else EDGES_FLOOR)]
-    if levels is not None:
-        found.append(levels)
-    return [blocks.of(_telling(blocks)) for blocks in found]
+    if levels is None:
+        return [edges.of(alike)], seen.reshape(edges.grid)
+    known = _strong(levels) & (levels.likeness > LIKE)
+    edges = replace(edges, floor=np.where(known, DOUBLE_FLOOR, EDGES_FLOOR))
+    return [edges.of(alike), levels.of(known)], seen.reshape(edges.grid)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -204,12 +217,11 @@ class Fit:
         return float(np.sqrt(np.einsum("nij,jk,nik->n", reach, inverse, reach).max()))
 
 
-def _telling(blocks: Blocks) -> NDArray[np.bool_]:
+def _strong(blocks: Blocks) -> NDArray[np.bool_]:
+    """Return which blocks know something of their place."""
     trace = blocks.tensor[:, 0, 0] + blocks.tensor[:, 1, 1]
     some = trace > 0
-    if not some.any():
-        return some
-    return (trace > 1e-3 * np.median(trace[some])) & (blocks.likeness > LIKE)
+    return some & (trace > 1e-3 * np.median(trace[some])) if some.any() else some
 
 
 def fitted(groups: Sequence[Blocks], frame: Frame, parameters: int) -> Fit:
@@ -226,7 +238,7 @@ def fitted(groups: Sequence[Blocks], frame: Frame, parameters: int) -> Fit:
     )
     reach = frame.jacobian(places)[:, :, :parameters]
     covariance = np.concatenate([_covariance(blocks) for blocks in groups])
-    floor = np.concatenate([np.full(len(blocks.by), blocks.floor) for blocks in groups])[:, None, None]
+    floor = np.concatenate([blocks.floor for blocks in groups])[:, None, None]
     ends = np.cumsum([len(blocks.by) for blocks in groups])
     prior = np.eye(parameters) * (0.1 / frame.half) ** 2 * 0.01
     noise = np.full(len(by), 0.03)  # of the fields: a first guess
@@ -291,14 +303,23 @@ def _simplest(matrix: Matrix, fit: Fit, frame: Frame, k: int) -> tuple[Matrix, s
     return matrix, "tilted"
 
 
-def _judged(frame: Frame, matrix: Matrix, score: float, fit: Fit, *, k: int, shape: tuple[int, int]) -> Motion:
+def _judged(
+    frame: Frame,
+    matrix: Matrix,
+    score: float,
+    fit: Fit,
+    seen: NDArray[np.bool_],
+    *,
+    k: int,
+    shape: tuple[int, int],
+) -> Motion:
     """Choose the motion's kind, and find its residual and whether it is in doubt.
 
     Doubt is judged by edges alone, since they are seen in more places than comparable levels are.
     """
     matrix, kind = _simplest(matrix, fit, frame, k)
     edges = fit.groups[0]
-    alone = fitted([replace(edges, floor=FLOOR)], frame, len(fit.parameters))
+    alone = fitted([replace(edges, floor=np.full(len(edges.by), FLOOR))], frame, len(fit.parameters))
     spread = alone.spread(frame) * k
     apart = farthest(frame.step(alone.parameters), frame.step(fit.parameters), frame.height, frame.width)
     left = max(_largest_left(alone), apart if len(fit.groups) > 1 else 0.0) * k
@@ -308,7 +329,7 @@ def _judged(frame: Frame, matrix: Matrix, score: float, fit: Fit, *, k: int, sha
     scale = tolerance(*shape)
     if score < LEAST_SCORE or likeness < LEAST_LIKENESS:
         doubt = "the pictures do not seem to show the same"
-    elif believed < LEAST_BELIEVED:
+    elif believed < LEAST_BELIEVED or _least_believed(alone, seen) < LEAST_ANYWHERE:
         doubt = "parts of the pictures disagree on how they lie to each other"
     elif spread > MOST_SPREAD * scale:
         doubt = "the edges that are seen in both pictures do not hold all corners fast"
@@ -317,6 +338,18 @@ def _judged(frame: Frame, matrix: Matrix, score: float, fit: Fit, *, k: int, sha
     return Motion(
         matrix=enlarged(matrix, k), kind=kind, height=shape[0], width=shape[1], left=left, spread=spread, doubt=doubt
     )
+
+
+def _least_believed(fit: Fit, seen: NDArray[np.bool_]) -> float:
+    """Return the mean weight of the blocks in the part of the picture where it is least; unlike ones have none."""
+    (edges,) = fit.groups
+    believed = np.zeros(edges.grid)
+    index = (edges.places // edges.side).astype(int)
+    believed[index[:, 0], index[:, 1]] = fit.weights
+    high, wide = (n // PARTS | 1 for n in edges.grid)
+    sums, counts = (means_around(of, (high, wide), "constant") for of in (believed, seen.astype(np.float64)))
+    some = counts * (high * wide) >= LEAST_SEEN * np.count_nonzero(seen)
+    return float((sums[some] / counts[some]).min(initial=1.0))
 
 
 def _largest_left(fit: Fit) -> float:

@@ -10,6 +10,7 @@ from npfuse.pairs.motions import Matrix, moved
 
 STRIP_PIXELS = 1 << 19
 WHOLE = 0.1  # pixels: a motion so close to a shift by whole pixels needs no resampling
+LEAST_PART = 0.001  # share in a pixel's colours that a transparent pixel may have
 CELLS = 256  # cells along the longer side, of the grid on which a shared area is looked for
 
 Area = tuple[slice, slice]
@@ -74,6 +75,43 @@ class MovedPicture:
         count = max(1, STRIP_PIXELS // max(1, columns.stop - columns.start))
         for start in range(rows.start, rows.stop, count):
             yield slice(start, min(start + count, rows.stop)), columns
+
+
+class MovedAlpha(MovedPicture):
+    """An alpha channel as it is seen from another's place: 0 wherever a transparent pixel has a share in the colours.
+
+    What lies under transparency may be anything, and must not show.
+
+    Examples
+    --------
+    >>> alpha = np.full((9, 30), 255, np.uint8)
+    >>> alpha[:, :10] = 0
+    >>> half = np.array([[1, 0, 0], [0, 1, 0.5], [0, 0, 1]])
+    >>> MovedAlpha(alpha, half)[0:1, 0:16]
+    array([[  0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0, 255,
+            255, 255, 255]], dtype=uint8)
+    """
+
+    def read(self, part: Area) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Return a part, and where it shows something."""
+        out, there = super().read(part)
+        out[~self.shown(part)] = 0
+        return out, there
+
+    def shown(self, part: Area) -> NDArray[np.bool_]:
+        """Return True where no transparent pixel has a share in the colours."""
+        opaque = MovedPicture(_Opaque(self.picture), self.matrix)[part]
+        return np.abs(opaque - 0.5) < 0.5 * LEAST_PART
+
+
+class _Opaque:
+    """An alpha channel, 0 where it is transparent and 0.5 elsewhere, so that an interpolation beyond that is seen."""
+
+    def __init__(self, alpha: Any) -> None:
+        self.alpha, self.shape, self.dtype = alpha, alpha.shape, np.dtype(np.float32)
+
+    def __getitem__(self, part: Area) -> NDArray[np.float32]:
+        return (np.asarray(self.alpha[part]) > 0) * np.float32(0.5)
 
 
 def whole_shift(matrix: Matrix, height: int, width: int) -> tuple[int, int] | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from npfuse.pairs.alignment import LEAST_SHARED, fill, find_motions, moved_by, m
 from npfuse.pairs.file_options import Extent, Teller
 from npfuse.pairs.motion_search import Motion
 from npfuse.pairs.motions import Matrix, described
-from npfuse.pairs.moved_pictures import Area, MovedPicture, shared_area, whole_shift
+from npfuse.pairs.moved_pictures import Area, MovedAlpha, MovedPicture, shared_area, whole_shift
 from npfuse.pictures.picture import Picture, StoredPicture
 from npfuse.pictures.views import Part
 
@@ -68,18 +68,21 @@ def _told(motion: Motion) -> str:
 def _moved(picture: Some, matrix: Matrix, area: Area) -> Some:
     """Return an area of a moved picture."""
     if isinstance(picture, Picture):
-        pixels, _ = moved_frame(picture.pixels, None, matrix, area)
-        alpha = None if picture.alpha is None else moved_frame(picture.alpha, None, matrix, area)[0]
-        return replace(picture, pixels=pixels, alpha=alpha)
-    part = None if picture.alpha is None else _part(picture.alpha, matrix, area)
-    return replace(picture, pixels=_part(picture.pixels, matrix, area), alpha=part)
+        pixels, shown = moved_frame(picture.pixels, picture.alpha, matrix, area)
+        if picture.alpha is None:
+            return replace(picture, pixels=pixels)
+        alpha, _ = moved_frame(picture.alpha, None, matrix, area)
+        return replace(picture, pixels=pixels, alpha=np.where(shown, alpha, alpha.dtype.type(0)))
+    part = None if picture.alpha is None else _part(MovedAlpha(picture.alpha, matrix), area)
+    return replace(picture, pixels=_part(MovedPicture(picture.pixels, matrix), area), alpha=part)
 
 
-def _part(pixels: Any, matrix: Matrix, area: Area) -> Part:
+def _part(moved: MovedPicture, area: Area) -> Part:
     """Return an area of moved pixels; they are computed when they are asked for."""
+    pixels, matrix = moved.picture, moved.matrix
     shift = whole_shift(matrix, *pixels.shape[:2])
     if shift is None:
-        return Part(MovedPicture(pixels, matrix), area)
+        return Part(moved, area)
     rows, columns = (slice(cut.start + by, cut.stop + by) for cut, by in zip(area, shift, strict=True))
     return Part(pixels, (rows, columns))
 
