@@ -231,6 +231,9 @@ def resources_table(
             meaning = "relative error of the rates"
             columns.append(Column(key=f"{key}_error_bar", header="+-", meaning=meaning, kind="percent", group=group))
         notes.append(expected.note)
+        for subject in subjects:
+            if missing := expected.graph(subject).missing:
+                notes.append(f"{subject.name}: kinds without rates are {', '.join(missing)}, so no time is expected.")
     rows = [(*_resources(subject, machine), *_expected(subject, expected)) for subject in subjects]
     return Table(name="resources", title=title, columns=tuple(columns), rows=tuple(rows), notes=tuple(notes))
 

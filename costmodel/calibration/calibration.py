@@ -134,7 +134,7 @@ def _alone(sample: Sample, benchmark: Benchmark, known: Calibration) -> Sample:
 
 
 def calibrate(progress: Callable[[str], None] = lambda text: None) -> Calibration:
-    """Measure this machine, some 20 s of processor time after everything is compiled.
+    """Measure this machine, in some 12 s of processor time after everything is compiled.
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -195,6 +195,15 @@ def test_kept_rates_predict_layers_and_methods_of_this_machine(capsys, tmp_path,
     assert row["expected_ms"] == pytest.approx(layers["total"]["expected_ms"])
     assert row["expected_fuse_ms"] > 0
     assert row["expected_error_bar"] == pytest.approx(0.1)
+
+
+def test_a_method_without_rates_has_no_expected_time_and_says_so(capsys, monkeypatch):
+    monkeypatch.setattr("costmodel.__main__.this_machine", lambda: MACHINE)
+    known = {kind: rates for kind, rates in CALIBRATION.rates.items() if kind != "Tanh"}
+    monkeypatch.setattr("costmodel.calibration.calibration.kept", lambda: replace(CALIBRATION, rates=known))
+    resources = tables(capsys, "--machine", "here", "--model", "t_cnn", "--size", "8x16")["resources"]
+    assert resources["rows"][0]["expected_ms"] is None
+    assert "T_CNN: kinds without rates are Tanh, so no time is expected." in resources["notes"]
 
 
 def test_a_pair_has_its_own_size_and_counts(capsys, tmp_path, monkeypatch):
