@@ -65,6 +65,12 @@ def step_kind(step: Step) -> str:
     return f"Resize, {op.method}" if isinstance(op, Resize) else op.kind
 
 
+def _feature_lanes(op: Conv2D | Conv2DTranspose | PointwiseConv2D, channels: int) -> int:
+    """Return the lanes that features take: a single one takes its own only, where whole vectors of inputs fill them."""
+    beside = op.kernel_size[1] if isinstance(op, Conv2D) and op.dilation[1] == 1 else 1
+    return 1 if op.features == 1 and beside * channels % LANES == 0 else filled(op.features)
+
+
 def _arithmetic(op: Operator, inputs: Sequence[Shape], output: Shape) -> Amounts:
     """Return an operator's multiply-adds, with lanes filled up; nothing for one whose values tell its time."""
     if isinstance(op, Resize):
@@ -78,7 +84,7 @@ def _arithmetic(op: Operator, inputs: Sequence[Shape], output: Shape) -> Amounts
         }
     macs = operator_cost(op, *inputs).work.macs
     if isinstance(op, Conv2D | Conv2DTranspose | PointwiseConv2D):
-        return {"macs": float(macs // op.features * filled(op.features))}
+        return {"macs": float(macs // op.features * _feature_lanes(op, inputs[0][2]))}
     if isinstance(op, DepthwiseConv2D | DepthwiseConv2DTranspose):
         vectors = float(prod(output[:2]) * filled(output[2]))
         return {"vectors": vectors, "macs": float(macs // output[2] * filled(output[2]))}

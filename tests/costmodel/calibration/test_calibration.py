@@ -14,7 +14,7 @@ from costmodel.calibration.operators import operator_graph, operators
 from costmodel.calibration.rates import Rates, Sample
 from npfuse.methods import METHODS
 from npfuse.methods.pyramid_sizes import strip_rows
-from npfuse.ops import DEFINITIONS, PointwiseConv2D
+from npfuse.ops import DEFINITIONS, Conv2D, PointwiseConv2D
 from npfuse.run import plan
 from npfuse.weights.loading import bundled_names, load_weights
 
@@ -63,6 +63,12 @@ def test_steps_of_every_method_have_kinds_that_are_measured():
 def test_features_are_filled_up_to_whole_vectors():
     graph = operator_graph(PointwiseConv2D(features=5), ((2, 3, 4),))
     assert step_amounts(graph, plan(graph, merge=True)[0])["macs"] == 2 * 3 * 4 * 16
+
+
+@pytest.mark.parametrize(("channels", "lanes"), [(16, 1), (5, 16)])
+def test_one_feature_fills_no_lanes_where_whole_vectors_of_inputs_do(channels, lanes):
+    graph = operator_graph(Conv2D(features=1, kernel_size=(3, 3)), ((5, 6, channels),))
+    assert step_amounts(graph, plan(graph, merge=True)[0])["macs"] == 5 * 6 * 9 * channels * lanes
 
 
 def test_a_prediction_is_the_sum_of_its_steps_and_says_what_it_lacks():
