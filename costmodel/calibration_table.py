@@ -7,9 +7,7 @@ from costmodel.tables import Column, Table, Value
 def rates_table(calibration: Calibration) -> Table:
     """Return one row per kind of step and amount."""
     columns = (
-        Column(
-            key="kind", header="step", meaning="operator, chain of pointwise layers, fusion of a pair, or other work"
-        ),
+        Column(key="kind", header="step", meaning="operator, chain of pointwise layers, or other work"),
         Column(key="amount", header="amount", meaning="what takes the time: a call, a multiply-add, a value moved"),
         Column(key="picoseconds", header="ps each", meaning="picoseconds for each", kind="decimal", digits=1),
         Column(key="spread", header="spread", meaning="relative error of the samples", kind="percent", digits=0),

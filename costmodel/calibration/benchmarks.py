@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from costmodel.calibration.amounts import CHAIN, Part, step_amounts, step_kind
-from costmodel.calibration.fusions import EXECUTED, FUSE, GRAPH, PairCounts, fusion_parts
+from costmodel.calibration.fusions import EXECUTED, GRAPH, STRIPS, PairCounts, fusion_parts
 from costmodel.calibration.operators import operator_graph, operators
 from costmodel.calibration.rates import Amounts
 from costmodel.calibration.work_benchmarks import array_work, pyramid_work
@@ -96,7 +96,7 @@ def pair_pictures(height: int, width: int, noise: float) -> NDArray[np.uint8]:
 def _chains() -> Iterator[Benchmark]:
     """Yield chains of pointwise layers on pictures of more and less noise."""
     random = np.random.default_rng(2)
-    for widths in ((6, 20, 4), (6, 48, 24, 3), (6, 100, 40, 3), (6, 72, 3)):
+    for widths in ((6, 20, 4), (6, 48, 24, 3), (6, 190, 44, 3), (6, 72, 3)):
         layers = []
         for i, (a, b) in enumerate(pairwise(widths)):
             kernel = (random.standard_normal((a, b)) / a**0.5).astype(np.float32)
@@ -122,6 +122,7 @@ def pair_networks() -> Iterator[Weights]:
         ("lightfuse", {"hidden": (24,)}),
         ("lightfuse", {"hidden": (48, 20)}),
         ("lightfuse", {"hidden": (100, 36)}),
+        ("lightfuse", {"hidden": (210, 50)}),
         ("tonefuse", {"hidden": (60, 24), "coarse": 20, "dilations": (2,), "tones": 8}),
         ("tonefuse", {"hidden": (20,), "coarse": 10, "dilations": (1, 3), "tones": 5}),
     ):
@@ -153,10 +154,10 @@ def _fusions() -> Iterator[Benchmark]:
             under, over = pair_pictures(height, width, noise)
             counts = PairCounts.of(under, over, weights)
             parts = fusion_parts(weights.model, weights, height, width, counts=counts)
-            (own,) = (part for part in parts if part.kind == FUSE)
+            (own,) = (part for part in parts if part.name == STRIPS)
             yield Benchmark(
-                kind=FUSE,
+                kind=own.kind,
                 amounts=own.amounts,
                 action=partial(fuse, under, over, weights, method=weights.model, threads=1),
-                less=tuple(part for part in parts if part.kind != FUSE),
+                less=tuple(part for part in parts if part.name != STRIPS),
             )

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from costmodel.calibration.amounts import Part, graph_parts
+from costmodel.calibration.amounts import CHAIN, Part, graph_parts
 from costmodel.calibration.operators import operator_graph
 from costmodel.calibration.rates import Amounts
 from costmodel.executed import count_executed
@@ -27,7 +27,7 @@ from npfuse.strip_form import form_or_none, match_form
 from npfuse.strips import strip_sides, tile_side, tiles_along
 from npfuse.weights.weights import Weights
 
-FUSE = "fuse"  # a pair network of LightFuse's form, without its coarse steps
+STRIPS = "strips"  # the part of a pair network of LightFuse's form that is a chain: all but its coarse steps
 ARRAYS = "arrays"  # passes of NumPy over values
 PYRAMIDS = "pyramids"  # compiled pyramids of a strip
 SURVEY = "survey"  # statistics of a picture
@@ -80,6 +80,8 @@ def _strip_windows(graph: Graph, threads: int) -> Counter[tuple[int, int]]:
 def form_amounts(weights: Weights, height: int, width: int, threads: int, counts: PairCounts) -> Amounts:
     """Return what fusing a pair by a network of LightFuse's form does outside of its coarse steps.
 
+    Its multiply-adds are those of a chain and have the same rates.
+
     Parameters
     ----------
     weights : of the network
@@ -90,7 +92,7 @@ def form_amounts(weights: Weights, height: int, width: int, threads: int, counts
     graph = weights.graph(*on_grid(height, width))
     windows = _strip_windows(graph, threads)
     return {
-        "call": 1.0,
+        "fusion": 1.0,
         "enlarged": float(height * width) if match_form(graph).upsampling == "bilinear" else 0.0,
         "halved": float(sum(number * rows * columns for (rows, columns), number in windows.items())),
         **counts.amounts(),
@@ -135,7 +137,7 @@ def fusion_parts(
     result.append(_graphs(weights, len(_strip_windows(weights.graph(*on_grid(height, width)), threads))))
     coarse = window_graphs(weights.graph, height, width, threads)
     steps = [part for graph in coarse for part in graph_parts(graph, merge=False)]
-    return [*result, Part(name="strips", kind=FUSE, amounts=own), *steps]
+    return [*result, Part(name=STRIPS, kind=CHAIN, amounts=own), *steps]
 
 
 def _graphs(weights: Weights, number: int) -> Part:

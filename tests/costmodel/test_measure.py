@@ -9,7 +9,7 @@ from costmodel import measure, this_machine
 from costmodel.__main__ import main
 from costmodel.calibration.amounts import CHAIN, Part
 from costmodel.calibration.calibration import Calibration, Predicted
-from costmodel.calibration.fusions import ARRAYS, FUSE, GRAPH, PYRAMIDS, SURVEY, THUMBNAIL
+from costmodel.calibration.fusions import ARRAYS, GRAPH, PYRAMIDS, SURVEY, THUMBNAIL
 from costmodel.calibration.rates import Rates
 from costmodel.executed import count_executed
 from costmodel.machine import Machine
@@ -20,7 +20,7 @@ from npfuse.models import build
 from npfuse.ops import DEFINITIONS
 from npfuse.weights.loading import load_weights
 
-WORK = (CHAIN, FUSE, GRAPH, SURVEY, THUMBNAIL, ARRAYS, PYRAMIDS)
+WORK = (CHAIN, GRAPH, SURVEY, THUMBNAIL, ARRAYS, PYRAMIDS)
 CALIBRATION = Calibration(
     rates={
         kind: Rates(seconds={"call": 1e-3, "moved": 1e-9, "pixels": 1e-9}, spread=0.1)
@@ -79,12 +79,12 @@ def test_a_case_is_timed_in_turn_with_the_calibration_and_its_runs_are_added_up(
     monkeypatch.setattr(measure, "_timed_s", lambda action: next(seconds))
     monkeypatch.setattr(NoSession, "turn", lambda self: events.append("turn"))
     case = measure.Case(
-        parts=[Part(name="all", kind=FUSE, amounts={"call": 2.0})],
+        parts=[Part(name="all", kind=CHAIN, amounts={"call": 2.0})],
         ready=lambda: lambda: events.append("run"),
         runs=2,
     )
     _, timings = measure.timed_cases({"a": case}, NoSession(), events.append)
-    assert events == ["turn", "a", *["turn"] * 4]
+    assert events == ["turn", "a", "run", *["turn"] * 4]  # a run that is not timed
     timing = timings["a"]
     assert (timing.seconds, timing.runs, timing.expected.seconds) == (2 * 0.6, 5, 2 * 2e-3)
     assert timing.error == pytest.approx(4e-3 / 1.2 - 1)

@@ -9,7 +9,7 @@ from costmodel.calibration import calibration
 from costmodel.calibration.amounts import CHAIN, graph_parts, step_amounts, step_kind
 from costmodel.calibration.benchmarks import benchmarks, pair_networks
 from costmodel.calibration.calibration import Calibration, keep, kept
-from costmodel.calibration.fusions import FUSE, RULES, PairCounts, fusion_parts
+from costmodel.calibration.fusions import RULES, STRIPS, PairCounts, fusion_parts
 from costmodel.calibration.operators import operator_graph, operators
 from costmodel.calibration.rates import Rates, Sample
 from npfuse.methods import METHODS
@@ -82,7 +82,7 @@ def test_a_prediction_is_the_sum_of_its_steps_and_says_what_it_lacks():
 
 
 def test_rates_are_kept_for_this_machine_alone(tmp_path, identity):
-    rates = Calibration(rates={FUSE: RATES}, identity=dict(identity))
+    rates = Calibration(rates={CHAIN: RATES}, identity=dict(identity))
     path = keep(rates, tmp_path / "rates.json")
     assert kept(path) == rates
     identity["processor"] = "another"
@@ -97,9 +97,9 @@ def test_malformed_rates_are_not_taken(tmp_path, identity, content):
 
 @pytest.mark.parametrize("number", [-1.0, float("nan"), "much"])
 def test_rates_that_cannot_be_are_not_taken(tmp_path, identity, number):
-    path = keep(Calibration(rates={FUSE: RATES}, identity=dict(identity)), tmp_path / "rates.json")
+    path = keep(Calibration(rates={CHAIN: RATES}, identity=dict(identity)), tmp_path / "rates.json")
     document = json.loads(path.read_text())
-    document["rates"][FUSE]["seconds"]["call"] = number
+    document["rates"][CHAIN]["seconds"]["call"] = number
     path.write_text(json.dumps(document))
     assert kept(path) is None
 
@@ -112,7 +112,7 @@ def test_every_method_s_fusion_is_of_kinds_that_are_measured():
         parts = fusion_parts(model, weights, 96, 136, threads=2, counts=counts)
         assert {part.kind for part in parts} <= kinds, model
         assert all(amount >= 0 for part in parts for amount in part.amounts.values()), model
-        assert (model in RULES) == (FUSE not in {part.kind for part in parts}), method.name
+        assert (model in RULES) == (STRIPS not in {part.name for part in parts}), method.name
 
 
 def test_a_pair_network_s_fusion_needs_counts():
@@ -134,6 +134,6 @@ def test_an_action_s_own_time_is_without_what_it_does_besides():
     (benchmark, *_) = (b for b in benchmarks() if b.less)
     known = Calibration(rates={benchmark.less[0].kind: Rates(seconds={"call": 2.0}, spread=0.0)}, identity={})
     calls = sum(part.amounts["call"] for part in benchmark.less if part.kind == benchmark.less[0].kind)
-    sample = Sample(kind=FUSE, amounts=benchmark.amounts, seconds=50 + 2 * calls)
+    sample = Sample(kind=CHAIN, amounts=benchmark.amounts, seconds=50 + 2 * calls)
     assert calibration._alone(sample, benchmark, known).seconds == pytest.approx(50)
     assert calibration._alone(replace(sample, seconds=1.0), benchmark, known).seconds == 0.1
