@@ -119,7 +119,9 @@ class Crops:
         check_patch_fits(scenes, self.least)
         self.recipe, self.seed = recipe, seed
         self.stacks = [Stack(scene, self.least) for scene in scenes]
-        self.kinds = [[stack for stack in self.stacks if stack.made == made] for made in (False, True)]
+        self.kinds = [
+            [stack for stack in self.stacks if (stack.scene.given_label is None) == made] for made in (False, True)
+        ]
 
     def __len__(self) -> int:
         """How many batches an epoch has."""
@@ -152,7 +154,8 @@ class Crops:
         jitter = draw_jitter(rng, self.recipe.jitter)
         mirrored = self.recipe.mirrored_colours and rng.random() < self.recipe.mirrored_colours
         colours = slice(None, None, -1 if mirrored else 1)
-        exposures, label = stack.sizes[rng.integers(len(stack.sizes))]
+        size = int(rng.integers(len(stack.sizes)))
+        exposures, label = stack.sizes[size], stack.label(pair, size)
         patch, before = self.recipe.patch, self.recipe.surroundings
         room = patch if before else self.side
         places = [int(rng.integers(length - room + 1)) - before + np.arange(self.side) for length in label.shape[:2]]
@@ -171,12 +174,12 @@ class Crops:
         rows, columns = ((at >= 0) & (at < length) for at, length in lengths)
         inside = cells_inside(turn(np.outer(rows, columns)[..., np.newaxis], way), self.recipe.context)
         wanted = turn(label[window], way)[self.within, self.within][:patch, :patch]  # what is after it is context
-        share = np.float32(self.recipe.made_label if stack.made else 1)
+        share = np.float32(1 if stack.scene.has_given_label(*pair) else self.recipe.made_label)
         return crop * 2 - 1, small * 2 - 1, inside, look_up(jitter(LEVELS, None), wanted)[..., colours], share
 
 
 class Stack:
-    """A scene's exposures and label at every size that crops are cut from.
+    """A scene's exposures, and the labels of its pairs, at every size that crops are cut from.
 
     Parameters
     ----------
@@ -186,15 +189,25 @@ class Stack:
     """
 
     def __init__(self, scene: Scene, side: int) -> None:
-        self.made = scene.given_label is None
+        self.scene = scene
         self.means = [float(exposure.mean()) for exposure in scene.exposures]
         self.copies = [np.rint(thumbnail(exposure, COPY)).astype(np.uint8) for exposure in scene.exposures]
-        self.sizes = [(scene.exposures, scene.label)]
+        self.sizes = [scene.exposures]
         for _ in range(HALVINGS):
-            exposures, label = self.sizes[-1]
-            if min(label.shape[:2]) // 2 < max(side, LEAST_SIDE):
+            exposures = self.sizes[-1]
+            if min(exposures[0].shape[:2]) // 2 < max(side, LEAST_SIDE):
                 break
-            self.sizes.append((tuple(halved(exposure) for exposure in exposures), halved(label)))
+            self.sizes.append(tuple(halved(exposure) for exposure in exposures))
+        self.labels: dict[tuple[int, int], list[Array]] = {}
+
+    def label(self, pair: tuple[int, int], size: int) -> Array:
+        """Return the label of a pair at one of the sizes; it is made when it is first asked for."""
+        if pair not in self.labels:
+            labels = [self.scene.label_of(*pair)]
+            for _ in self.sizes[1:]:
+                labels.append(halved(labels[-1]))
+            self.labels[pair] = labels
+        return self.labels[pair][size]
 
 
 def halved(picture: Array) -> Array:

@@ -20,6 +20,7 @@ from reference.errors import InputError
 
 VGG_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1")
 SHOWN, NEAR = 35 / 255, 0.04  # shown: brightest channel above SHOWN, darkest below 1 - SHOWN
+WHITE = 0.02  # farther from white than this is grey
 VGG_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
 
 
@@ -46,6 +47,7 @@ def tone_loss(
     shares: tf.Tensor | None = None,
     log_mse: float = 0.0,
     liveliness: float = 0.0,
+    hues: float = 0.0,
 ) -> tf.Tensor:
     """Return error of pixels + (1 - SSIM) + 0.5 (1 - cosine of colours of 8x8 means) + difference in liveliness.
 
@@ -61,6 +63,8 @@ def tone_loss(
     liveliness : float
         Weight of the difference in contrast and colour of the 8x8 means. If the label cannot be known, the other terms
         favour the mean of all that it may be, which is flat and pale; this term works against that.
+    hues : float
+        Weight of `hue_difference`.
 
     Returns
     -------
@@ -80,7 +84,41 @@ def tone_loss(
     if liveliness:
         (contrast_a, colour_a), (contrast_b, colour_b) = lively(a), lively(b)
         total += liveliness * tf.reduce_mean(tf.abs(contrast_a - contrast_b) + tf.abs(colour_a - colour_b))
+    if hues:
+        total += hues * hue_difference(target, output)
     return total
+
+
+def hue_difference(target: tf.Tensor, output: tf.Tensor) -> tf.Tensor:
+    """Return how far hues of 4x4 means differ, in the mean: as CIELAB's difference of hue, in units of saturation.
+
+    Parameters
+    ----------
+    target, output : tensor (N, H, W, 3) in [0, 1]
+
+    Returns
+    -------
+    tensor ()
+        Of each mean, how far apart the colours' distances from grey, over luma + 0.1, would lie if they were as long
+        as their geometric mean.
+
+    Examples
+    --------
+    >>> red = np.array([1, 0, 0], np.float32).reshape(1, 1, 1, 3).repeat(4, 1).repeat(4, 2)
+    >>> others = 0.5 * red, np.roll(red, 1, axis=-1)
+    >>> [round(float(hue_difference(tf.constant(red), tf.constant(other))), 2) for other in others]
+    [0.01, 2.86]
+    """
+    (a, length_a), (b, length_b) = map(_from_grey, (target, output))
+    squares = 2 * (length_a * length_b - tf.reduce_sum(a * b, axis=-1))
+    return tf.reduce_mean(tf.sqrt(tf.nn.relu(squares) + 1e-6))
+
+
+def _from_grey(pictures: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    means = tf.nn.avg_pool2d(pictures, 4, 4, "VALID")
+    luma = tf.tensordot(means, tf.constant(LUMA, means.dtype), 1)[..., tf.newaxis]
+    colours = (means - luma) / (luma + 0.1)
+    return colours, tf.sqrt(tf.reduce_sum(colours**2, axis=-1) + 1e-4)
 
 
 def lively(pictures: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -133,6 +171,30 @@ def ended(output: tf.Tensor, exposures: tf.Tensor) -> tf.Tensor:
     shown = tf.cast(tf.reduce_any(shows, axis=-1), output.dtype)
     black, white = NEAR - tf.reduce_max(output, -1), tf.reduce_min(output, -1) - (1 - NEAR)
     return tf.reduce_mean(shown * (tf.nn.relu(black) + tf.nn.relu(white)))
+
+
+def greyed(output: tf.Tensor, exposures: tf.Tensor) -> tf.Tensor:
+    """Return the mean of how far from white pixels stay that are white in both exposures.
+
+    Parameters
+    ----------
+    output : tensor (N, H, W, 3) in [0, 1]
+    exposures : tensor (N, H, W, 6) in [0, 1]
+
+    Returns
+    -------
+    tensor ()
+        Mean, over pixels, of how far the darkest channel of the output is below 1 - `WHITE`, where none of an exposure
+        is below 1 - `NEAR`.
+
+    Examples
+    --------
+    >>> grey, white = np.full((1, 1, 1, 3), 0.9, np.float32), np.ones((1, 1, 1, 6), np.float32)
+    >>> round(float(greyed(tf.constant(grey), tf.constant(white))), 3), float(greyed(tf.constant(grey), 0.5 * white))
+    (0.08, 0.0)
+    """
+    white = tf.cast(tf.reduce_min(exposures, -1) >= 1 - NEAR, output.dtype)
+    return tf.reduce_mean(white * tf.nn.relu(1 - WHITE - tf.reduce_min(output, -1)))
 
 
 def ssim(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:

@@ -1,8 +1,11 @@
-"""Makes a label for a scene that has none, from all of its exposures: a picture that a good fusion looks like.
+"""Makes a label for a pair that has none: what a good fusion looks like of the exposures from one to the other.
 
-The whole stack is fused by Mertens 2009; its range is stretched, and its brightness is brought half-way to that of
+These exposures are fused by Mertens 2009; the range is stretched, and the brightness is brought half-way to that of
 SICE's labels. Then local contrast, and a little the contrast of the whole and the colour, are raised, since Mertens'
 own results are flat and pale. People chose SICE's labels among such results.
+
+Darker and brighter exposures of the scene take no part. A network that is asked for what its input does not show learns
+to lift shadows to a veil and to change hues.
 """
 
 from collections.abc import Sequence
@@ -29,7 +32,7 @@ def made_label(exposures: Sequence[Array]) -> Array:
     Parameters
     ----------
     exposures : sequence of ndarray (H, W, 3), uint8
-        All exposures of a scene, two or more.
+        Of one scene, two or more: the pair's two and those between them.
 
     Returns
     -------

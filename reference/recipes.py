@@ -56,7 +56,9 @@ class Recipe:
     loss : "plain", "vgg" or "tone", see `reference.losses`
     log_mse : weight of the log of each example's MSE in the loss "tone", in place of L1 + 2 MSE; 0 keeps the latter
     liveliness : weight, in the loss "tone", of the difference in contrast and colour from the label
+    hues : weight, in the loss "tone", of the difference in hue from the label
     ended : weight of how near to black or white pixels come that an exposure shows
+    greyed : weight of how far from white pixels stay that are white in both exposures
     structure : weight of 1 - MEF-SSIM of the exposures and the output, averaged over two scales: the share of the
         exposures' local structure that is lost, whatever the label has of it
     examples : "patches" for every patch of the extreme exposures once per epoch, or "crops" for random places
@@ -83,6 +85,7 @@ class Recipe:
     ramps : weight of how far the output falls along ramps of light, where it should only rise, and changes across them
     last_bias : first value of DetailNet's last biases; if it is not well above 0, LightFuse's last ReLU can be off
         everywhere from the start, and then stays so
+    saturation : factor of the colours of LightFuse's results after training, see `reference.saturation`
     undecided : weight of `reference.losses.undecided`: how far LightFuse's hidden units change sign within blocks of
         16x16 pixels. The compiled fusion has to evaluate such units pixel by pixel
     learning_rate, final_rate, warm_up : the rate rises in `warm_up` steps and falls along a cosine to `final_rate`;
@@ -102,7 +105,9 @@ class Recipe:
     loss: Literal["plain", "vgg", "tone"] = "plain"
     log_mse: float = 0.0
     liveliness: float = 0.0
+    hues: float = 0.0
     ended: float = 0.0
+    greyed: float = 0.0
     structure: float = 0.0
     examples: Literal["patches", "crops"] = "patches"
     patch: int = 256
@@ -121,6 +126,7 @@ class Recipe:
     mirrored_colours: float = 0.0
     ramps: float = 0.0
     last_bias: float = 0.0
+    saturation: float = 1.0
     undecided: float = 0.0
     learning_rate: float = 0.001
     final_rate: float | None = None
@@ -173,10 +179,12 @@ TONEFUSE = replace(
     decoder="bilinear",
     surroundings=64,
     made_label=0.7,
+    extremes=0.45,
     liveliness=0.35,
-    ended=50.0,
-    structure=2.2,
-    epochs=26,
+    hues=4.0,
+    ended=120.0,
+    structure=2.5,
+    epochs=28,
     colour_cycle=True,
     mirrored_colours=0.5,
     ramps=2.0,
@@ -187,16 +195,19 @@ T_CNN = replace(CROPS, model="t_cnn", patch=48, context=0, around_middle=40, epo
 
 LIGHTFUSE = replace(
     CROPS,
-    structure=2.5,
+    ended=20.0,
+    greyed=2.0,
+    structure=3.0,
     patch=48,
     context=8,
     extremes=0.5,
     around_middle=40,
     batch=12,
-    epochs=16,
+    epochs=20,
     colour_cycle=True,
     last_bias=0.5,
     undecided=1.0,
+    saturation=1.18,
 )
 
 RECIPES = {"paper": PAPER, "lightfuse": LIGHTFUSE, "tonefuse": TONEFUSE, "t_cnn": T_CNN}

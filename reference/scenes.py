@@ -1,9 +1,10 @@
 """Reads exposure stacks of scenes from folders, and cuts the training patches of LightFuse's recipe from them.
 
 A scene is a folder with two or more exposures under any names, JPEG or PNG, and perhaps label.jpg (or reference.jpg or
-gt.jpg), the picture that a good fusion looks like. If there is none, `reference.made_labels` makes one. A folder of
-scenes may hold folders of scenes: a scene's name is its path from there, as in "001" or "empa/Garden". A pair of a
-scene is two of its exposures; its own pair, as in the paper, is the darkest and the brightest by mean.
+gt.jpg), the picture that a good fusion looks like. If there is none, `reference.made_labels` makes one of each pair.
+A folder of scenes may hold folders of scenes: a scene's name is its path from there, as in "001" or "empa/Garden".
+
+A pair of a scene is two of its exposures. Its own pair, as in the paper, is the darkest and the brightest by mean.
 
 Patches are 256 by 256 with stride 256. One more row and column of patches end at the far border, so that every pixel is
 in some patch. All pictures stay uint8 in memory; ``full_range`` maps bytes to [-1, 1]. Data sets are not downloaded
@@ -26,6 +27,7 @@ from reference.recipes import VALIDATION
 
 PATCH = 256
 SUFFIXES = (".jpg", ".jpeg", ".png")
+FAR = 100  # levels between the means of two exposures
 LAYOUT = "DIR/<scene>/<exposures>, or DIR/<set>/<scene>/<exposures>, and label.jpg where there is one"
 
 
@@ -53,6 +55,23 @@ class Scene:
     def label(self) -> Array:
         """Return the label that the data set gives, or one that is made from all exposures."""
         return made_label(self.exposures) if self.given_label is None else self.given_label
+
+    def has_given_label(self, under: int, over: int) -> bool:
+        """Tell whether the label of a pair, two indices of exposures, is the one that the data set gives.
+
+        It is where the exposures are the darkest and the brightest, or `FAR` levels apart in their means: people chose
+        it as a picture of all exposures, and two that are close do not show what it shows.
+        """
+        extremes = (under, over) == (0, len(self.exposures) - 1)
+        return self.given_label is not None and (
+            extremes or self.exposures[over].mean() - self.exposures[under].mean() >= FAR
+        )
+
+    def label_of(self, under: int, over: int) -> Array:
+        """Return the label of a pair: the given one, or one made of the exposures from the one to the other."""
+        if self.has_given_label(under, over):
+            return self.label
+        return made_label(self.exposures[under : over + 1])
 
     @property
     def for_validation(self) -> bool:

@@ -18,7 +18,7 @@ from reference import mef_loss
 from reference.colour_cycle import ColourCycle
 from reference.errors import InputError
 from reference.examples import Crops, Patches
-from reference.losses import ended, undecided
+from reference.losses import ended, greyed, undecided
 from reference.progress import Progress
 
 STRUCTURE_WINDOW, STRUCTURE_SCALES = 11, 2  # of MEF-SSIM; crops smaller than 22 have one scale
@@ -33,6 +33,7 @@ def make_step(
     undecided_weight: float = 0.0,
     structure_weight: float = 0.0,
     ended_weight: float = 0.0,
+    greyed_weight: float = 0.0,
 ) -> Callable[..., tf.Tensor]:
     """Make the function (inputs, labels, ramps) -> loss that takes one optimizer step.
 
@@ -53,6 +54,8 @@ def make_step(
         Weight of the exposures' local structure that the output lacks, see `reference.mef_loss`; a mean over scales.
     ended_weight : float
         Weight of pixels that are nearly black or white although an exposure shows them, see `reference.losses.ended`.
+    greyed_weight : float
+        Weight of pixels that are not white although both exposures are, see `reference.losses.greyed`.
 
     Returns
     -------
@@ -78,6 +81,8 @@ def make_step(
                 value += structure_weight * mef_loss.loss(wanted, fused[tf.newaxis, ..., tf.newaxis], scales)
             if ended_weight:
                 value += ended_weight * ended(output, (exposures + 1) / 2)
+            if greyed_weight:
+                value += greyed_weight * greyed(output, (exposures + 1) / 2)
             for layer, values in zip(hidden, read, strict=True):
                 third = values[: (tf.shape(values)[0] + 2) // 3, :height, :width]
                 sums = layer.convolution_op(third, layer.kernel) + layer.bias  # before the layer's own ReLU

@@ -27,6 +27,7 @@ from reference.export import export_arrays, import_arrays, save_npz
 from reference.losses import plain_loss, tone_loss, vgg_loss
 from reference.progress import Progress
 from reference.recipes import Recipe
+from reference.saturation import saturated
 from reference.scene_scores import Scores, format_scores, score, warn_of_dead_channels
 from reference.scenes import Scene, named, read_scenes, refuse_validation
 from reference.step import make_step, train_epoch
@@ -174,7 +175,7 @@ def fit(
     model = getattr(keras_models, recipe.model)(**recipe.build, **trained_on)
     optimizer = make_optimizer(recipe, len(examples) * recipe.epochs, model)
     optimizer.build(model.trainable_variables)
-    tone = partial(tone_loss, log_mse=recipe.log_mse, liveliness=recipe.liveliness)
+    tone = partial(tone_loss, log_mse=recipe.log_mse, liveliness=recipe.liveliness, hues=recipe.hues)
     losses: dict[str, Callable[..., tf.Tensor]] = {"plain": plain_loss, "tone": tone}
     loss = losses.get(recipe.loss) or vgg_loss(job.vgg_weights)
     cycle = ColourCycle(model.trainable_variables) if recipe.colour_cycle else None
@@ -188,8 +189,17 @@ def fit(
     if epochs_done > recipe.epochs:
         raise InputError(f"{job.checkpoint}: the checkpoint holds {epochs_done} epochs, more than --epochs asks for")
 
-    undecided_weight = recipe.undecided if recipe.model == "lightfuse" else 0.0
-    step = make_step(model, optimizer, loss, cycle, recipe.ramps, undecided_weight, recipe.structure, recipe.ended)
+    step = make_step(
+        model,
+        optimizer,
+        loss,
+        cycle,
+        ramps_weight=recipe.ramps,
+        undecided_weight=recipe.undecided if recipe.model == "lightfuse" else 0.0,
+        structure_weight=recipe.structure,
+        ended_weight=recipe.ended,
+        greyed_weight=recipe.greyed,
+    )
     progress = Progress(epochs_done, recipe.epochs, len(examples), stream)
     progress.line(f"{examples} of {len(trained)} scenes, {model.count_params()} parameters")
     try:
@@ -247,7 +257,8 @@ def make_optimizer(recipe: Recipe, steps: int, model: keras.Model) -> keras.Opti
 def result(model: keras.Model, optimizer: keras.Optimizer, recipe: Recipe) -> keras.Model:
     """Return the network as it runs on whole pictures, with the weights that training has come to."""
     network = getattr(keras_models, recipe.model)(**recipe.build)
-    import_arrays(network, export_arrays(averaged(model, optimizer)))
+    arrays = export_arrays(averaged(model, optimizer))
+    import_arrays(network, saturated(arrays, recipe.saturation) if recipe.model == "lightfuse" else arrays)
     return network
 
 
@@ -354,14 +365,20 @@ def describe(job: Job, count: int, scores: Mapping[str, Scores]) -> str:
         optimizer += f", log of MSE times {recipe.log_mse}"
     if recipe.liveliness:
         optimizer += f", liveliness times {recipe.liveliness}"
+    if recipe.hues:
+        optimizer += f", hues times {recipe.hues}"
     if recipe.ramps:
         optimizer += f", falls along ramps of light and changes across them times {recipe.ramps}"
     if recipe.ended:
         optimizer += f", pixels near black and white times {recipe.ended}"
+    if recipe.greyed:
+        optimizer += f", white pixels that turn grey times {recipe.greyed}"
     if recipe.structure:
         optimizer += f", structure of the exposures times {recipe.structure}"
     if recipe.last_bias:
         optimizer += f", last biases from {recipe.last_bias}"
+    if recipe.saturation != 1:
+        optimizer += f", then colours {recipe.saturation} times as far from grey by the last layers"
     if recipe.undecided:
         optimizer += f", units that change sign within blocks times {recipe.undecided}"
     if recipe.average is not None:

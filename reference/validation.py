@@ -7,6 +7,7 @@ these are measured:
 - MEF-SSIM (`npfuse.scoring.metrics`), grouped by the distance of the pair;
 - lost pixels: black or white in the result although an exposure shows them;
 - colour, relative to Mertens 2009 of the whole stack, which does not depend on the pair;
+- hue, relative to Mertens 2009 of the pair;
 - noise of the result over that of the brighter exposure, where that is well exposed.
 """
 
@@ -49,6 +50,7 @@ class PairScores:
     neutral : mean CIELAB chroma of the pixels that are neutral in the whole stack's fusion and in the exposure that
         shows them better; or None
     chroma : mean CIELAB chroma, over that of the whole stack's fusion
+    hue : mean CIELAB difference of hue from Mertens 2009 of the pair, which takes its hues from the exposures
     noise : standard deviation of the noise, over that of the brighter exposure; or None
     """
 
@@ -57,6 +59,7 @@ class PairScores:
     lost: float
     neutral: float | None
     chroma: float
+    hue: float
     noise: float | None
 
 
@@ -106,6 +109,7 @@ def measure(scene: Scene, fusion: Callable[..., Array]) -> list[PairScores]:
             lost=float(lost(pair, fused).mean()),
             neutral=float(colour[neutral].mean()) if neutral.any() else None,
             chroma=float(colour.mean() / max(whole.mean(), 1e-6)),
+            hue=float(hue_difference(fused, fuse(under, over, method="mertens", order="given")).mean()),
             noise=noise_ratio(over, noisy[1], fused, fusion(*noisy)),
         )
         found.append(scores)
@@ -149,9 +153,27 @@ def chroma(rgb: Array) -> Array:
     >>> float(chroma(np.array([[[255, 0, 0]]], np.uint8))[0, 0].round(1))  # a* 80.1, b* 67.2
     104.6
     """
+    return np.hypot(*np.moveaxis(opponents(rgb), -1, 0))
+
+
+def hue_difference(a: Array, b: Array) -> Array:
+    """CIELAB difference of hue of sRGB bytes, (H, W): how far apart the colours are beside lightness and chroma.
+
+    Examples
+    --------
+    >>> red, green = (np.array([[colour]], np.uint8) for colour in ((255, 0, 0), (0, 255, 0)))
+    >>> float(hue_difference(red, green)[0, 0].round(1))  # a* -86.2, b* 83.2
+    166.4
+    """
+    dots = (opponents(a) * opponents(b)).sum(axis=-1)
+    return np.sqrt(np.maximum(2 * (chroma(a) * chroma(b) - dots), 0))
+
+
+def opponents(rgb: Array) -> Array:
+    """CIELAB a* and b* of sRGB bytes, D65, (H, W, 2)."""
     xyz = linear(rgb) @ (TO_XYZ / TO_XYZ.sum(axis=1, keepdims=True)).T
     f = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz * (29 / 6) ** 2 / 3 + 4 / 29)
-    return np.hypot(500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2]))
+    return np.stack([500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2])], axis=-1)
 
 
 def linear(rgb: Array) -> Array:
@@ -208,7 +230,7 @@ def table(scores: Mapping[str, Sequence[PairScores]]) -> str:
     str
     """
     width = max(map(len, scores), default=0)
-    columns = (*GROUPS, "all", "worst", "lost", "at worst", "neutrals", "chroma", "noise")
+    columns = (*GROUPS, "all", "worst", "lost", "at worst", "neutrals", "chroma", "hue", "noise")
     lines = [" " * width + "".join(f"{column:>11}" for column in columns)]
     for title, found in scores.items():
         groups = [[pair.mef_ssim for pair in found if pair.group == group] for group in range(len(GROUPS))]
@@ -216,7 +238,7 @@ def table(scores: Mapping[str, Sequence[PairScores]]) -> str:
         cells = [f"{np.mean(group):.4f}" if group else "-" for group in groups]
         cells += [f"{np.mean([pair.mef_ssim for pair in found]):.4f}", f"{min(means):.4f}"]
         cells += [f"{np.mean([pair.lost for pair in found]):.3%}", f"{max(pair.lost for pair in found):.2%}"]
-        for name in ("neutral", "chroma", "noise"):
+        for name in ("neutral", "chroma", "hue", "noise"):
             values = [value for pair in found if (value := getattr(pair, name)) is not None]
             cells.append(f"{np.mean(values):.3f}" if values else "-")
         lines.append(title.ljust(width) + "".join(f"{cell:>11}" for cell in cells))

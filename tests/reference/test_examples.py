@@ -81,7 +81,7 @@ def test_noise_has_the_deviation_of_counted_electrons():
 
 def test_crops_of_made_labels_count_less_and_are_as_many_as_asked():
     made = replace(random_scene(seed=1), given_label=None)
-    recipe = replace(PLAIN_CROPS, steps=100, given=0.25, made_label=0.5)
+    recipe = replace(PLAIN_CROPS, steps=100, given=0.25, made_label=0.5, extremes=1)
     shares = np.concatenate([shares for _, (_, shares, _), _ in Crops([random_scene(), made], recipe, 1).epoch(1)])
     assert set(shares) == {0.5, 1}
     assert (shares == 1).mean() == pytest.approx(0.25, abs=0.07)  # three deviations of 400 draws
@@ -91,10 +91,11 @@ def test_crops_of_made_labels_count_less_and_are_as_many_as_asked():
 
 def test_crops_are_cut_from_halves_of_large_pictures_too():
     stack = Stack(random_scene(1201, 1300, exposures=2), 128)
-    assert [label.shape for _, label in stack.sizes] == [(1201, 1300, 3), (600, 650, 3), (300, 325, 3)]
-    full, half, _ = stack.sizes
-    blocks = full[0][1][:1200].reshape(600, 2, 650, 2, 3).mean(axis=(1, 3))
-    assert np.abs(half[0][1] - blocks).max() <= 0.5
+    labels = [stack.label((0, 1), size) for size in range(3)]
+    assert [label.shape for label in labels] == [(1201, 1300, 3), (600, 650, 3), (300, 325, 3)]
+    for full, half in ((stack.sizes[0][1], stack.sizes[1][1]), labels[:2]):
+        blocks = full[:1200].reshape(600, 2, 650, 2, 3).mean(axis=(1, 3))
+        assert np.abs(half - blocks).max() <= 0.5
     assert len(Stack(random_scene(599, 700, exposures=2), 128).sizes) == 1
     assert len(Stack(random_scene(700, 800, exposures=2), 400).sizes) == 1
 

@@ -74,6 +74,17 @@ def test_tone_loss_of_liveliness_is_that_of_contrast_and_colour():
     assert float(losses.tone_loss(target, output, liveliness=0.3) - without) == pytest.approx(0.3 * colour, abs=1e-5)
 
 
+def test_tone_loss_of_hues_is_the_chord_between_colours_of_equal_saturation():
+    red, green = np.array([[0.6, 0.3, 0.3], [0.3, 0.6, 0.3]])
+    target, output = (tf.constant(np.full((1, 16, 16, 3), colour)) for colour in (red, green))
+    a, b = ((colour - colour @ LUMA) / (colour @ LUMA + 0.1) for colour in (red, green))
+    chord = np.sqrt(2 * (np.linalg.norm(a) * np.linalg.norm(b) - a @ b))
+    without = losses.tone_loss(target, output)
+    assert float(losses.tone_loss(target, output, hues=0.5) - without) == pytest.approx(0.5 * chord, rel=1e-3)
+    darker = losses.hue_difference(target, tf.constant(np.full((1, 16, 16, 3), (0.3, 0.15, 0.15))))
+    assert float(darker) < 0.02 < float(losses.hue_difference(target, output))
+
+
 def test_what_ends_is_counted_where_an_exposure_shows_it():
     levels = np.array([[10, 200, 0, 3], [250, 255, 128, 254]])  # of the output, in the first row dark, then bright
     under, over = np.array([[36, 36, 35, 0], [220, 219, 100, 255]]), np.array([[30, 30, 35, 90], [255, 255, 120, 221]])
@@ -82,6 +93,14 @@ def test_what_ends_is_counted_where_an_exposure_shows_it():
     # Shown and near: 10 is 0.2 levels from 10.2; 3, shown by over; 255, shown by under. 250 and 254 are shown by none.
     expected = ((10.2 - 10) + (10.2 - 3) + (255 - 244.8)) / 255 / 8
     assert float(losses.ended(output, tf.constant(exposures / 255))) == pytest.approx(expected, abs=1e-9)
+
+
+def test_what_turned_grey_is_counted_where_both_exposures_are_white():
+    white, shown = np.ones((1, 1, 2, 6)), np.ones((1, 1, 2, 6))
+    shown[..., 0] = 0.9  # one channel of one exposure is not white
+    output = tf.constant(np.array([0.99, 0.98, 0.9, 1.0, 0.99, 0.985]).reshape(1, 1, 2, 3))
+    assert float(losses.greyed(output, tf.constant(white))) == pytest.approx((0.98 - 0.9) / 2, abs=1e-9)
+    assert float(losses.greyed(output, tf.constant(shown))) == 0
 
 
 def test_ssim_of_a_point_is_wangs_formula_evaluated_by_hand():

@@ -6,7 +6,7 @@ pytest.importorskip("keras")
 
 from reference.errors import InputError
 from reference.made_labels import made_label
-from reference.scenes import cut_patches, full_range, patch_starts, read_scene, read_scenes
+from reference.scenes import Scene, cut_patches, full_range, patch_starts, read_scene, read_scenes
 from tests.reference.scenes import write_picture, write_scene
 
 
@@ -74,6 +74,22 @@ def test_a_scene_without_label_has_a_made_one(tmp_path):
     (scene,) = read_scenes(tmp_path)
     assert scene.given_label is None
     np.testing.assert_array_equal(scene.label, made_label(scene.exposures))
+
+
+def test_the_label_of_a_pair_is_given_where_it_is_far_apart_and_made_of_what_lies_between_otherwise():
+    rng = np.random.default_rng(0)
+    stack = tuple(rng.integers(low, low + 40, (24, 32, 3), dtype=np.uint8) for low in (0, 60, 90, 120))
+    scene = Scene(name="s", exposures=stack, given_label=stack[1])
+    for pair, given in (((0, 3), True), ((0, 2), False), ((1, 3), False)):
+        assert scene.has_given_label(*pair) == given
+    assert scene.label_of(0, 3) is stack[1]
+    np.testing.assert_array_equal(scene.label_of(1, 3), made_label(stack[1:]))
+    unlabelled = Scene(name="s", exposures=stack)
+    np.testing.assert_array_equal(unlabelled.label_of(0, 3), made_label(stack))
+    bright = Scene(
+        name="s", exposures=(stack[0], stack[3] + np.uint8(20), stack[3] + np.uint8(40)), given_label=stack[1]
+    )
+    assert bright.has_given_label(0, 1)  # 140 levels apart
 
 
 def test_two_labels_are_named(tmp_path):

@@ -76,8 +76,8 @@ def interrupt_at(monkeypatch, call):
     """Press Ctrl-C in the given step of the next training, counted over its epochs."""
     make_step = reference.train.make_step
 
-    def make(*args):
-        step, calls = make_step(*args), []
+    def make(*args, **weights):
+        step, calls = make_step(*args, **weights), []
 
         def interrupted(*batch):
             calls.append(1)

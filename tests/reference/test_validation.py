@@ -11,6 +11,7 @@ from reference.validation import (
     PairScores,
     better_exposed,
     chroma,
+    hue_difference,
     linear,
     lost,
     measure,
@@ -103,16 +104,24 @@ def test_a_fusion_is_measured_on_every_pair():
     assert (found[0].neutral, found[0].chroma) == (pytest.approx(0, abs=0.1), pytest.approx(1, abs=1))
 
 
+def test_the_difference_of_hue_is_none_between_colours_of_one_hue_and_chroma_between_opposite_ones():
+    pale, vivid = (np.array([[colour]], np.uint8) for colour in ((150, 100, 100), (100, 150, 149)))
+    assert hue_difference(pale, pale)[0, 0] == pytest.approx(0, abs=1e-4)
+    # Opposite hues: the difference is twice the geometric mean of their chromas.
+    between = 2 * np.sqrt(chroma(pale) * chroma(vivid))
+    assert hue_difference(pale, vivid)[0, 0] == pytest.approx(between[0, 0], rel=0.01)
+
+
 def test_the_table_has_means_and_the_worst():
     found = [
-        PairScores(group=0, mef_ssim=0.9, lost=0.0, neutral=1.0, chroma=0.8, noise=1.0),
-        PairScores(group=0, mef_ssim=0.8, lost=0.02, neutral=None, chroma=1.0, noise=None),
-        PairScores(group=3, mef_ssim=0.95, lost=0.01, neutral=2.0, chroma=1.2, noise=2.0),
+        PairScores(group=0, mef_ssim=0.9, lost=0.0, neutral=1.0, chroma=0.8, hue=1.0, noise=1.0),
+        PairScores(group=0, mef_ssim=0.8, lost=0.02, neutral=None, chroma=1.0, hue=2.0, noise=None),
+        PairScores(group=3, mef_ssim=0.95, lost=0.01, neutral=2.0, chroma=1.2, hue=4.5, noise=2.0),
     ]
     header, row = table({"some": found}).splitlines()
     assert header.split()[:2] == ["neighbours", "2"]
-    expected = ["some", "0.8500", "-", "-", "0.9500", "0.8833", "0.8500", "1.000%", "2.00%", "1.500", "1.000", "1.500"]
-    assert row.split() == expected
+    expected = "some 0.8500 - - 0.9500 0.8833 0.8500 1.000% 2.00% 1.500 1.000 2.500 1.500"
+    assert row.split() == expected.split()
 
 
 def test_validate_prints_a_line_for_each_of_the_weights_and_methods(tmp_path, capsys):
