@@ -72,13 +72,21 @@ class Result:
     seconds: float
 
 
-def draw_pair(bracket: Bracket, megapixels: float, rng: np.random.Generator) -> Pair | None:
+def mirrored_to(picture: Pixels, pixels: float) -> Pixels:
+    """Continue a picture beyond its borders by mirror images, to about `pixels` pixels."""
+    scale = float(np.sqrt(pixels / picture[..., 0].size))
+    more = [max(0, round(n * (scale - 1))) for n in picture.shape[:2]]
+    return np.pad(picture, [*((n // 2, n - n // 2) for n in more), (0, 0)], mode="symmetric")
+
+
+def draw_pair(bracket: Bracket, megapixels: float, rng: np.random.Generator, *, mirrored: bool = False) -> Pair | None:
     """Draw a pair of a bracket; return None if no two frames are 2 to 8 EV apart."""
     drawn = draw_exposures(bracket.frames, rng)
     if drawn is None:
         return None
     *exposures, stops = drawn
-    a, b = (brought_to(frame, megapixels * 1e6 / KEPT**2) for frame in exposures)
+    made = mirrored_to if mirrored else brought_to
+    a, b = (made(frame, megapixels * 1e6 / KEPT**2) for frame in exposures)
     height, width = (round(n * KEPT) for n in a.shape[:2])
     top, left = (a.shape[0] - height) // 2, (a.shape[1] - width) // 2
     frame = Frame(height=height, width=width)
@@ -152,8 +160,16 @@ def main() -> None:
     parser.add_argument("--megapixels", type=float, nargs="+", default=[0.3, 6.0], help="(0.3 6)")
     parser.add_argument("--cases", type=int, nargs="+", default=[60, 20], help="pairs of each size (60 20)")
     parser.add_argument("--alone", action="store_true", help="without align_image_stack")
+    parser.add_argument(
+        "--mirrored",
+        action="store_true",
+        help="continue pictures by mirror images rather than enlarge them: larger ones are as detailed as small ones. "
+        "Without --data, as a photographed pair's own motion is mirrored, too, and then disagrees",
+    )
     parser.add_argument("--save", type=Path, metavar="FOLDER", help="for the pairs that npfuse misses")
     options = parser.parse_args()
+    if options.mirrored and options.data is not None:
+        parser.error("--mirrored: expected without --data")
     if len(options.cases) != len(options.megapixels):
         parser.error(f"--cases: {len(options.cases)} numbers, expected {len(options.megapixels)} as of --megapixels")
     methods: dict[str, Method] = {"npfuse": by_npfuse}
@@ -163,29 +179,28 @@ def main() -> None:
     results: dict[tuple[str, float], list[Result]] = {}
     for megapixels, cases in zip(options.megapixels, options.cases, strict=True):
         for bracket, rng in drawn_brackets(brackets, cases, options.seed):
-            measure(bracket, megapixels, rng, methods, results, options.save)
+            pair = draw_pair(bracket, megapixels, rng, mirrored=options.mirrored)
+            if pair is not None:
+                measure(pair, bracket.name, megapixels, methods, results, options.save)
     print(f"\n{table(results)}")
 
 
 def measure(
-    bracket: Bracket,
+    pair: Pair,
+    name: str,
     megapixels: float,
-    rng: np.random.Generator,
     methods: dict[str, Method],
     results: dict[tuple[str, float], list[Result]],
     folder: Path | None,
 ) -> None:
     """Measure one pair by each method, print it, and keep the results."""
-    pair = draw_pair(bracket, megapixels, rng)
-    if pair is None:
-        return
-    line = f"{megapixels:g} MP  {bracket.name:34s} {pair.stops:4.1f} EV"
-    for name, method in methods.items():
+    line = f"{megapixels:g} MP  {name:34s} {pair.stops:4.1f} EV"
+    for title, method in methods.items():
         found = measured(method, pair)
-        results.setdefault((name, megapixels), []).append(found)
-        line += f"  {name} {found.error:5.2f} px (own {found.own:.2f}) {found.seconds:5.2f} s"
-        if name == "npfuse" and folder is not None and not found.error <= CLOSE:
-            save(pair, folder, f"{megapixels:g}-{bracket.name}-{len(results[name, megapixels])}")
+        results.setdefault((title, megapixels), []).append(found)
+        line += f"  {title} {found.error:5.2f} px (own {found.own:.2f}) {found.seconds:5.2f} s"
+        if title == "npfuse" and folder is not None and not found.error <= CLOSE:
+            save(pair, folder, f"{megapixels:g}-{name}-{len(results[title, megapixels])}")
     print(line, flush=True)
 
 

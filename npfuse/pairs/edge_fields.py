@@ -78,12 +78,6 @@ class Luma:
         return field
 
     @cached_property
-    def edges(self) -> Floats:
-        """Return the size of the field, 0 to 1, (H, W)."""
-        edges: Floats = np.sqrt(self.field[0] ** 2 + self.field[1] ** 2)
-        return edges
-
-    @cached_property
     def smooth_field(self) -> Floats:
         """Return the field, blurred by a pixel, (2, H, W)."""
         return np.stack([blurred(part) for part in self.field])
@@ -156,6 +150,6 @@ def edge_blocks(a: Luma, there: Luma, side: int, floor: float) -> Blocks:
     floor : least error of a block's place, pixels, however well it is known
     """
     # Both must have an edge: where one picture is black or white, the other's edges say nothing of a motion.
-    weight = a.edges * there.edges
+    weight = np.sqrt((a.field**2).sum(axis=0) * (there.field**2).sum(axis=0))
     likeness = likeness_of(a.field, there.field, weight, side)
     return blocks_of(a.smooth_field, there.smooth_field, weight, likeness, side, floor)

@@ -134,18 +134,19 @@ def find_motion(a: Luma, b: Luma, k: int = 1, shape: tuple[int, int] | None = No
     height, width = shape or a.levels.shape
     if min(a.levels.shape) < 3 * SIDES[0]:
         return unknown(height, width, "the pictures are too small to tell")
-    copies = [(a, b)]
+    copies = [(replace(a), b)]  # a copy of a, so that what it keeps is freed with it
     while max(copies[-1][0].levels.shape) > COARSE:
         copies.append((copies[-1][0].halved(), copies[-1][1].halved()))
     matrix, score = coarse_motion(*copies[-1], ANGLES)
     fit: Fit | None = None
-    for level, (one, other) in reversed(list(enumerate(copies))):
-        smallest = level == len(copies) - 1
+    smallest = True
+    while copies:
+        one, other = copies.pop()
         if not smallest:
             matrix = enlarged(matrix, 2)
         side, steps = SIDES[not smallest], STEPS[not smallest]
         for _ in range(steps):
-            groups, seen = _blocks(one, other, matrix, side, by_levels=level == 0)
+            groups, seen = _blocks(one, other, matrix, side, by_levels=not copies)
             if len(groups[0].by) < LEAST_BLOCKS:
                 if not smallest and fit is not None:
                     break
@@ -158,6 +159,7 @@ def find_motion(a: Luma, b: Luma, k: int = 1, shape: tuple[int, int] | None = No
                 return unknown(height, width, "the pictures do not seem to show the same")
             if moves < SETTLED:
                 break
+        smallest = False
     assert fit is not None
     return _judged(a.frame, matrix, score, fit, seen, k=k, shape=(height, width))
 
@@ -173,10 +175,10 @@ def _blocks(
     seen : (rows, columns) of blocks, whether edges are seen in both pictures, the same or others
     """
     there = other.seen_through(matrix, one.frame)
+    levels = level_blocks(one, there, side, LEVELS_FLOOR) if by_levels else None
     edges = edge_blocks(one, there, side, FLOOR)
     seen = _strong(edges)
     alike = seen & (edges.likeness > LIKE)
-    levels = level_blocks(one, there, side, LEVELS_FLOOR) if by_levels else None
     if levels is None:
         return [edges.of(alike)], seen.reshape(edges.grid)
     known = _strong(levels) & (levels.likeness > LIKE)
