@@ -22,6 +22,7 @@ BLACK, WHITE_SHARE = 5 / 255, 250 / 255  # of white: beyond these, a pixel tells
 LEAST_STOPS = 1.0  # between two exposures, for fusion to gain something
 LEAST_SHARE = 0.02  # of the pixels: smaller shares are not reported
 LEAST_MOTION = 1.5  # pixels at the corners, for pictures of up to 7 megapixels
+ROUGH = 8  # times its error, that a motion must be, to be told where it is known roughly only
 MOST_TOLD = 3  # regions that are listed
 SMALL_PIXELS = 400_000  # of the copies that are compared
 STRIP_ROWS = 256
@@ -57,9 +58,10 @@ class Diagnosis:
 
 
 def is_moved(motion: Motion) -> bool:
-    """Tell whether a motion is sure, and large enough to be seen in the result."""
+    """Tell whether a motion is surely large enough to be seen in the result, however precisely it is known."""
     least = LEAST_MOTION * tolerance(motion.height, motion.width)
-    return motion.sure and motion.size >= max(least, 3 * motion.spread)
+    doubtful = 3 * motion.spread if motion.sure else ROUGH * max(motion.spread, motion.left)
+    return motion.known and motion.size >= max(least, doubtful)
 
 
 def diagnose(a: Any, b: Any, *, reduced: int = 1, shape: tuple[int, int] | None = None) -> Diagnosis:

@@ -55,6 +55,7 @@ class Motion:
     left : largest residual that was measured on a grid over the whole picture, pixels
     spread : standard deviation of the corners' places, pixels
     doubt : reason why the motion is not sure; empty if it is
+    known : whether it is known at least roughly, so that only its precision can be in doubt
     """
 
     matrix: Matrix
@@ -64,6 +65,7 @@ class Motion:
     left: float
     spread: float
     doubt: str
+    known: bool = True
 
     @property
     def sure(self) -> bool:
@@ -108,7 +110,9 @@ def joined(first: Motion, second: Motion) -> Motion:
 
 def unknown(height: int, width: int, doubt: str) -> Motion:
     """Return a motion of which nothing is known."""
-    return Motion(matrix=np.eye(3), kind="still", height=height, width=width, left=np.inf, spread=np.inf, doubt=doubt)
+    return Motion(
+        matrix=np.eye(3), kind="still", height=height, width=width, left=np.inf, spread=np.inf, doubt=doubt, known=False
+    )
 
 
 def find_motion(a: Luma, b: Luma, k: int = 1, shape: tuple[int, int] | None = None) -> Motion:
@@ -329,16 +333,25 @@ def _judged(
     likeness = float(np.average(edges.likeness, weights=np.trace(edges.tensor, axis1=1, axis2=2)))
     doubt = ""
     scale = tolerance(*shape)
-    if score < LEAST_SCORE or likeness < LEAST_LIKENESS:
+    alike = score >= LEAST_SCORE and likeness >= LEAST_LIKENESS
+    known = alike and believed >= LEAST_BELIEVED and _least_believed(alone, seen) >= LEAST_ANYWHERE
+    if not alike:
         doubt = "the pictures do not seem to show the same"
-    elif believed < LEAST_BELIEVED or _least_believed(alone, seen) < LEAST_ANYWHERE:
+    elif not known:
         doubt = "parts of the pictures disagree on how they lie to each other"
     elif spread > MOST_SPREAD * scale:
         doubt = "the edges that are seen in both pictures do not hold all corners fast"
     elif left > MOST_LEFT * scale:
         doubt = f"parts of the pictures stay {left:.1f} pixels apart"
     return Motion(
-        matrix=enlarged(matrix, k), kind=kind, height=shape[0], width=shape[1], left=left, spread=spread, doubt=doubt
+        matrix=enlarged(matrix, k),
+        kind=kind,
+        height=shape[0],
+        width=shape[1],
+        left=left,
+        spread=spread,
+        doubt=doubt,
+        known=known,
     )
 
 

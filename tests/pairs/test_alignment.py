@@ -13,7 +13,7 @@ from scipy import ndimage
 from npfuse import align
 from npfuse.cli import main
 from npfuse.examples import SCENES, example_pair
-from npfuse.pairs.diagnosis import diagnose, findings
+from npfuse.pairs.diagnosis import diagnose, findings, is_moved
 from npfuse.pairs.motion_search import DOUBLE_FLOOR, EDGES_FLOOR, _blocks, find_motion, still
 from npfuse.pairs.motions import Frame, farthest, moved
 from npfuse.pairs.small_copies import small_luma, unpadded
@@ -279,3 +279,19 @@ def test_frames_that_share_nothing_are_refused_unless_the_first_ones_area_is_kep
         align(frames)
     kept = align(frames, keep=True).frames[1]
     np.testing.assert_array_equal(kept[:, :40], frames[1][:, 60:])
+
+
+@pytest.mark.parametrize(
+    ("degrees", "spread", "doubt", "known", "told"),
+    [
+        (1.0, 0.1, "", True, True),
+        (0.001, 0.1, "", True, False),
+        (1.0, 0.9, "the corners are not held fast", True, True),  # far more than what is in doubt
+        (0.1, 0.9, "the corners are not held fast", True, False),
+        (1.0, 0.9, "they do not show the same", False, False),
+    ],
+)
+def test_a_motion_is_told_where_it_is_far_larger_than_its_error(degrees, spread, doubt, known, told):
+    turned = drawn_motion(2000, 3000, (0, 0), degrees, 0, (0, 0))
+    motion = replace(still(2000, 3000), matrix=turned, kind="turned", spread=spread, doubt=doubt, known=known)
+    assert is_moved(motion) == told
