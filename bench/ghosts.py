@@ -1,22 +1,25 @@
 """Measures how many moved objects are found, and false alarms: `python -m bench.ghosts --data FOLDER`.
 
-FOLDER holds brackets of still scenes (`bench.brackets`); without it, only the example pairs are measured. From each, a
-pair is drawn that is 2 to 8 EV apart, in four conditions: as it is, with noise (1 to 4 levels of 255), as JPEG (quality
-50 to 90), and up to a pixel apart. Without an object, every region that is told is a false alarm, although some of
-these brackets do have clouds, leaves and people that moved.
+FOLDER holds brackets of still scenes (`bench.brackets`); without it, the example pairs are measured alone. Of each a
+pair is drawn, 2 to 8 EV apart, in four conditions: as it is, with noise (1 to 4 levels of 255), as JPEG (quality 50 to
+90) and apart by up to a pixel.
 
-An object is an ellipse of 3 to 15 % of the longer side, with a texture, 1 to 4 stops brighter or darker than what it
-hides. It is drawn into both frames, exposed like the scene, at places that are a drawn gap apart. A pixel of it is seen
-if it changes its frame, and would change the other, by a tenth of white: a white object on a sky that is white in the
-other frame contradicts nothing. If less than half of an object is seen, at both places, another one is drawn. An object
-is found if the regions hold at least half of its seen pixels.
+Without an object, every region told is a false alarm. Photographed pairs are counted apart from made ones: in some
+brackets water, leaves, signs and people do move, and lenses glare differently. In made pairs surely nothing moves: the
+darker one is computed from the brighter one, by a drawn curve.
+
+With an object, it is seen in both frames, at places that are a drawn gap apart, exposed as its light asks: an ellipse
+of 3 to 15 % of the longer side, with a texture, 1 to 4 stops brighter or darker than what it hides. It is seen where it
+changes its frame, and would change the other, by a tenth of white: a white object on a sky that is white in the other
+frame contradicts nothing. Objects of which less than half is seen, at both places, are drawn again; how often is
+printed. An object is found where the regions hold at least half of what is seen of it.
 """
 
 import argparse
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -90,15 +93,24 @@ class Moved:
     ----------
     pair : frames with the object
     changed : (H, W), True where the object is seen
+    size : mean side of the object, as a share of the picture's longer side
+    contrast : of the object to what it hides in the first frame, stops
+    gap : distance between its two places, in its mean side
+    again : number of objects drawn before that are not seen
     """
 
     pair: Pair
     changed: Mask
+    size: float
+    contrast: float
+    gap: float
+    again: int
 
 
 def with_object(pair: Pair, stops: float, rng: np.random.Generator) -> Moved | None:
     """Draw an object at two places; return None if no drawn object is seen."""
     height, width = pair[0].shape[:2]
+    again = 0
     for _ in range(TRIES):
         sides = rng.uniform(0.03, 0.15, 2) * max(height, width)
         first = rng.uniform(sides / 2, np.array([height, width]) - sides / 2)
@@ -107,7 +119,8 @@ def with_object(pair: Pair, stops: float, rng: np.random.Generator) -> Moved | N
         if not ((second > sides / 2) & (second < np.array([height, width]) - sides / 2)).all():
             continue
         hidden = [_light(frame, place, sides) for frame, place in zip(pair, (first, second), strict=True)]
-        darker = hidden[0] * 2.0 ** (rng.choice([-1, 1]) * rng.uniform(1, 4))  # the object's light in the first
+        contrast = float(rng.uniform(1, 4))
+        darker = hidden[0] * 2.0 ** (rng.choice([-1, 1]) * contrast)  # the object's light in the first
         colour = darker * rng.uniform(0.6, 1.4, 3)
         texture = np.exp(0.25 * _texture(height, width, rng))
         exposed = [
@@ -123,7 +136,16 @@ def with_object(pair: Pair, stops: float, rng: np.random.Generator) -> Moved | N
             changed |= seen
             visible |= bool(seen.sum() >= 0.5 * (cover > 0.5).sum())
         if visible:
-            return Moved(pair=(frames[0], frames[1]), changed=changed)
+            size = float(sides.mean() / max(height, width))
+            return Moved(
+                pair=(frames[0], frames[1]),
+                changed=changed,
+                size=size,
+                contrast=contrast,
+                gap=float(gap / sides.mean()),
+                again=again,
+            )
+        again += 1
     return None
 
 
@@ -150,7 +172,7 @@ def _texture(height: int, width: int, rng: np.random.Generator) -> NDArray[np.fl
 def ghosts_of(pair: Pair) -> tuple[Ghosts, int]:
     """Find what moved as `--deghost` does, and the side of the blocks it was looked for on."""
     k = reduction(*pair[0].shape[:2], SMALL_PIXELS)
-    return find_ghosts([small_shares(picture, k)[..., 1] for picture in pair], None, k), k
+    return find_ghosts([small_shares(picture, k) for picture in pair], None, k), k
 
 
 def is_found(ghosts: Ghosts, k: int, changed: Mask) -> bool:
@@ -171,24 +193,65 @@ def sheet(pair: Pair, ghosts: Ghosts, k: int) -> Pixels:
     return np.concatenate([*pair, *mended, told], axis=1)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What was told of a pair.
+
+    Parameters
+    ----------
+    condition : name of it
+    right : whether an object was found, or nothing told where nothing moved
+    made : whether the darker frame is computed from the brighter one
+    moved : Moved; None without an object
+    """
+
+    condition: str
+    right: bool
+    made: bool = False
+    moved: Moved | None = None
+
+
+def made_pair(bright: Pixels, stops: float, rng: np.random.Generator) -> Pair:
+    """Return a pair in which nothing moves: an exposure, and a darker one computed from it by a drawn curve."""
+    light = decode_light(bright.astype(np.float32) / 255) * np.float32(2.0**-stops)
+    dark = encode_light(light) ** np.float32(rng.uniform(0.9, 1.1))
+    return np.rint(255 * dark).astype(np.uint8), bright
+
+
 def main() -> None:
-    """Print objects that are missed, false alarms, and the table."""
+    """Print what is missed and told in vain, and the tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     add_options(parser)
     parser.add_argument("--megapixels", type=float, default=0.3, help="(0.3)")
     parser.add_argument("--cases", type=int, default=60, help="pairs in each condition (60)")
     parser.add_argument("--save", type=Path, metavar="FOLDER", help="for pictures of what is missed and told in vain")
     options = parser.parse_args()
-    found: dict[str, list[bool]] = {name: [] for name in CONDITIONS}
-    false: dict[str, list[bool]] = {name: [] for name in CONDITIONS}
+    results: list[Result] = []
     if options.save:
         options.save.mkdir(parents=True, exist_ok=True)
 
     def keep(what: str, name: str, condition: str, pair: Pair, ghosts: Ghosts, k: int) -> None:
         print(f"{what}: {name}, {condition}", *ghosts.regions[:2], sep="; ", flush=True)
         if options.save:
-            file = f"{what}-{name}-{condition}-{len(found[condition])}".replace("/", "-").replace(" ", "-")
+            file = f"{what}-{name}-{condition}-{len(results)}".replace("/", "-").replace(" ", "-")
             Image.fromarray(sheet(pair, ghosts, k)).save(options.save / f"{file}.png")
+
+    def look(name: str, condition: str, still: Pair, stops: float, rng: np.random.Generator) -> None:
+        for made in (False, True):
+            shown = made_pair(still[1], stops, rng) if made else still
+            pair = CONDITIONS[condition](shown, rng)
+            ghosts, k = ghosts_of(pair)
+            if ghosts:
+                keep("in vain, made" if made else "in vain", name, condition, pair, ghosts, k)
+            results.append(Result(condition=condition, right=not ghosts, made=made))
+        moved = with_object(still, stops, rng)
+        if moved is not None:
+            pair = CONDITIONS[condition](moved.pair, rng)
+            ghosts, k = ghosts_of(pair)
+            right = is_found(ghosts, k, moved.changed)
+            if not right:
+                keep("missed", name, condition, pair, ghosts, k)
+            results.append(Result(condition=condition, right=right, moved=moved))
 
     try:
         for bracket, rng in drawn_brackets(find_brackets(options.data, options.scenes), options.cases, options.seed):
@@ -196,35 +259,40 @@ def main() -> None:
             if drawn is None:
                 continue
             still = brought_to(drawn[0], options.megapixels * 1e6), brought_to(drawn[1], options.megapixels * 1e6)
-            for name, condition in CONDITIONS.items():
-                pair = condition(still, rng)
-                ghosts, k = ghosts_of(pair)
-                false[name].append(bool(ghosts))
-                if ghosts:
-                    keep("in vain", bracket.name, name, pair, ghosts, k)
-                moved = with_object(still, drawn[2], rng)
-                if moved is not None:
-                    pair = condition(moved.pair, rng)
-                    ghosts, k = ghosts_of(pair)
-                    found[name].append(is_found(ghosts, k, moved.changed))
-                    if not found[name][-1]:
-                        keep("missed", bracket.name, name, pair, ghosts, k)
+            for condition in CONDITIONS:
+                look(bracket.name, condition, still, drawn[2], rng)
     except KeyboardInterrupt:
-        print("broken off: the table is of the pairs so far")
-    print_table(false, found)
+        print("broken off: the tables are of the pairs so far")
+    print_tables(results)
 
 
-def print_table(false: dict[str, list[bool]], found: dict[str, list[bool]]) -> None:
-    """Print the false alarms, and the objects that were found, by condition."""
+def print_tables(results: Sequence[Result]) -> None:
+    """Print how many still pairs were told in vain, and how many objects were found, by what was drawn."""
+    print("\n| condition | photographed, told in vain | made, told in vain | objects found |\n|---|---|---|---|")
+    for name in [*CONDITIONS, "all"]:
+        these = [one for one in results if name in ("all", one.condition)]
+        still = [one for one in these if one.moved is None]
+        photographed, made = [one for one in still if not one.made], [one for one in still if one.made]
+        moved = [one for one in these if one.moved is not None]
+        print(f"| {name} | {_count(photographed, False)} | {_count(made, False)} | {_count(moved, True)} |")
+    objects = [(one, one.moved) for one in results if one.moved is not None]
+    print("\n| object | found |\n|---|---|")
+    for what, unit, scale, edges in (
+        ("size", " % of the longer side", 100, (3, 6, 9, 12, 15)),
+        ("contrast", " stops", 1, (1, 2, 3, 4)),
+        ("gap", " of its side", 1, (0.5, 1, 2, 3)),
+    ):
+        for low, high in pairwise(edges):
+            these = [one for one, moved in objects if low <= scale * getattr(moved, what) < high]
+            print(f"| {what} {low} to {high}{unit} | {_count(these, True)} |")
+    again = sum(moved.again for _, moved in objects)
+    print(f"\n{again} objects were drawn again, because less than half of them is seen: {len(objects)} were kept")
 
-    def share(of: Sequence[bool]) -> str:
-        return f"{np.mean(of):.1%}" if of else "-"
 
-    print("\n| condition | still pairs | told in vain | with an object | found |\n|---|---|---|---|---|")
-    rows = [(name, false[name], found[name]) for name in CONDITIONS]
-    rows.append(("all", list(chain(*false.values())), list(chain(*found.values()))))
-    for name, still, moved in rows:
-        print(f"| {name} | {len(still)} | {share(still)} | {len(moved)} | {share(moved)} |")
+def _count(results: Sequence[Result], right: bool) -> str:
+    """Return how many of some results are right, or wrong, and their share."""
+    count = sum(one.right == right for one in results)
+    return f"{count} of {len(results)} ({count / len(results):.1%})" if results else "-"
 
 
 if __name__ == "__main__":

@@ -51,6 +51,7 @@ def _check(arguments: argparse.Namespace) -> int:
             check_alike(arguments.over, arguments.under, second, first, options)
             first, second = with_full_white([first, second], options, tell)
             a, b = first.pixels, second.pixels
+            alphas = [first.alpha, second.alpha]
             for path, pixels in ((arguments.under, a), (arguments.over, b)):
                 if pixels.dtype.kind == "f":
                     check_survey(shown(path), survey(pixels), tuple(pixels.shape), hint=CLIP_HINT)
@@ -58,8 +59,10 @@ def _check(arguments: argparse.Namespace) -> int:
         else:
             size, reduced = (None, 1) if options.max_memory is not None else _read_by(arguments.under, arguments.over)
             reading = replace(options, reduction=reduced)
-            a, b = (picture.pixels for picture in read_pair(arguments.under, arguments.over, reading, tell))
-        found, balance = diagnose(a, b, reduced=reduced, shape=size), balance_of(a, b)
+            pictures = read_pair(arguments.under, arguments.over, reading, tell)
+            a, b = (picture.pixels for picture in pictures)
+            alphas = [picture.alpha for picture in pictures]
+        found, balance = diagnose(a, b, alphas=alphas, reduced=reduced, shape=size), balance_of(a, b)
         white = WHITE[np.dtype(a.dtype)]
         unlike = [] if found.same else unlike_training(found.stops, (survey(a).mean / white, survey(b).mean / white))
     height, width = size or a.shape[:2]

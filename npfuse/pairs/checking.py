@@ -43,7 +43,8 @@ def faults(pictures: Sequence[Some], options: FileOptions) -> list[str]:
     pixels = [picture.pixels for picture in pictures]
     if len(pictures) == 2:
         balance = balance_of(*pixels)
-        found = findings(diagnose(*pixels), align=options.align is not None, deghost=options.deghost)
+        measured = diagnose(*pixels, alphas=[picture.alpha for picture in pictures])
+        found = findings(measured, align=options.align is not None, deghost=options.deghost)
         return found + ([balance.finding] if balance is not None and balance.differs else [])
     if options.align is not None:
         return []

@@ -4,6 +4,7 @@ Each picture is read once, strip by strip, so that no array of its size is alloc
 (sRGB's curve undone), over pixels that are neither black nor white in either picture.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,8 @@ from npfuse.pairs.edge_fields import Luma
 from npfuse.pairs.ghosts import Ghosts, find_ghosts
 from npfuse.pairs.motion_search import Motion, find_motion, tolerance
 from npfuse.pairs.motions import described, reduced
-from npfuse.pairs.small_copies import block_means, luma_of, reduction, unpadded
+from npfuse.pairs.plane_filters import Floats
+from npfuse.pairs.small_copies import block_means, in_colour, in_range, luma_of, opaque, reduction, unpadded
 from npfuse.pictures.light import decode_light
 from npfuse.strips import WHITE
 
@@ -23,6 +25,7 @@ LEAST_STOPS = 1.0  # between two exposures, for fusion to gain something
 LEAST_SHARE = 0.02  # of the pixels: smaller shares are not reported
 LEAST_MOTION = 1.5  # pixels at the corners, for pictures of up to 7 megapixels
 ROUGH = 8  # times its error, that a motion must be, to be told where it is known roughly only
+LEAST_UNDONE = 0.25  # pixels of the small copies: of less than this, neighbours tell
 MOST_TOLD = 3  # regions that are listed
 SMALL_PIXELS = 400_000  # of the copies that are compared
 STRIP_ROWS = 256
@@ -64,13 +67,21 @@ def is_moved(motion: Motion) -> bool:
     return motion.known and motion.size >= max(least, doubtful)
 
 
-def diagnose(a: Any, b: Any, *, reduced: int = 1, shape: tuple[int, int] | None = None) -> Diagnosis:
+def diagnose(
+    a: Any,
+    b: Any,
+    *,
+    alphas: Sequence[Any] = (),
+    reduced: int = 1,
+    shape: tuple[int, int] | None = None,
+) -> Diagnosis:
     """Measure a pair.
 
     Parameters
     ----------
     a, b : (H, W) or (H, W, 3), both of one shape and dtype; uint8, uint16, float32 or float64; ndarray, or anything
         that gives one for `picture[rows, columns]`
+    alphas : (H, W) each, likewise, or None; what is transparent in one picture says nothing of what moved
     reduced : factor by which the pictures were reduced on reading: each pixel of a and b is the mean of a block of
         `reduced` x `reduced` pixels
     shape : height and width of the whole pictures; None for those of a, if `reduced` is 1
@@ -109,7 +120,8 @@ def diagnose(a: Any, b: Any, *, reduced: int = 1, shape: tuple[int, int] | None 
         darker = float(np.mean((luma_a < luma_b)[telling][differ])) if differ.any() else 0.5
     elif luma_a.mean() != luma_b.mean():
         darker = float(luma_a.mean() < luma_b.mean())
-    lumas = _luma(small_a, white), _luma(small_b, white)
+    shown = opaque(alphas, blocks)
+    lumas = _luma(small_a, white, shown), _luma(small_b, white, shown)
     motion = find_motion(*lumas, k, (height, width))
     same = bool(np.abs(luma_a - luma_b).mean() <= white / 255 / 4 and np.abs(small_a - small_b).max() <= white / 255)
     return Diagnosis(
@@ -119,15 +131,21 @@ def diagnose(a: Any, b: Any, *, reduced: int = 1, shape: tuple[int, int] | None 
         black=float(np.mean((luma_a <= low) & (luma_b <= low))),
         white=float(np.mean((luma_a >= high) & (luma_b >= high))),
         motion=motion,
-        ghosts=_moving(*lumas, motion, k) if motion.sure else None,
+        ghosts=_moving(lumas, (small_a / white, small_b / white), motion, k) if motion.sure else None,
     )
 
 
-def _moving(a: Luma, b: Luma, motion: Motion, k: int) -> Ghosts:
+def _moving(lumas: tuple[Luma, Luma], shares: tuple[Floats, Floats], motion: Motion, k: int) -> Ghosts:
     """Find what moved in the scene, after the motion of the camera is undone."""
-    there = b.seen_through(reduced(motion.matrix, k), a.frame)
+    a, there = lumas
+    seen = shares[1]
+    if motion.size > LEAST_UNDONE * k:
+        matrix = reduced(motion.matrix, k)
+        there = there.seen_through(matrix, a.frame)
+        planes = [Luma(levels=plane).seen_through(matrix, a.frame).levels for plane in np.moveaxis(seen, 2, 0)]
+        seen = np.stack(planes, axis=-1)
     valid = a.inner & there.inner
-    return find_ghosts([a.levels / np.float32(255), there.levels / np.float32(255)], valid, k)
+    return find_ghosts([in_colour(shares[0]), in_colour(seen)], valid, k)
 
 
 def findings(found: Diagnosis, *, align: bool = False, deghost: bool = False) -> list[str]:
@@ -164,21 +182,24 @@ def findings(found: Diagnosis, *, align: bool = False, deghost: bool = False) ->
     return told
 
 
-def _luma(small: NDArray[np.float32], white: float) -> Luma:
-    levels = small * np.float32(255 / white)
-    return Luma(levels=levels, valid=unpadded(levels))
+def _luma(small: Floats, white: float, shown: NDArray[np.bool_] | None) -> Luma:
+    levels = small[..., min(1, small.shape[2] - 1)] * np.float32(255 / white)
+    valid = unpadded(levels)
+    if shown is not None and not shown.all():
+        valid = shown.astype(np.float32) if valid is None else valid * shown
+    return Luma(levels=levels, valid=valid)
 
 
-def _sampled(picture: Any, k: int) -> tuple[NDArray[np.float32], NDArray[Any]]:
-    """Return two things from one pass over a picture: its green channel, averaged over k x k pixels, and samples."""
+def _sampled(picture: Any, k: int) -> tuple[Floats, Floats]:
+    """Return two things from one pass over a picture: means over k x k pixels, (h, w, C), and samples of its luma."""
     height, width = picture.shape[:2]
     step = max(1, int(np.sqrt(height * width / SAMPLES)))
     small, samples = [], []
     rows = -(-STRIP_ROWS // k) * k
     for start in range(0, height, rows):
-        luma = luma_of(np.asarray(picture[start : start + rows, :]))
-        samples.append(luma[-start % step :: step, ::step].ravel())
-        if min(luma.shape) >= k:
-            small.append(block_means(luma, k))
-    means = np.concatenate(small) if small else np.zeros((1, 1), np.float32)
+        part = in_range(np.asarray(picture[start : start + rows, :]))
+        samples.append(luma_of(part)[-start % step :: step, ::step].ravel())
+        if min(part.shape[:2]) >= k:
+            small.append(block_means(part.reshape(*part.shape[:2], -1), k))
+    means = np.concatenate(small) if small else np.zeros((1, 1, 1), np.float32)
     return means, np.concatenate(samples).astype(np.float32)

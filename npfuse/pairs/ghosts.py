@@ -1,9 +1,9 @@
 """Finds what moved between the exposures of a bracket, and takes such regions from one of them.
 
-Two aligned exposures are consistent where the brightness of each stands for that of the other
-(`npfuse.pairs.brightness`), within what noise does, and within what the neighbouring pixels show, since an alignment is
-never perfect. What is inconsistent over some area has moved. There, one exposure's pixels replace those of all others,
-each at its own brightness; so every method fuses them as if nothing had moved.
+Two aligned exposures are consistent where each is plausible beside the other (`npfuse.pairs.plausible_levels`), or
+beside what the neighbouring pixels of the other show, since an alignment is never perfect. Where enough connected
+pixels are inconsistent, something moved. There, one exposure's pixels replace those of all others, each at its own
+brightness; so every method fuses them as if nothing had moved.
 """
 
 from collections.abc import Sequence
@@ -12,21 +12,25 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import scipy
 from numpy.typing import NDArray
 
-from npfuse.pairs.brightness import HIGH, LOW, Mapping, find_mapping
+from npfuse.color import luma_of
+from npfuse.pairs.brightness import HIGH, Mapping, find_mapping
 from npfuse.pairs.moved_pictures import Area
+from npfuse.pairs.plane_filters import greatest_around, least_around, means_around, median_of_nine
+from npfuse.pairs.plausible_levels import LEVELS, WHITE_LEVEL, Bytes, find_plausible, levels_of, tolerance
 from npfuse.strips import WHITE
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 NEAR = 2  # pixels of the small copy, within which a neighbour may explain what is seen
-SPREADS = 3.0  # standard deviations, within which noise may
-LEAST_OFF = 0.04  # of white, that is off in a region
-CLEAR_OFF = 0.04  # of white, beyond both of these, at a region's heart
-LEAST_AREA = 0.0009  # of the picture, of a region's heart: more than a block of a JPEG's colours
+FLAT = 8  # levels of 255 between near pixels, up to which there is no texture
+CLEAR_OFF = 0.7  # tolerances, on average around a pixel at a region's heart
+LOOSE_OFF = 0.5  # tolerances, at each pixel of a region
+MOST_OFF = 4.0  # tolerances that a pixel counts for
+HEART_SIDE = 5  # pixels
+LEAST_WEIGHT = 0.001  # of the picture's pixels: tolerances of a heart's pixels, added up
 SOFT = 0.006  # of the longer side, over which a region is joined to what is around it
 
 
@@ -61,11 +65,13 @@ class Ghosts:
     regions : the largest first; empty where nothing moved
     source : the exposure that all regions are best taken from, from 0 on: from several, what moved might be seen twice
     inside : (h, w), of the small copies, where the regions are
+    valid : (h, w), where all exposures show something: nothing is taken elsewhere; None for everywhere
     """
 
     regions: tuple[Region, ...]
     source: int
     inside: Mask
+    valid: Mask | None = None
 
     def __bool__(self) -> bool:
         """Whether anything moved."""
@@ -82,9 +88,9 @@ def find_ghosts(copies: Sequence[Floats], valid: Mask | None = None, k: int = 1)
 
     Parameters
     ----------
-    copies : aligned lumas (h, w), as shares of white; at least two
-    valid : (h, w), where all of them show something; None for everywhere
-    k : side of the blocks of the pictures that the copies' pixels are
+    copies : at least two aligned exposures (h, w) or (h, w, 3), shares of white
+    valid : (h, w), True where all of them show something; None for everywhere
+    k : side of the blocks of the pictures that the copies' pixels are, pixels
 
     Returns
     -------
@@ -101,65 +107,117 @@ def find_ghosts(copies: Sequence[Floats], valid: Mask | None = None, k: int = 1)
     >>> print(find_ghosts([dark, bright]).source)
     0
     """
+    views = [_View.of(copy, k) for copy in copies]
+    if valid is not None:
+        # Pixels beside those that show nothing are means over both.
+        valid = least_around(valid.astype(np.uint8), 2 * _near(k) + 1) > 0
     order = np.argsort([float(copy.mean()) for copy in copies], kind="stable")
-    shape = copies[0].shape
-    loose, heart = np.zeros(shape, bool), np.zeros(shape, bool)
+    off = np.zeros(copies[0].shape[:2], np.float32)
     for i, j in pairwise(order):
-        off = np.maximum(inconsistency(copies[i], copies[j], valid, k), inconsistency(copies[j], copies[i], valid, k))
-        loose |= off > LEAST_OFF / 2
-        heart |= scipy.ndimage.uniform_filter(off, 3, mode="nearest") > CLEAR_OFF
-    return _regions(copies, loose, heart, k)
+        np.maximum(off, inconsistency(views[i], views[j], valid), out=off)
+    return _regions([view.levels / np.float32(LEVELS - 1) for view in views], off, valid, k)
 
 
-def inconsistency(a: Floats, b: Floats, valid: Mask | None = None, k: int = 1) -> Floats:
-    """Return how far b is from all that a makes plausible, as a share of white; 0 where it is consistent."""
-    mapping = find_mapping(a, b, valid)
-    near = max(1, round(NEAR / k)) * 2 + 1
-    # Noise of single pixels is not an edge that may have moved: it is in the spread.
-    calm = scipy.ndimage.median_filter(a, 3, mode="nearest")
-    darkest = scipy.ndimage.minimum_filter(calm, near, mode="nearest")
-    brightest = scipy.ndimage.maximum_filter(calm, near, mode="nearest")
-    # Where a is black or white, it says only that b is no brighter or no darker.
-    low = np.where(darkest <= LOW, 0, mapping.of(np.minimum(darkest, HIGH)))
-    high = np.where(brightest >= HIGH, 1, mapping.of(np.maximum(brightest, LOW)))
-    may = SPREADS * mapping.spread_of(a) + np.float32(LEAST_OFF)
-    calm_b = scipy.ndimage.median_filter(b, 3, mode="nearest")
-    off: Floats = np.maximum(np.maximum(low - may - calm_b, calm_b - high - may), 0)
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _View:
+    """What is compared of an exposure: its luma as levels, 0 to 255, without the noise of single pixels.
+
+    Parameters
+    ----------
+    levels : (h, w)
+    darkest, brightest : (h, w), of the pixels that are near, which an alignment may have taken for this one
+    white : (h, w), True where a channel is white: there, luma tells only the least that the light may be
+    near_white : (h, w), True where one of the pixels that are near is so
+    """
+
+    levels: Bytes
+    darkest: Bytes
+    brightest: Bytes
+    white: Mask
+    near_white: Mask
+
+    @classmethod
+    def of(cls, copy: Floats, k: int) -> "_View":
+        """Return what is compared of a small copy."""
+        luma, strongest = (luma_of(copy), copy.max(axis=2)) if copy.ndim == 3 else (copy, copy)
+        levels = median_of_nine(levels_of(luma))
+        white = median_of_nine((strongest >= HIGH).view(np.uint8))
+        side = 2 * _near(k) + 1
+        return cls(
+            levels=levels,
+            darkest=least_around(levels, side),
+            brightest=greatest_around(levels, side),
+            white=white > 0,
+            near_white=greatest_around(white, side) > 0,
+        )
+
+
+def _near(k: int) -> int:
+    """Return how far from its place a neighbour may explain what is seen, in pixels of the small copies."""
+    return max(1, round(NEAR / k))
+
+
+def inconsistency(a: _View, b: _View, valid: Mask | None = None) -> Floats:
+    """Return how far two exposures contradict each other at each pixel, in tolerances; 0 where they are consistent."""
+    # Mapping and noise are told by the pixels without texture, half of all.
+    rough = np.maximum(a.brightest - a.darkest, b.brightest - b.darkest)
+    flat = rough <= max(int(np.median(rough[::4, ::4])), FLAT)
+    if valid is not None:
+        flat &= valid
+    off = np.zeros(rough.shape, np.float32)
+    for one, other in ((a, b), (b, a)):
+        told = ~one.white & ~(other.white & (other.levels < WHITE_LEVEL))
+        plausible = find_plausible(one.levels, other.levels, flat & told)
+        if plausible is None:
+            continue
+        shares = other.levels / np.float32(LEVELS - 1)
+        dark = plausible.lowest[one.darkest] - shares
+        dark[other.white] = 0
+        bright = shares - plausible.highest[one.brightest]
+        bright[one.near_white] = 0
+        np.maximum(off, np.maximum(dark, bright) / tolerance(shares), out=off)
     if valid is not None:
         off *= valid
     return off
 
 
-def _regions(copies: Sequence[Floats], loose: Mask, heart: Mask, k: int) -> Ghosts:
-    """Return the regions around hearts that are large enough."""
-    height, width = loose.shape
-    least = max(6, LEAST_AREA * height * width)
-    hearts, count = scipy.ndimage.label(heart)
-    sizes = np.bincount(hearts.ravel(), minlength=count + 1)
-    sizes[0] = 0
-    large = (sizes >= least)[hearts]
-    if not large.any():
-        return Ghosts(regions=(), source=0, inside=np.zeros(loose.shape, bool))
+def _regions(lumas: Sequence[Floats], off: Floats, valid: Mask | None, k: int) -> Ghosts:
+    """Return the regions of connected pixels that contradict enough, all together."""
+    height, width = off.shape
+    none = Ghosts(regions=(), source=0, inside=np.zeros(off.shape, bool), valid=valid)
+    # A seam along an edge is thinner than what moves.
+    heart = means_around(off, HEART_SIDE, "constant") > CLEAR_OFF
+    if not heart.any():
+        return none
+    import scipy.ndimage  # takes longer to load than all of this, and most pairs are still
+
+    loose, count = scipy.ndimage.label(off > LOOSE_OFF)
+    weight = np.bincount(loose.ravel(), (np.minimum(off, MOST_OFF) * heart).ravel(), count + 1)
+    weight[0] = 0
+    grown = (weight >= LEAST_WEIGHT * height * width)[loose]
+    if not grown.any():
+        return none
     reach = max(2, round(SOFT * max(height, width)))
     disk = np.hypot(*np.ogrid[-reach : reach + 1, -reach : reach + 1]) <= reach
-    grown = scipy.ndimage.binary_propagation(large, mask=loose | large)
     solid = scipy.ndimage.binary_closing(np.pad(grown, 2 * reach), disk, iterations=1)[
         2 * reach : -2 * reach, 2 * reach : -2 * reach
     ]
     solid = scipy.ndimage.binary_fill_holes(scipy.ndimage.binary_dilation(solid | grown, disk))
+    if valid is not None:
+        solid &= valid
     labels, count = scipy.ndimage.label(solid)
     areas = np.bincount(labels.ravel(), minlength=count + 1)[1:]
     regions = [
         Region(
             rows=(rows.start * k, rows.stop * k),
             columns=(columns.start * k, columns.stop * k),
-            share=float(area / loose.size),
+            share=float(area / off.size),
         )
         for area, (rows, columns) in zip(areas, scipy.ndimage.find_objects(labels), strict=True)
     ]
     regions.sort(key=lambda region: -region.share)
-    source = int(np.argmax([_exposed(copy[solid]) for copy in copies]))
-    return Ghosts(regions=tuple(regions), source=source, inside=solid)
+    source = int(np.argmax([_exposed(luma[solid]) for luma in lumas]))
+    return Ghosts(regions=tuple(regions), source=source, inside=solid, valid=valid)
 
 
 def _exposed(shares: Floats) -> float:
@@ -178,9 +236,9 @@ def soft_weights(ghosts: Ghosts) -> Floats:
     reach = max(2, round(SOFT * max(ghosts.inside.shape)))
     soft = ghosts.inside.astype(np.float32)
     for _ in range(2):
-        soft = scipy.ndimage.uniform_filter(soft, reach)
-    weights: Floats = np.where(soft < 1e-4, 0, soft).astype(np.float32)  # of sums that are not quite 0
-    return weights
+        soft = means_around(soft, reach)
+    soft[soft < 1e-4] = 0  # of sums that are not quite 0
+    return soft if ghosts.valid is None else soft * ghosts.valid
 
 
 class MendedPicture:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from npfuse.pairs.file_options import Teller
 from npfuse.pairs.ghosts import Ghosts, enlarged, find_ghosts, mended, soft_weights
 from npfuse.pairs.moved_pictures import STRIP_PIXELS
-from npfuse.pairs.small_copies import reduction, small_shares
+from npfuse.pairs.small_copies import in_colour, opaque, reduction, small_shares
 from npfuse.pictures.picture import Picture, StoredPicture
 from npfuse.pictures.writing import write_picture
 
@@ -38,9 +38,7 @@ def mend_pictures(pictures: Sequence[Some], mask: Path | None, overwrite: bool, 
     height, width = pixels[0].shape[:2]
     k = reduction(height, width, SMALL_PIXELS)
     small = [small_shares(values, k) for values in pixels]
-    shown = [small_shares(picture.alpha, k)[..., 0] > 0 for picture in pictures if picture.alpha is not None]
-    valid = np.logical_and.reduce(shown) if shown else None
-    ghosts = find_ghosts([shares[..., min(1, shares.shape[2] - 1)] for shares in small], valid, k)
+    ghosts = find_ghosts([in_colour(shares) for shares in small], opaque([one.alpha for one in pictures], k), k)
     for region in ghosts.regions:
         tell.say(f"moved: {region}; taken from picture {ghosts.source + 1}")
     if not ghosts:

@@ -3,6 +3,7 @@
 No array of a picture's size is allocated, so that the picture may stay in its file.
 """
 
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
@@ -47,8 +48,12 @@ def reading_reduction(height: int, width: int, most: int) -> int:
 def luma_of(part: Any) -> NDArray[Any]:
     """Return the green channel, which has most of the luma; of floats, NaN and values beyond [0, 1] are clipped."""
     luma: NDArray[Any] = np.asarray(part)
-    luma = luma[..., 1] if luma.ndim == 3 else luma
-    return np.nan_to_num(luma, nan=0.0).clip(0, 1) if luma.dtype.kind == "f" else luma
+    return in_range(luma[..., 1] if luma.ndim == 3 else luma)
+
+
+def in_range(values: NDArray[Any]) -> NDArray[Any]:
+    """Return values of a picture; of floats, NaN becomes 0, and values beyond [0, 1] are clipped."""
+    return np.nan_to_num(values, nan=0.0).clip(0, 1) if values.dtype.kind == "f" else values
 
 
 def small_luma(picture: Any, alpha: Any, k: int) -> Luma:
@@ -92,6 +97,23 @@ def small_shares(picture: Any, k: int) -> Floats:
         strip = np.asarray(picture[start : min(start + rows, height), :])
         parts.append(block_means(strip.reshape(*strip.shape[:2], -1), k) * scale)
     return np.concatenate(parts) if parts else np.zeros((1, 1, 1), np.float32)
+
+
+def in_colour(shares: Floats) -> Floats:
+    """Return a small copy (h, w, C) as (h, w, 3), or as (h, w) if it is grey."""
+    return shares if shares.shape[2] == 3 else shares[..., 0]
+
+
+def opaque(alphas: Sequence[Any], k: int) -> NDArray[np.bool_] | None:
+    """Return where pictures are opaque in all pixels of a block of k x k; None if none of them has alpha.
+
+    Parameters
+    ----------
+    alphas : (H, W) each, of pictures of one size, or None; gives an ndarray for `alpha[rows, columns]`
+    k : side of the blocks, pixels
+    """
+    shown = [small_shares(alpha, k)[..., 0] > 1 - 1e-6 for alpha in alphas if alpha is not None]
+    return np.logical_and.reduce(shown) if shown else None
 
 
 def block_means(values: NDArray[Any], k: int) -> Floats:
