@@ -74,7 +74,7 @@ def find_mapping(a: NDArray[Any], b: NDArray[Any], among: NDArray[np.bool_] | No
     levels = np.array([np.median(a[part]) for part in bins], np.float32)
     values = np.array([np.median(b[part]) for part in bins], np.float32)
     if len(levels):
-        values = _believable(levels, values)
+        values = believable(levels, values)
     levels, values = np.concatenate([[0], levels, [1]]), np.concatenate([[0], values, [1]])
     levels, values = levels.astype(np.float32), values.astype(np.float32)
     level = np.unique(levels)
@@ -89,7 +89,7 @@ def find_mapping(a: NDArray[Any], b: NDArray[Any], among: NDArray[np.bool_] | No
     return Mapping(levels=levels, values=values, spreads=np.interp(levels, at, smooth).astype(np.float32))
 
 
-def _believable(levels: Floats, values: Floats) -> Floats:
+def believable(levels: Floats, values: Floats) -> Floats:
     """Return values, with those that need another exposure time than the rest replaced."""
     light_a, light_b = decode_light(levels), decode_light(values)
     tells = (levels > LOW) & (values > LOW) & (levels < HIGH) & (values < HIGH)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from npfuse.color import luma_of
 from npfuse.pairs.brightness import HIGH, Mapping, find_mapping
+from npfuse.pairs.edge_fields import MARGIN
 from npfuse.pairs.moved_pictures import Area
 from npfuse.pairs.plane_filters import greatest_around, least_around, means_around, median_of_nine
 from npfuse.pairs.plausible_levels import LEVELS, WHITE_LEVEL, Bytes, find_plausible, levels_of, tolerance
@@ -115,7 +116,7 @@ def find_ghosts(copies: Sequence[Floats], valid: Mask | None = None, k: int = 1)
     off = np.zeros(copies[0].shape[:2], np.float32)
     for i, j in pairwise(order):
         np.maximum(off, inconsistency(views[i], views[j], valid), out=off)
-    return _regions([view.levels / np.float32(LEVELS - 1) for view in views], off, valid, k)
+    return _regions([view.levels.astype(np.float32) / np.float32(LEVELS - 1) for view in views], off, valid, k)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -187,6 +188,8 @@ def _regions(lumas: Sequence[Floats], off: Floats, valid: Mask | None, k: int) -
     none = Ghosts(regions=(), source=0, inside=np.zeros(off.shape, bool), valid=valid)
     # A seam along an edge is thinner than what moves.
     heart = means_around(off, HEART_SIDE, "constant") > CLEAR_OFF
+    # Frames that were aligned before may show nothing, or what is no scene, along the border.
+    heart[:MARGIN], heart[-MARGIN:], heart[:, :MARGIN], heart[:, -MARGIN:] = False, False, False, False
     if not heart.any():
         return none
     import scipy.ndimage  # takes longer to load than all of this, and most pairs are still

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from npfuse.pairs.brightness import HIGH, LOW
+from npfuse.pairs.brightness import HIGH, LOW, believable
 from npfuse.pictures.light import decode_light, encode_light
 
 Floats = NDArray[np.float32]
@@ -84,6 +84,9 @@ def find_plausible(a: Bytes, b: Bytes, among: NDArray[np.bool_]) -> Plausible | 
     joined = np.zeros((len(size), LEVELS))
     np.add.at(joined, group, counts[tells])
     middles = np.array([_median(row) for row in joined])
+    # A level that only something that moved shows is mapped as the others are.
+    middles = believable((at / (LEVELS - 1)).astype(np.float32), (middles / (LEVELS - 1)).astype(np.float32))
+    middles = middles.astype(np.float64) * (LEVELS - 1)
     # The mean of the closest lines that rise, above and below.
     middles = (np.maximum.accumulate(middles) + np.minimum.accumulate(middles[::-1])[::-1]) / 2
     middle = _continued(at, middles)
@@ -130,9 +133,10 @@ def _continued(at: NDArray[Any], middles: NDArray[Any]) -> NDArray[Any]:
     return middle
 
 
-def _light(levels: NDArray[Any]) -> NDArray[Any]:
+def _light(levels: NDArray[Any]) -> Floats:
     return decode_light((levels / (LEVELS - 1)).astype(np.float32))
 
 
 def _encoded(light: NDArray[Any]) -> NDArray[Any]:
-    return encode_light(np.clip(light, 0, 1).astype(np.float32)) * (LEVELS - 1)
+    encoded: NDArray[Any] = encode_light(np.clip(light, 0, 1).astype(np.float32)) * (LEVELS - 1)
+    return encoded

@@ -4,6 +4,8 @@ import io
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 import npfuse
@@ -12,7 +14,7 @@ from npfuse.pairs.brightness import find_mapping
 from npfuse.pairs.diagnosis import diagnose, findings
 from npfuse.pairs.file_options import Teller
 from npfuse.pairs.ghosts import find_ghosts
-from npfuse.pairs.mending import mend_pictures
+from npfuse.pairs.mending import ghost_mask, mend_pictures
 from npfuse.pictures.light import decode_light, encode_light
 from npfuse.pictures.picture import Picture
 from npfuse.pictures.reading import read_picture
@@ -128,3 +130,58 @@ def test_mappings_are_those_of_the_light_though_a_tenth_has_moved(stops):
     levels = np.linspace(0.1, float(a.max()), 30, dtype=np.float32)
     expected = encode_light(decode_light(levels) * np.float32(2**stops))
     assert np.abs(mapping.of(levels) - expected).max() < 0.05  # at the ends, where few values are
+
+
+def test_where_one_frame_is_transparent_nothing_has_moved_and_nothing_is_taken():
+    under, over = examples("interior")
+    alphas = [np.full(under.shape[:2], 255, np.uint8) for _ in range(2)]
+    alphas[0][:, -80:], alphas[1][:, :60] = 0, 0
+    frames = [frame * (alpha > 0)[..., None] for frame, alpha in zip((under, over), alphas, strict=True)]
+    told = findings(diagnose(*frames, alphas=alphas))
+    assert not any("moved" in one for one in told), told
+    # Something moves beside the strip: what is taken ends where the source shows nothing.
+    frames[0][100:160, -120:-84] = 250
+    pictures = [Picture(pixels=frame, alpha=alpha) for frame, alpha in zip(frames, alphas, strict=True)]
+    for picture, mended in zip(pictures, mend_pictures(pictures, None, False, Teller()), strict=True):
+        np.testing.assert_array_equal(mended.pixels[:, :60], picture.pixels[:, :60])
+        np.testing.assert_array_equal(mended.pixels[:, -80:], picture.pixels[:, -80:])
+
+
+def drawn_scene(seed, stops):
+    """Return two exposures of a smooth scene with some texture, and their exposure of a light."""
+    rng = np.random.default_rng(seed)
+    light = np.kron(2.0 ** rng.uniform(-7, -stops - 0.5, (6, 8)), np.ones((25, 25)))
+    light = light[..., None] * 2.0 ** rng.normal(0, 0.03, (*light.shape, 3)) * rng.uniform(0.8, 1.2, 3)
+
+    def exposed(values, by):
+        return np.rint(255 * encode_light(np.clip(values * 2.0**by, 0, 1).astype(np.float32))).astype(np.uint8)
+
+    return light, exposed
+
+
+@given(seed=st.integers(0, 2**32 - 1), stops=st.floats(2, 5), data=st.data())
+@settings(max_examples=15, deadline=None)
+def test_drawn_scenes_stay_as_they_are_and_drawn_objects_are_covered(seed, stops, data):
+    light, exposed = drawn_scene(seed, stops)
+    order = data.draw(st.permutations([0.0, stops / 2, stops]))
+    still = [Picture(pixels=exposed(light, by)) for by in order]
+    assert all(a.pixels is b.pixels for a, b in zip(still, mend_pictures(still, None, False, Teller()), strict=True))
+    # An object that is brighter by two stops than what it hides, at another place in each frame.
+    moved, places = [], []
+    for i, by in enumerate(order):
+        rows = slice(20 + 40 * i, 45 + 40 * i)
+        columns = slice(data.draw(st.integers(5, 150)), None)
+        columns = slice(columns.start, columns.start + 25)
+        with_object = light.copy()
+        with_object[rows, columns] = 4 * light[rows, columns].max()
+        moved.append(exposed(with_object, by))
+        places.append((rows, columns))
+    pictures = [Picture(pixels=pixels) for pixels in moved]
+    ghosts = find_ghosts([picture.pixels / np.float32(255) for picture in pictures])
+    for place in places:
+        assert ghosts.inside[place].mean() > 0.8
+    mended = mend_pictures(pictures, None, False, Teller())
+    np.testing.assert_array_equal(mended[ghosts.source].pixels, pictures[ghosts.source].pixels)
+    outside = ghost_mask(ghosts, *light.shape[:2], 1) == 0
+    for picture, one in zip(pictures, mended, strict=True):
+        np.testing.assert_array_equal(one.pixels[outside], picture.pixels[outside])
