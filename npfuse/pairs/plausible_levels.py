@@ -122,7 +122,7 @@ def _median(counts: NDArray[Any]) -> float:
 def _continued(at: NDArray[Any], middles: NDArray[Any]) -> NDArray[Any]:
     """Return the middle for every level: straight lines between the levels seen, the same ratio of light beyond."""
     levels = np.arange(LEVELS)
-    middle = np.interp(levels, at, middles)
+    middle: NDArray[Any] = np.interp(levels, at, middles)
     tells = (middles > BLACK_LEVEL) & (middles < WHITE_LEVEL)
     if tells.any():
         ratios = _light(middles[tells]) / _light(at[tells])
@@ -134,9 +134,10 @@ def _continued(at: NDArray[Any], middles: NDArray[Any]) -> NDArray[Any]:
 
 
 def _light(levels: NDArray[Any]) -> Floats:
-    return decode_light((levels / (LEVELS - 1)).astype(np.float32))
+    shares: Floats = np.asarray(levels / (LEVELS - 1), np.float32)
+    return decode_light(shares)
 
 
-def _encoded(light: NDArray[Any]) -> NDArray[Any]:
-    encoded: NDArray[Any] = encode_light(np.clip(light, 0, 1).astype(np.float32)) * (LEVELS - 1)
+def _encoded(light: NDArray[Any]) -> NDArray[np.float64]:
+    encoded: NDArray[np.float64] = encode_light(np.clip(light, 0, 1).astype(np.float32)) * np.float64(LEVELS - 1)
     return encoded
