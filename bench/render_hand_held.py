@@ -38,7 +38,11 @@ FULL_WELL, READ_NOISE = 50_000.0, 4.0  # electrons: white at ISO 100; standard d
 QUALITY = 88  # of the JPEGs
 EYE, DISTANCE = 1.6, 4.4  # metres: the camera above the ground, and the walker away from it
 LIT = 3.0  # radiance of a white surface where the walker is
-RESULTS: dict[str, list[str]] = {"as-taken": [], "aligned": ["--align"]}  # options of `npfuse fuse`
+RESULTS: dict[str, list[str]] = {  # options of `npfuse fuse`
+    "as-taken": [],
+    "aligned": ["--align"],
+    "still": ["--align", "--deghost"],
+}
 SHOWN, GAP = (slice(70, 390), slice(10, 410)), 8  # of the results, what the picture beside the page shows; pixels
 
 

@@ -206,7 +206,7 @@ def test_an_interrupt_leaves_nothing_half_written(folder, capsys, monkeypatch):
         raise KeyboardInterrupt
 
     before = sorted(os.listdir())
-    monkeypatch.setattr("npfuse.pairs.file_fusion.fuse_stack", interrupt)
+    monkeypatch.setattr("npfuse.pairs.file_fusion.fused_in_order", interrupt)
     assert fuse("-o", "fused.png") == 130
     assert "interrupted" in one_error(capsys)
     assert sorted(os.listdir()) == before
@@ -216,7 +216,7 @@ def test_too_little_memory_is_one_line(folder, capsys, monkeypatch):
     def fail(*args, **kwargs):
         raise MemoryError
 
-    monkeypatch.setattr("npfuse.pairs.file_fusion.fuse_stack", fail)
+    monkeypatch.setattr("npfuse.pairs.file_fusion.fused_in_order", fail)
     assert fuse("-o", "fused.png") == 2
     assert "not enough memory" in one_error(capsys)
 

@@ -32,6 +32,7 @@ LOOSE_OFF = 0.5  # tolerances, at each pixel of a region
 MOST_OFF = 4.0  # tolerances that a pixel counts for
 HEART_SIDE = 5  # pixels
 LEAST_WEIGHT = 0.001  # of the picture's pixels: tolerances of a heart's pixels, added up
+JOINED = 0.025  # of the longer side: parts nearer than twice this are of one thing, and so is what lies between
 SOFT = 0.006  # of the longer side, over which a region is joined to what is around it
 
 
@@ -201,11 +202,12 @@ def _regions(lumas: Sequence[Floats], off: Floats, valid: Mask | None, k: int) -
     if not grown.any():
         return none
     reach = max(2, round(SOFT * max(height, width)))
-    disk = np.hypot(*np.ogrid[-reach : reach + 1, -reach : reach + 1]) <= reach
-    solid = scipy.ndimage.binary_closing(np.pad(grown, 2 * reach), disk, iterations=1)[
-        2 * reach : -2 * reach, 2 * reach : -2 * reach
-    ]
-    solid = scipy.ndimage.binary_fill_holes(scipy.ndimage.binary_dilation(solid | grown, disk))
+    # What moved may look, in places, like what it hides: those lie within it.
+    around = max(2, round(JOINED * max(height, width)))
+    distance = scipy.ndimage.distance_transform_edt
+    near = distance(np.pad(~grown, around + 1, constant_values=True)) <= around
+    joined = (distance(near) > around)[around + 1 : -around - 1, around + 1 : -around - 1]
+    solid = scipy.ndimage.binary_fill_holes(distance(~(joined | grown)) <= 2 * reach)
     if valid is not None:
         solid &= valid
     labels, count = scipy.ndimage.label(solid)

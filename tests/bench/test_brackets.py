@@ -52,8 +52,7 @@ def test_exposures_are_two_to_eight_stops_apart_or_none_is_drawn():
 
 
 def test_a_drawn_motion_takes_places_of_the_first_to_those_of_the_second():
-    frames = find_brackets(None)[1].frames
-    pair = draw_pair((frames[0], frames[1]), 0.02, np.random.default_rng(5))
+    pair = draw_pair(find_brackets(None)[1], 0.02, np.random.default_rng(5))
     first, second = pair.still[1].astype(float), pair.moving[1].astype(float)
     height, width = first.shape[:2]
     assert height * width == pytest.approx(0.02e6, rel=0.03)

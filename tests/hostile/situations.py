@@ -131,14 +131,14 @@ INTERRUPTED = """
 
     signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
 
-    fuse_stack = npfuse.pairs.file_fusion.fuse_stack
+    fuse = npfuse.pairs.file_fusion.fused_in_order
 
     def fuse_for_ever(*arguments, **options):
         print("fusing", flush=True)
         while True:
-            fuse_stack(*arguments, **options)
+            fuse(*arguments, **options)
 
-    npfuse.pairs.file_fusion.fuse_stack = fuse_for_ever
+    npfuse.pairs.file_fusion.fused_in_order = fuse_for_ever
     sys.exit(main(["fuse", "a.png", "b.png", "-o", "out.png", "--no-check"]))
 """
 
