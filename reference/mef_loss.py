@@ -113,7 +113,10 @@ def quality(fused: tf.Tensor, lumas: tf.Tensor, mixture: tf.Tensor, brightness: 
         wanted_variance += tf.reduce_sum(mixture * products, axis=0, keepdims=True) * mixture[i : i + 1]
     covariance = tf.reduce_sum(mixture * (blur(lumas * fused) - means * mean), axis=0, keepdims=True)
     variance = blur(fused * fused) - mean * mean
-    structure = (2 * covariance + MEF_C) / (wanted_variance + variance + MEF_C)
+    # Of patches without structure, the shares are large and variances are what float32 leaves of differences. Rounded,
+    # these may be below 0, and twice the covariance above their sum, which is impossible and would have no bound.
+    variances = tf.nn.relu(wanted_variance) + tf.nn.relu(variance)
+    structure = (tf.clip_by_value(2 * covariance, -variances, variances) + MEF_C) / (variances + MEF_C)
     if brightness is None:
         return tf.reduce_mean(structure)
     wanted = tf.reduce_sum(brightness * means, axis=0, keepdims=True)
