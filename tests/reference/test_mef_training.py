@@ -77,7 +77,7 @@ def test_loss_counts_what_lies_outside_of_0_to_1():
 
 
 def test_loss_of_patches_without_structure_is_bounded():
-    """Float32 leaves variances below 0 there, and covariances above them: 1 - MEF-SSIM was -0.5 of some, and once -inf."""
+    """Float32 leaves variances below 0 there, and covariances above them: 1 - MEF-SSIM was -0.5, and once -inf."""
     for seed in range(12):
         rng = np.random.default_rng(seed)
         level, amplitude = rng.uniform(0.2, 0.98), 10 ** rng.uniform(-9, -4)
