@@ -66,7 +66,7 @@ def find_plausible(a: Bytes, b: Bytes, among: NDArray[np.bool_]) -> Plausible | 
     --------
     >>> a = np.repeat(np.arange(10, 100, dtype=np.uint8), 100)
     >>> found = find_plausible(a, 2 * a, np.ones(a.shape, bool))
-    >>> [bool(found.lowest[50] < level / 255 < found.highest[50]) for level in (90, 100, 110)]
+    >>> [bool(found.lowest[50] < level / 255 < found.highest[50]) for level in (80, 100, 120)]
     [False, True, False]
     """
     pairs = a[among].astype(np.intp) * LEVELS + b[among]
