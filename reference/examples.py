@@ -150,7 +150,7 @@ class Crops:
         given, made = self.kinds
         stacks = (given if rng.random() < self.recipe.given else made) if given and made else self.stacks
         stack = stacks[rng.integers(len(stacks))]
-        pair = draw_pair(rng, stack.means, self.recipe.extremes, self.recipe.around_middle)
+        pair = draw_pair(rng, stack.scene.means, self.recipe.extremes, self.recipe.around_middle)
         jitter = draw_jitter(rng, self.recipe.jitter)
         mirrored = self.recipe.mirrored_colours and rng.random() < self.recipe.mirrored_colours
         colours = slice(None, None, -1 if mirrored else 1)
@@ -190,7 +190,6 @@ class Stack:
 
     def __init__(self, scene: Scene, side: int) -> None:
         self.scene = scene
-        self.means = [float(exposure.mean()) for exposure in scene.exposures]
         self.copies = [np.rint(thumbnail(exposure, COPY)).astype(np.uint8) for exposure in scene.exposures]
         self.sizes = [scene.exposures]
         for _ in range(HALVINGS):

@@ -56,6 +56,11 @@ class Scene:
         """Return the label that the data set gives, or one that is made from all exposures."""
         return made_label(self.exposures) if self.given_label is None else self.given_label
 
+    @cached_property
+    def means(self) -> tuple[float, ...]:
+        """Mean of each exposure, in levels."""
+        return tuple(float(exposure.mean()) for exposure in self.exposures)
+
     def has_given_label(self, under: int, over: int) -> bool:
         """Tell whether the label of a pair, two indices of exposures, is the one that the data set gives.
 
@@ -63,9 +68,7 @@ class Scene:
         it as a picture of all exposures, and two that are close do not show what it shows.
         """
         extremes = (under, over) == (0, len(self.exposures) - 1)
-        return self.given_label is not None and (
-            extremes or self.exposures[over].mean() - self.exposures[under].mean() >= FAR
-        )
+        return self.given_label is not None and (extremes or self.means[over] - self.means[under] >= FAR)
 
     def label_of(self, under: int, over: int) -> Array:
         """Return the label of a pair: the given one, or one made of the exposures from the one to the other."""

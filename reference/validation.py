@@ -74,7 +74,7 @@ def pairs_of(scene: Scene) -> list[tuple[int, int, int]]:
     >>> pairs_of(Scene(name="made up", exposures=stack))[:3]
     [(0, 2, 1), (0, 3, 2), (0, 4, 3)]
     """
-    means = [exposure.mean() for exposure in scene.exposures]
+    means = scene.means
     step = -(-(len(means) - 1) // STEPS)  # exposures
     return [
         (i, j, -(-(j - i) // step) - 1)
