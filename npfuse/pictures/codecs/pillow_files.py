@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from npfuse.pictures.codecs.pillow_memory import image_of, load_large, samples_of
 from npfuse.pictures.metadata.exif import EXIF_START, quiet
 from npfuse.pictures.metadata.iptc import IPTC_RESOURCE, jpeg_segment
 from npfuse.pictures.picture import CheckSize, Decoded, Picture
@@ -35,6 +36,8 @@ def read_with_pillow(stream: BinaryIO, check_size: CheckSize, *, kind: str) -> D
     Exception : Pillow raises almost anything on damaged bytes
     """
     with opened_by_pillow(stream, kind, check_size) as image:
+        if kind == "JPEG":
+            load_large(image)
         return decoded(image)
 
 
@@ -138,6 +141,8 @@ def _resolution(image: Image.Image) -> tuple[float, float] | None:
 
 def whole_samples(image: Image.Image, mode: str) -> NDArray[np.uint8]:
     """Return a loaded image's samples in a mode of Pillow's, (H, W) or (H, W, 2 to 4)."""
+    if image.mode == mode in ("L", "RGB"):
+        return samples_of(image)
     channels = len(mode)
     samples = np.empty((image.height, image.width, channels) if channels > 1 else (image.height, image.width), np.uint8)
     for rows, strip in strips(image, mode):
@@ -160,7 +165,7 @@ def write_jpeg(stream: BinaryIO, picture: Picture, quality: int, notes: list[str
         options["extra"] = jpeg_segment(picture.iptc)
     if picture.resolution:
         options["dpi"] = tuple(min(65535, max(1, round(n))) for n in picture.resolution[::-1])
-    save_with_pillow(stream, picture, "JPEG", quality=quality, subsampling=0, **options)
+    save_with_pillow(stream, picture, "JPEG", image_of(picture.samples), quality=quality, subsampling=0, **options)
 
 
 def write_webp(stream: BinaryIO, picture: Picture, quality: int, notes: list[str]) -> None:
@@ -169,10 +174,13 @@ def write_webp(stream: BinaryIO, picture: Picture, quality: int, notes: list[str
     save_with_pillow(stream, picture, "WEBP", quality=quality, **options)
 
 
-def save_with_pillow(stream: BinaryIO, picture: Picture, kind: str, **options: Any) -> None:
-    """Write samples of 8 bits with EXIF and ICC profile, and what the options name."""
+def save_with_pillow(
+    stream: BinaryIO, picture: Picture, kind: str, image: Image.Image | None = None, **options: Any
+) -> None:
+    """Write samples of 8 bits with EXIF and ICC profile, and what the options name; the image is made if it is None."""
     if picture.exif:
         options["exif"] = EXIF_START + picture.exif
     if picture.icc_profile:
         options["icc_profile"] = picture.icc_profile
-    Image.fromarray(np.ascontiguousarray(picture.samples)).save(stream, kind, **options)
+    image = Image.fromarray(np.ascontiguousarray(picture.samples)) if image is None else image
+    image.save(stream, kind, **options)
