@@ -31,7 +31,7 @@ from bench.summary import Difference, Summary, difference, summarized
 from costmodel.cards import MEASUREMENTS, CardMeasurement
 from costmodel.counts import count
 from npfuse import fuse
-from npfuse.fusion import method_and_weights
+from npfuse.choices import method_and_weights
 from npfuse.pictures.atomic import written_in_place
 from npfuse.weights.weights import Weights
 

@@ -4,6 +4,7 @@ Every error that a user can cause is one line on stderr and exit status 2; nothi
 """
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from importlib import import_module
 from typing import Any
 
 USER_ERROR, INTERRUPTED = 2, 130
+NEW_OBJECTS = 50_000  # after which Python looks for garbage; by default 700, which loading modules makes in a moment
 # The modules in `npfuse.commands`, each with the commands that it adds, as `--help` lists them.
 COMMANDS = {
     "fuse": ("fuse",),
@@ -38,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     tonefuse     ToneFuse     5,380 parameters (default)
     0
     """
+    if argv is None:  # a process of its own
+        gc.set_threshold(NEW_OBJECTS)
     given = list(sys.argv[1:] if argv is None else argv)
     made = parser(given[0] if given else None)
     if not given:

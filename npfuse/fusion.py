@@ -3,34 +3,27 @@
 The methods themselves are in `npfuse.methods`, the check of the pictures in `npfuse.contract`.
 """
 
-import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 
 from npfuse.card_fusion import card_array, fuse_whole, given_back, has_room, is_card_array, new_card_array
+from npfuse.choices import FusionEngine, Order, float_engine, method_and_weights, require_engine, thread_count
 from npfuse.contract import check_pictures, check_range
 from npfuse.dask_arrays import fuse_dask, is_dask
-from npfuse.integer import Arithmetic
-from npfuse.integer_pair import fuse_integer_pair, integer_network
-from npfuse.methods import METHODS, Job, Method, NetworkMethod, Phases, named
+from npfuse.jobs import Progress, run_phases
+from npfuse.methods import Method, Phases, named
 from npfuse.methods.pair_network import fuse_bracket, tone_surveys
 from npfuse.padding import GRID
 from npfuse.run import Engine
 from npfuse.strips import Pixels, require_card_dtype, thumbnail_size
 from npfuse.survey import Survey, survey
 from npfuse.tone import NEUTRAL, Tone, TonedOutput
-from npfuse.weights.loading import bundled_names, load_weights
 from npfuse.weights.weights import Weights
 
-Order = Literal["auto", "given"]
-FusionEngine = Literal[Engine, Arithmetic]
-Progress = Callable[[int, int], None]
 Surveys = tuple[Survey, Survey] | None
 
 
@@ -260,7 +253,7 @@ def fused_in_order(
             ordered = [ordered[0], ordered[-1]]
         target: Any = result if look.tone.neutral else TonedOutput(result, look.tone)
         phases_of_each.append(phases_of(ordered, target, surveys))
-    _run_phases(phases_of_each, count, progress)
+    run_phases(phases_of_each, count, progress)
     return out, places
 
 
@@ -275,18 +268,6 @@ def _places(
     found = [survey(x, *size, threads) for x in exposures]
     places = sorted(range(len(found)), key=lambda place: found[place].mean)
     return places, (found[places[0]], found[places[-1]]) if read else None
-
-
-def _run_phases(phases_of_each: Sequence[Phases], threads: int, progress: Progress | None) -> None:
-    """Run the first phases of all pictures of a batch, then the second ones, and so on."""
-    phases = [[job for jobs in together for job in jobs] for together in zip_longest(*phases_of_each, fillvalue=[])]
-    total = sum(map(len, phases))
-    done = 0
-    for phase in phases:
-        for _ in run_all(phase, threads):
-            done += 1
-            if progress:
-                progress(done, total)
 
 
 def _phases_of(
@@ -307,6 +288,8 @@ def _phases_of(
         raise ValueError(f"fuse: engine of {method.title} is {engine!r}, expected one of {floats}")
     if look.of is not None:
         raise ValueError(f"fuse: engine with another pair's tone is {engine!r}, expected one of {floats}")
+    from npfuse.integer_pair import fuse_integer_pair, integer_network
+
     network = integer_network(weights, engine)
 
     def in_integers(exposures: Sequence[Pixels], out: Any, _: Surveys) -> Phases:
@@ -315,13 +298,6 @@ def _phases_of(
         return [list(fuse_integer_pair(exposures[0], exposures[1], out, weights, network, threads=threads))]
 
     return in_integers
-
-
-def float_engine(engine: FusionEngine) -> Engine:
-    """Return an engine, for work that only floats can do; raise ValueError if it computes in integers."""
-    if engine == "fast" or engine == "definition" or engine == "cuda":
-        return engine
-    raise ValueError(f"fuse: engine of pictures in parts is {engine!r}, expected one of {', '.join(get_args(Engine))}")
 
 
 def _fused_on_card(
@@ -337,99 +313,6 @@ def _fused_on_card(
         if progress:
             progress(done, len(stacks))
     return out, places
-
-
-def require_engine(engine: FusionEngine, method: Method) -> None:
-    """Raise if an engine does not run a method, or if it is a graphics card's and no card can be used.
-
-    Raises
-    ------
-    ValueError : the method is not one of a card
-    OSError : no card can be used; the message says why
-
-    Examples
-    --------
-    >>> require_engine("cuda", METHODS["mertens"])
-    Traceback (most recent call last):
-    ValueError: fuse: the engine cuda has no Mertens 2009, expected tonefuse, lightfuse or t_cnn; use the engine "fast"
-    """
-    if engine != "cuda":
-        return
-    if not method.parts:
-        expected = named(lambda method: method.parts)
-        raise ValueError(f'fuse: the engine cuda has no {method.title}, expected {expected}; use the engine "fast"')
-    from npfuse.cuda.card import require_card
-
-    require_card()
-
-
-def method_and_weights(method: str | None, weights: "Weights | str | Path | None") -> tuple[Method, Weights | None]:
-    """Find a method and load its weights.
-
-    Parameters
-    ----------
-    method : name of the method; None for the method of the weights
-    weights : Weights, or their bundled name or path; None for the method's own bundled ones
-
-    Returns
-    -------
-    Method, and Weights, or None for a method without
-
-    Raises
-    ------
-    ValueError : an unknown method, weights of another method, or no weights of a method whose weights do not ship
-
-    Examples
-    --------
-    >>> method, weights = method_and_weights(None, "lightfuse")
-    >>> method.title, weights.parameter_count
-    ('LightFuse', 18630)
-    """
-    if method is not None and method not in METHODS:
-        raise ValueError(f"fuse: method is {method!r}, expected one of {', '.join(METHODS)}")
-    chosen = None if method is None else METHODS[method]
-    if chosen is not None and not isinstance(chosen, NetworkMethod):
-        if weights is not None:
-            raise ValueError(f"fuse: weights are given, expected none: {chosen.title} has no weights")
-        return chosen, None
-    if chosen is not None and weights is None and chosen.name not in bundled_names():
-        at = f"; {chosen.weights_at}" if chosen.weights_at else ""
-        raise ValueError(f"fuse: no weights of {chosen.title} ship with npfuse, expected a file of them{at}")
-    loaded = load_weights(method if weights is None else weights)
-    chosen = chosen or METHODS.get(loaded.model)
-    inputs = {name: shape[2] for name, shape in loaded.graph(GRID, GRID).inputs if name != "thumbnail"}
-    if not isinstance(chosen, NetworkMethod) or loaded.model != chosen.name or inputs != chosen.inputs:
-        wanted = chosen.title if chosen else "a network of exposures"
-        found = ", ".join(f"{name} of {channels}" for name, channels in inputs.items())
-        raise ValueError(
-            f"fuse: weights {loaded.label} are for {loaded.model} (channels: {found}), expected weights of {wanted}"
-        )
-    return chosen, loaded
-
-
-def run_all(jobs: list[Job], threads: int) -> Iterator[None]:
-    """Run jobs, yielding after each; after an error, those not yet begun are dropped."""
-    if threads == 1 or len(jobs) == 1:
-        yield from (job() for job in jobs)
-        return
-    pool = ThreadPoolExecutor(min(threads, len(jobs)))
-    try:
-        for future in as_completed([pool.submit(job) for job in jobs]):
-            yield future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def thread_count(threads: int | None) -> int:
-    """Return the number of threads; None stands for one per core of this process."""
-    if threads is None:
-        available = getattr(os, "sched_getaffinity", None)
-        return len(available(0)) if available else os.cpu_count() or 1
-    if isinstance(threads, bool) or not isinstance(threads, int | np.integer):
-        raise TypeError(f"fuse: threads is {threads!r}, expected None or an integer of at least 1")
-    if threads < 1:
-        raise ValueError(f"fuse: threads is {threads}, expected None or an integer of at least 1")
-    return int(threads)
 
 
 def _checked(named: dict[str, Any], engine: FusionEngine) -> list[Any]:

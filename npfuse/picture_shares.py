@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from npfuse.fusion import Order, method_and_weights
+from npfuse.choices import Order, method_and_weights
 from npfuse.methods.method import as_floats
 from npfuse.methods.shares import SHARES
 from npfuse.run import Engine

@@ -336,7 +336,7 @@ def test_fuse_takes_a_method_and_further_exposures(folder, capsys):
 
 
 def test_fuse_refuses_methods_without_weights(folder, capsys, monkeypatch):
-    monkeypatch.setattr("npfuse.fusion.bundled_names", lambda: ["lightfuse", "mefnet", "t_cnn", "tonefuse"])
+    monkeypatch.setattr("npfuse.choices.bundled_names", lambda: ["lightfuse", "mefnet", "t_cnn", "tonefuse"])
     assert main(["fuse", "under.png", "over.png", "-o", "fused.png", "--method", "deepfuse"]) == 2
     assert "no weights of DeepFuse ship with npfuse" in one_error(capsys)
     assert not (folder / "fused.png").exists()

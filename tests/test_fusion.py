@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import npfuse
-from npfuse import fusion, strip_run, strips
+from npfuse import jobs, strip_run, strips
 from npfuse.engine.pixel_groups import GROUP_SIDE
 from npfuse.graph import GraphBuilder
 from npfuse.models import lightfuse
@@ -114,7 +114,7 @@ def test_threads_do_not_show(monkeypatch, model):
 
 def test_one_thread_starts_no_pool(monkeypatch):
     cut_small(monkeypatch)
-    monkeypatch.setattr(fusion, "ThreadPoolExecutor", None)
+    monkeypatch.setattr(jobs, "ThreadPoolExecutor", None)
     npfuse.fuse(*random_pair((90, 130, 3)), random_weights(), threads=1)
 
 
@@ -312,7 +312,7 @@ def test_fuse_rejects_bad_pictures(a, b, error, message):
     ],
 )
 def test_fuse_rejects_bad_options(options, error, message, monkeypatch):
-    monkeypatch.setattr("npfuse.fusion.bundled_names", lambda: ["lightfuse", "mefnet", "t_cnn", "tonefuse"])
+    monkeypatch.setattr("npfuse.choices.bundled_names", lambda: ["lightfuse", "mefnet", "t_cnn", "tonefuse"])
     with pytest.raises(error, match=re.escape(message)):
         npfuse.fuse(RGB, RGB, **({"weights": random_weights()} | options))
 

@@ -6,9 +6,9 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from npfuse.choices import method_and_weights, require_engine
 from npfuse.commands.console import Commands, add_fusion_options, add_quiet, working
 from npfuse.commands.fuse import add_file_options, file_options
-from npfuse.fusion import method_and_weights, require_engine
 from npfuse.pairs.batch import Outcome, run_batch
 from npfuse.pairs.sets import Sorted, find_sets
 from npfuse.pictures.formats import WRITTEN_PICTURES, suffixes

@@ -9,7 +9,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TypeAlias, get_args
 
-from npfuse.fusion import FusionEngine, Progress
+from npfuse.choices import FusionEngine
+from npfuse.jobs import Progress
 from npfuse.methods import METHODS
 from npfuse.pairs.file_options import Teller
 from npfuse.pictures.atomic import TAKEN

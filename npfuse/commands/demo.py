@@ -3,9 +3,10 @@
 import argparse
 from pathlib import Path
 
+from npfuse.choices import method_and_weights
 from npfuse.commands.console import Commands, add_fusion_options, add_quiet, check_free, working
 from npfuse.examples import NARROW_SCENE, SCENES, example_pair
-from npfuse.fusion import fuse, method_and_weights
+from npfuse.fusion import fuse
 from npfuse.pictures.atomic import written_in_place
 from npfuse.pictures.contact_sheet import contact_sheet
 from npfuse.pictures.reading import Picture, read_picture, write_picture

@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
+from npfuse.choices import Order
 from npfuse.commands.console import Commands, ConsoleTeller, add_fusion_options, add_quiet, check_free, peak_memory
-from npfuse.fusion import Order
 from npfuse.pairs.file_fusion import FileOptions, fuse_files
 from npfuse.pairs.file_options import Extent
 from npfuse.pairs.memory_plan import parse_size

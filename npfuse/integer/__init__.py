@@ -4,8 +4,9 @@
 every machine. Where numbers are rounded, by which rule, and to how many bits, is plain data in the layers.
 """
 
+from npfuse.arithmetics import ARITHMETICS, Arithmetic
 from npfuse.integer.format import Format
-from npfuse.integer.layers import ARITHMETICS, Arithmetic, IntegerGraph, Layer, Ranges, hidden_values
+from npfuse.integer.layers import IntegerGraph, Layer, Ranges, hidden_values
 from npfuse.integer.quantize import quantized
 from npfuse.integer.requantize import Rescale, Rounding, requantize
 from npfuse.integer.run import run_integers

@@ -7,19 +7,16 @@ layer, which rounds once.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from npfuse.arithmetics import Arithmetic
 from npfuse.graph import Graph, Node
 from npfuse.integer.format import Format
 from npfuse.integer.ranges import Interval
 from npfuse.integer.requantize import Rescale, Rounding
 from npfuse.ops import Add, AddChannels, Conv2DTranspose, DepthwiseConv2D, PointwiseConv2D, ReLU
-
-Arithmetic = Literal["int16", "int16-shift", "mixed"]
-ARITHMETICS: tuple[Arithmetic, ...] = get_args(Arithmetic)
 
 Ranges = Mapping[str, float | tuple[float, ...]]  # of values by name: one for all channels, or one per channel
 Summing = PointwiseConv2D | DepthwiseConv2D | Conv2DTranspose

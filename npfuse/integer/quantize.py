@@ -21,12 +21,11 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from npfuse.arithmetics import ARITHMETICS, Arithmetic
 from npfuse.graph import Graph, Node, check_weights
 from npfuse.integer.format import BEFORE_TANH, INPUT, LEVELS, THUMBNAIL, Format, byte, symmetric
 from npfuse.integer.kernels import MOST_WEIGHT, moments, rounded_kernel
 from npfuse.integer.layers import (
-    ARITHMETICS,
-    Arithmetic,
     IntegerGraph,
     Layer,
     Ranges,

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from npfuse.pairs.medians import median
 from npfuse.pictures.light import decode_light, encode_light
 
 Floats = NDArray[np.float32]
@@ -71,21 +72,21 @@ def find_mapping(a: NDArray[Any], b: NDArray[Any], among: NDArray[np.bool_] | No
     a, b = np.nan_to_num(a).astype(np.float32), np.nan_to_num(b).astype(np.float32)
     order = np.argsort(a, kind="stable")
     bins = [part for part in np.array_split(order, BINS) if len(part)]
-    levels = np.array([np.median(a[part]) for part in bins], np.float32)
-    values = np.array([np.median(b[part]) for part in bins], np.float32)
+    levels = np.array([median(a[part]) for part in bins], np.float32)
+    values = np.array([median(b[part]) for part in bins], np.float32)
     if len(levels):
         values = believable(levels, values)
     levels, values = np.concatenate([[0], levels, [1]]), np.concatenate([[0], values, [1]])
     levels, values = levels.astype(np.float32), values.astype(np.float32)
-    level = np.unique(levels)
-    values = np.array([np.median(values[levels == one]) for one in level], np.float32)
+    level = levels[np.diff(levels, prepend=-1) > 0]  # they rise, and some are equal
+    values = np.array([median(values[levels == one]) for one in level], np.float32)
     levels, values = level, np.maximum.accumulate(values)
     off = [np.abs(b[part] - np.interp(a[part], levels, values)) for part in bins]
-    spreads = np.array([1.4826 * np.median(part) for part in off], np.float32)
+    spreads = np.array([1.4826 * median(part) for part in off], np.float32)
     if not len(spreads):
         return Mapping(levels=levels, values=values, spreads=np.zeros_like(levels))
-    smooth = np.array([np.median(spreads[max(0, i - 1) : i + 2]) for i in range(len(spreads))], np.float32)
-    at = np.array([np.median(a[part]) for part in bins], np.float32)
+    smooth = np.array([median(spreads[max(0, i - 1) : i + 2]) for i in range(len(spreads))], np.float32)
+    at = np.array([median(a[part]) for part in bins], np.float32)
     return Mapping(levels=levels, values=values, spreads=np.interp(levels, at, smooth).astype(np.float32))
 
 
@@ -98,11 +99,11 @@ def believable(levels: Floats, values: Floats) -> Floats:
     at, stops = levels[tells], np.log2(light_b[tells] / light_a[tells])
     apart = np.subtract.outer(at, at)
     slope = (
-        float(np.median(np.subtract.outer(stops, stops)[apart > 1e-3] / apart[apart > 1e-3]))
+        float(median(np.subtract.outer(stops, stops)[apart > 1e-3] / apart[apart > 1e-3]))
         if (apart > 1e-3).any()
         else 0.0
     )
-    line = slope * levels + float(np.median(stops - slope * at))
+    line = slope * levels + float(median(stops - slope * at))
     expected = encode_light(np.clip(light_a * 2.0**line, 0, 1).astype(np.float32))
     off = np.full(len(levels), np.inf)
     off[tells] = np.abs(stops - line[tells])

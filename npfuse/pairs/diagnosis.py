@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from npfuse.pairs.edge_fields import Luma
 from npfuse.pairs.ghosts import Ghosts, find_ghosts
+from npfuse.pairs.medians import median
 from npfuse.pairs.motion_search import Motion, find_motion, tolerance
 from npfuse.pairs.motions import described, reduced
 from npfuse.pairs.plane_filters import Floats
@@ -115,7 +116,7 @@ def diagnose(
         light_a, light_b = (
             decode_light(luma[telling].astype(np.float32) / np.float32(white)) for luma in (luma_a, luma_b)
         )
-        stops = float(np.median(np.log2(light_b) - np.log2(light_a)))
+        stops = float(median(np.log2(light_b) - np.log2(light_a)))
         differ = luma_a[telling] != luma_b[telling]
         darker = float(np.mean((luma_a < luma_b)[telling][differ])) if differ.any() else 0.5
     elif luma_a.mean() != luma_b.mean():

@@ -12,15 +12,9 @@ from typing import TypeVar
 
 import numpy as np
 
+from npfuse.choices import float_engine, method_and_weights, require_engine, thread_count
 from npfuse.contract import check_range
-from npfuse.fusion import (
-    Look,
-    float_engine,
-    fused_in_order,
-    method_and_weights,
-    require_engine,
-    thread_count,
-)
+from npfuse.fusion import Look, fused_in_order
 from npfuse.methods import Method, named
 from npfuse.padding import GRID
 from npfuse.pairs.checking import checked, faults

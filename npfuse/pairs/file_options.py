@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from npfuse.fusion import FusionEngine, Order, Progress
+from npfuse.choices import FusionEngine, Order
+from npfuse.jobs import Progress
 from npfuse.tone import Tone
 
 Extent = Literal["crop", "keep"]  # of aligned pictures: the shared area, or the first one's

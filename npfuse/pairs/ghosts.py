@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from npfuse.color import luma_of
 from npfuse.pairs.brightness import HIGH, Mapping, find_mapping
+from npfuse.pairs.connected import labelled
 from npfuse.pairs.edge_fields import MARGIN
+from npfuse.pairs.medians import median
 from npfuse.pairs.moved_pictures import Area
 from npfuse.pairs.plane_filters import greatest_around, least_around, means_around, median_of_nine
 from npfuse.pairs.plausible_levels import LEVELS, WHITE_LEVEL, Bytes, find_plausible, levels_of, tolerance
@@ -141,7 +143,10 @@ class _View:
     @classmethod
     def of(cls, copy: Floats, k: int) -> "_View":
         """Return what is compared of a small copy."""
-        luma, strongest = (luma_of(copy), copy.max(axis=2)) if copy.ndim == 3 else (copy, copy)
+        luma = strongest = copy
+        if copy.ndim == 3:
+            red, green, blue = np.moveaxis(copy, 2, 0)
+            luma, strongest = luma_of(copy), np.maximum(np.maximum(red, green), blue)
         levels = median_of_nine(levels_of(luma))
         white = median_of_nine((strongest >= HIGH).view(np.uint8))
         side = 2 * _near(k) + 1
@@ -163,7 +168,7 @@ def inconsistency(a: _View, b: _View, valid: Mask | None = None) -> Floats:
     """Return how far two exposures contradict each other at each pixel, in tolerances; 0 where they are consistent."""
     # Mapping and noise are told by the pixels without texture, half of all.
     rough = np.maximum(a.brightest - a.darkest, b.brightest - b.darkest)
-    flat = rough <= max(int(np.median(rough[::4, ::4])), FLAT)
+    flat = rough <= max(int(median(rough[::4, ::4])), FLAT)
     if valid is not None:
         flat &= valid
     off = np.zeros(rough.shape, np.float32)
@@ -193,14 +198,14 @@ def _regions(lumas: Sequence[Floats], off: Floats, valid: Mask | None, k: int) -
     heart[:MARGIN], heart[-MARGIN:], heart[:, :MARGIN], heart[:, -MARGIN:] = False, False, False, False
     if not heart.any():
         return none
-    import scipy.ndimage  # takes longer to load than all of this, and most pairs are still
-
-    loose, count = scipy.ndimage.label(off > LOOSE_OFF)
+    loose, count = labelled(off > LOOSE_OFF)
     weight = np.bincount(loose.ravel(), (np.minimum(off, MOST_OFF) * heart).ravel(), count + 1)
     weight[0] = 0
     grown = (weight >= LEAST_WEIGHT * height * width)[loose]
     if not grown.any():
         return none
+    import scipy.ndimage  # takes longer to load than all of this, and in most pairs nothing moved
+
     reach = max(2, round(SOFT * max(height, width)))
     # What moved may look, in places, like what it hides: those lie within it.
     around = max(2, round(JOINED * max(height, width)))
@@ -210,7 +215,7 @@ def _regions(lumas: Sequence[Floats], off: Floats, valid: Mask | None, k: int) -
     solid = scipy.ndimage.binary_fill_holes(distance(~(joined | grown)) <= 2 * reach)
     if valid is not None:
         solid &= valid
-    labels, count = scipy.ndimage.label(solid)
+    labels, count = labelled(solid)
     areas = np.bincount(labels.ravel(), minlength=count + 1)[1:]
     regions = [
         Region(

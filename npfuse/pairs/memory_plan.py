@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from npfuse.choices import float_engine, thread_count
 from npfuse.engine.machine_code import anything_kept
-from npfuse.fusion import float_engine, thread_count
 from npfuse.graph import Graph
 from npfuse.methods import Method
 from npfuse.methods.method import Task, total

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from npfuse.pairs.blocks import Blocks, inverted
 from npfuse.pairs.edge_fields import Luma, coarse_motion, edge_blocks
 from npfuse.pairs.level_fields import level_blocks
+from npfuse.pairs.medians import median
 from npfuse.pairs.motions import KINDS, Frame, Matrix, enlarged, farthest, moved, scaled
 from npfuse.pairs.plane_filters import means_around
 
@@ -227,7 +228,7 @@ def _strong(blocks: Blocks) -> NDArray[np.bool_]:
     """Return which blocks know something of their place."""
     trace = blocks.tensor[:, 0, 0] + blocks.tensor[:, 1, 1]
     some = trace > 0
-    return some & (trace > 1e-3 * np.median(trace[some])) if some.any() else some
+    return some & (trace > 1e-3 * median(trace[some])) if some.any() else some
 
 
 def fitted(groups: Sequence[Blocks], frame: Frame, parameters: int) -> Fit:
@@ -262,7 +263,7 @@ def fitted(groups: Sequence[Blocks], frame: Frame, parameters: int) -> Fit:
             pull = np.einsum("ni,nij,nj->n", left, tensor, left)
             for some in np.split(np.arange(len(by)), ends[:-1]):
                 if len(some):  # the median of chi squared, of two degrees of freedom, is 1.386
-                    noise[some] = max(float(np.median(pull[some])) / 1.386, 1e-6)
+                    noise[some] = max(float(median(pull[some])) / 1.386, 1e-6)
     return Fit(groups=groups, parameters=solution, weights=weights, information=information, normal=normal, left=left)
 
 

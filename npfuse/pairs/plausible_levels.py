@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfuse.pairs.brightness import HIGH, LOW, believable
+from npfuse.pairs.medians import median
 from npfuse.pictures.light import decode_light, encode_light
 
 Floats = NDArray[np.float32]
@@ -76,7 +77,7 @@ def find_plausible(a: Bytes, b: Bytes, among: NDArray[np.bool_]) -> Plausible | 
     of_level = seen[tells]
     least = max(LEAST_PIXELS, LEAST_SHARE * of_level.sum())
     group = ((np.cumsum(of_level) - of_level) // least).astype(int)
-    _, group = np.unique(group, return_inverse=True)
+    group = np.cumsum(np.diff(group, prepend=group[:1]) > 0)  # without gaps
     size = np.bincount(group, of_level)
     if len(size) < 3:
         return None
@@ -99,7 +100,7 @@ def find_plausible(a: Bytes, b: Bytes, among: NDArray[np.bool_]) -> Plausible | 
     if not told.any():
         return None
     noise = np.array([_median(row) / 2 for row in of_distance[told]])
-    calm = [np.median(noise[max(0, i - 1) : i + 2]) for i in range(len(noise))]
+    calm = [median(noise[max(0, i - 1) : i + 2]) for i in range(len(noise))]
     spread = 1.4826 * np.interp(np.arange(LEVELS), at[told], calm) / (LEVELS - 1)
     middle /= LEVELS - 1
     # The levels are whole ones: half a level of the first, times how fast the second rises.
@@ -126,7 +127,7 @@ def _continued(at: NDArray[Any], middles: NDArray[Any]) -> NDArray[Any]:
     tells = (middles > BLACK_LEVEL) & (middles < WHITE_LEVEL)
     if tells.any():
         ratios = _light(middles[tells]) / _light(at[tells])
-        dark, bright = np.median(ratios[:3]), np.median(ratios[-3:])
+        dark, bright = median(ratios[:3]), median(ratios[-3:])
         below, above = levels < at[0], levels > at[-1]
         middle[below] = np.minimum(_encoded(_light(levels[below]) * dark), middles[0])
         middle[above] = np.maximum(_encoded(_light(levels[above]) * bright), middles[-1])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from npfuse.fusion import Order
+from npfuse.choices import Order
 from npfuse.methods.shares import SHARES
 from npfuse.picture_shares import exposure_shares, share_colours
 from npfuse.pictures.atomic import written_in_place

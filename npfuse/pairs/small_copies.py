@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfuse.engine.column_sums import ROWS, column_sums
+from npfuse.pairs.connected import labelled
 from npfuse.pairs.edge_fields import Luma
 from npfuse.pairs.plane_filters import Floats
 from npfuse.strips import WHITE
@@ -177,12 +178,12 @@ def unpadded(levels: Floats) -> Floats | None:
     )
     if hull.mean() > 1 - LEAST_PADDED or (~black & hull).sum() < LEAST_FILLED * hull.sum():
         return None
-    import scipy.ndimage  # few pictures are padded
-
-    labels, _ = scipy.ndimage.label(black)
-    touching = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
-    valid: Floats = (~np.isin(labels, touching[touching > 0])).astype(np.float32)
-    return valid
+    labels, count = labelled(black)
+    valid = np.ones(count + 1, np.float32)
+    for side in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
+        valid[side] = 0
+    valid[0] = 1
+    return valid[labels]
 
 
 def _convex(rows: NDArray[Any], at: NDArray[Any], *, under: bool) -> tuple[NDArray[Any], NDArray[Any]]:

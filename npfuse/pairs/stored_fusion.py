@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from npfuse.choices import Order, float_engine, thread_count
 from npfuse.contract import check_survey
-from npfuse.fusion import Order, Progress, float_engine, run_all, thread_count
+from npfuse.jobs import Progress, run_all
 from npfuse.methods import Method
 from npfuse.methods.pair_network import fuse_bracket, tone_surveys
 from npfuse.padding import GRID

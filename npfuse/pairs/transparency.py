@@ -118,7 +118,7 @@ def _sampled(a: Any, b: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     height, width = a.pixels.shape[:2]
     step = max(1, width // 1024)
     found: tuple[list[Any], list[Any]] = [], []
-    for row in np.unique(np.linspace(0, height - 1, min(height, SAMPLED_ROWS)).astype(int)).tolist():
+    for row in np.linspace(0, height - 1, min(height, SAMPLED_ROWS)).astype(int).tolist():
         place = slice(row, row + 1), slice(0, width)
         seen = np.ones((1, width), bool)
         for frame in (a, b):

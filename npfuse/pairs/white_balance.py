@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from npfuse.pairs.medians import median
 from npfuse.pictures.light import decode_light
 from npfuse.strips import WHITE
 
@@ -61,7 +62,7 @@ def balance_of(a: Any, b: Any) -> Balance | None:
         return None
     height, width = a.shape[:2]
     step = max(1, width // COLUMNS)
-    rows = np.unique(np.linspace(0, height - 1, min(height, ROWS)).astype(int)).tolist()
+    rows = np.linspace(0, height - 1, min(height, ROWS)).astype(int).tolist()
     samples = []
     for picture in (a, b):
         lines = [np.asarray(picture[row : row + 1, :])[0, ::step] for row in rows]
@@ -74,7 +75,7 @@ def balance_of(a: Any, b: Any) -> Balance | None:
     for light in (light_a, light_b):
         neutral = np.ptp(light, axis=1) < NEUTRAL_STOPS
         if np.count_nonzero(neutral) >= LEAST_PIXELS:
-            gains.append(np.median((light_b - light_a)[neutral], axis=0))
+            gains.append([median(channel) for channel in (light_b - light_a)[neutral].T])
     if not gains:
         return None
     red, green, blue = np.mean(gains, axis=0).tolist()

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfuse.examples import SCENES, example_pair
-from npfuse.fusion import Progress, fuse_stack
+from npfuse.fusion import fuse_stack
+from npfuse.jobs import Progress
 from npfuse.methods.shares import SHARES
 from npfuse.picture_shares import LONG_SIDE, exposure_shares
 from npfuse.pictures.contact_sheet import contact_sheet

@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from npfuse.fusion import fuse_stack, method_and_weights
+from npfuse.choices import method_and_weights
+from npfuse.fusion import fuse_stack
 from npfuse.methods import METHODS, Method, NetworkMethod, titled
 from npfuse.pictures.atomic import written_in_place
 from npfuse.scoring.metrics import mef_ssim, psnr, ssim

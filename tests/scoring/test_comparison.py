@@ -123,7 +123,7 @@ def test_figures_are_written_by_one_command_each(examples, monkeypatch):
 
 
 def test_compare_writes_a_sheet_or_says_why_not(examples, capsys, monkeypatch):
-    monkeypatch.setattr("npfuse.fusion.bundled_names", lambda: ["lightfuse", "mefnet", "t_cnn", "tonefuse"])
+    monkeypatch.setattr("npfuse.choices.bundled_names", lambda: ["lightfuse", "mefnet", "t_cnn", "tonefuse"])
     pair = ["a_under.png", "a_over.png"]
     options = ["-o", "sheet.png", "--methods", "mertens", "--cell-height", "24"]
     assert main(["compare", *pair, *options, "--zoom", "2,3,12,10"]) == 0

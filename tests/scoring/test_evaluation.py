@@ -242,7 +242,7 @@ def test_scenes_that_were_trained_on_are_marked_and_the_others_have_a_row(scenes
 
 
 def test_evaluate_refuses_what_it_cannot_do(scenes, capsys, monkeypatch):
-    monkeypatch.setattr("npfuse.fusion.bundled_names", lambda: ["lightfuse", "mefnet", "t_cnn", "tonefuse"])
+    monkeypatch.setattr("npfuse.choices.bundled_names", lambda: ["lightfuse", "mefnet", "t_cnn", "tonefuse"])
     monkeypatch.setattr("npfuse.scoring.evaluation.bundled_names", lambda: ["lightfuse", "mefnet", "t_cnn", "tonefuse"])
     for arguments, message in (
         (["nowhere"], "nowhere: no such folder"),
