@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from npfuse.thumbnail import Thumbnail
 
 BAND = 64  # rows, for floats, whose sums depend on it
-TALL_BAND = 128  # rows, for whole numbers in memory, whose sums do not
+TALL_BAND = 256  # rows, for whole numbers in memory, whose sums do not
 LARGE = 1 << 22  # pixels; threads pay from here on
 
 

@@ -56,15 +56,14 @@ class Thumbnail:
         part : ndarray (rows, columns, 3) or (rows, columns), in C order: the order of float additions depends on it
         first : the part's first row in the picture
         """
-        runs = [part[a - first : b - first] for a, b, _, _ in self.band_runs(first, first + len(part))]
+        runs = [(a - first, b - first) for a, b, _, _ in self.band_runs(first, first + len(part))]
         if part.dtype.kind == "f":
-            return np.stack([run.sum(axis=0, dtype=np.float64) for run in runs]), float(part.min()), float(part.max())
+            sums = np.stack([part[a:b].sum(axis=0, dtype=np.float64) for a, b in runs])
+            return sums, float(part.min()), float(part.max())
         from npfuse.engine.column_sums import column_sums
 
-        found = [column_sums(run.reshape(len(run), -1)) for run in runs]
-        sums = np.stack([columns for columns, _, _ in found]).astype(np.uint64)
-        least, most = min(low for _, low, _ in found), max(high for _, _, high in found)
-        return sums.reshape(-1, *part.shape[1:]), least, most
+        exact, least, most = column_sums(part.reshape(len(part), -1), runs)
+        return exact.astype(np.uint64).reshape(-1, *part.shape[1:]), least, most
 
     def add(self, first: int, last: int, sums: NDArray[Any]) -> None:
         """Add the sums of the band of rows [first, last)."""
@@ -78,9 +77,13 @@ class Thumbnail:
         assert self.strips is not None
         rows, columns = self.shape[:2]
         strips = self.strips.reshape(self.height, columns, -1)  # (height, W, C)
-        cells = np.empty((self.height, self.width, strips.shape[2]), np.float64)
-        for j, (positions, units) in enumerate(zip(*_taps(columns, self.width), strict=True)):
-            cells[:, j] = np.einsum("hwc,w->hc", strips[:, positions], units.astype(strips.dtype))
+        # A cell's sum is the difference of two sums from the left, each over whole columns and a part of the next one.
+        whole, part = np.divmod(np.arange(self.width + 1) * columns, self.width)
+        left = np.zeros((self.height, columns + 1, strips.shape[2]), strips.dtype)
+        with np.errstate(invalid="ignore"):  # of pictures that will be refused
+            np.cumsum(strips, axis=1, out=left[:, 1:])
+            parts = strips[:, np.minimum(whole, columns - 1)] * part[:, np.newaxis].astype(strips.dtype)
+            cells = np.diff(left[:, whole] * strips.dtype.type(self.width) + parts, axis=1).astype(np.float64)
         # Every row counts `height` times in all.
         total = strips.sum()
         size = self.height * strips.shape[1] * strips.shape[2] * rows

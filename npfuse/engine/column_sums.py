@@ -7,6 +7,7 @@ exact up to 2 ** 24.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,45 +23,54 @@ COLUMNS = 128  # of a panel
 ROWS = 256
 
 
-def column_sums(part: NDArray[Any]) -> tuple[NDArray[np.float32], float, float]:
-    """Sum a band's columns.
+def column_sums(part: NDArray[Any], runs: Sequence[tuple[int, int]]) -> tuple[NDArray[np.float32], float, float]:
+    """Sum a band's columns over runs of its rows.
 
     Parameters
     ----------
-    part : ndarray (rows, columns), uint8 or uint16, in C order, of 1 to ROWS rows
+    part : ndarray (rows, columns), uint8 or uint16, in C order
+    runs : at least one (first row, one past the last), each of 1 to ROWS rows
 
     Returns
     -------
-    ndarray (columns,), float32 : exact sums
+    ndarray (runs, columns), float32 : exact sums
     float, float : the least and the greatest value of all
 
     Examples
     --------
-    >>> column_sums(np.array([[1, 2], [3, 65535]], np.uint16))
-    (array([4.0000e+00, 6.5537e+04], dtype=float32), 1.0, 65535.0)
+    >>> column_sums(np.array([[1, 2], [3, 65535]], np.uint16), [(0, 2)])
+    (array([[4.0000e+00, 6.5537e+04]], dtype=float32), 1.0, 65535.0)
     """
-    rows, columns = part.shape
+    columns = part.shape[1]
     if columns < COLUMNS:
-        return part.sum(axis=0, dtype=np.float32), float(part.min()), float(part.max())
-    sums, extremes = np.empty(columns, np.float32), np.empty((2, columns), np.float32)
-    _walk(np.require(part, requirements=["C", "W"]).reshape(-1), rows, columns, sums, extremes[0], extremes[1])
-    return sums, float(extremes[0].min()), float(extremes[1].max())
+        sums = np.stack([part[first:last].sum(axis=0, dtype=np.float32) for first, last in runs])
+        seen = [part[first:last] for first, last in runs]
+        return sums, float(min(x.min() for x in seen)), float(max(x.max() for x in seen))
+    sums = np.empty((len(runs), columns), np.float32)
+    least, most = np.empty_like(sums), np.empty_like(sums)
+    flat = np.require(part, requirements=["C", "W"]).reshape(-1)
+    _walk(flat, np.array(runs, np.int64), columns, sums.reshape(-1), least.reshape(-1), most.reshape(-1))
+    return sums, float(least.min()), float(most.max())
 
 
 @compiled
-def _walk(x, rows, columns, sums, least, most):
-    """Sum all panels; the last one begins early enough to be whole."""
-    _walk_panels(sums, least, most, x, rows, columns, columns // COLUMNS, 0)
-    _walk_panels(sums, least, most, x, rows, columns, 1, columns - COLUMNS)
+def _walk(x, runs, columns, sums, least, most):
+    """Sum all panels of each run; the last one begins early enough to be whole."""
+    for i in range(len(runs)):
+        first, rows, out = runs[i, 0] * columns, runs[i, 1] - runs[i, 0], i * columns
+        _walk_panels(sums, least, most, x, first, rows, columns, columns // COLUMNS, out)
+        last = columns - COLUMNS
+        _walk_panels(sums, least, most, x, first + last, rows, columns, 1, out + last)
 
 
 @vector_function
 def _walk_panels(
-    v: Vectors, sums: Value, least: Value, most: Value, x: Value, rows: Value, columns: Value, panels: Value, at: Value
-) -> None:
-    """Sum panels from top to bottom, beginning with column `at`."""
+    v: Vectors, sums: Value, least: Value, most: Value, x: Value, at: Value, rows: Value, columns: Value,
+    panels: Value, out: Value,
+) -> None:  # fmt: skip
+    """Sum panels from top to bottom: their first rows begin at `at`, and what is written at `out`."""
     with v.loop(panels) as panel:
-        first = at + panel * COLUMNS
+        first, target = at + panel * COLUMNS, out + panel * COLUMNS
         in_bytes = v.bits_of(x) == 8
         count = (2 if in_bytes else 1) * v.width
         lanes = range(0, COLUMNS, count)
@@ -84,4 +94,4 @@ def _walk_panels(
             for lane, variable in zip(lanes, values, strict=True):
                 for part in range(0, count, v.width):
                     some = v.shuffle(variable.now, None, list(range(part, part + v.width)))
-                    v.store(v.to_floats(some), place + (first + lane + part))
+                    v.store(v.to_floats(some), place + (target + lane + part))
