@@ -21,6 +21,7 @@ Normalization = Literal["full_range", "min_max"]
 
 MAX_BYTES = 1 << 28  # of all arrays together; LightFuse has 75 KB
 MARGINS = (0, 8, 16)
+KEPT_GRAPHS = 16
 
 
 class WeightsError(ValueError):
@@ -110,11 +111,21 @@ class Weights:
         return rows + self.margin, columns + self.margin
 
     def graph(self, height: int, width: int) -> Graph:
-        """Build the model's graph for one picture size."""
-        try:
-            return models.build(self.model, height, width, **self.build)
-        except (ValueError, TypeError) as error:
-            raise WeightsError(f"{self.label}: {error}") from None
+        """Return the model's graph for one picture size; the last few are kept, since fusing a pair asks repeatedly."""
+        graph = self._graphs.get((height, width))
+        if graph is None:
+            try:
+                graph = models.build(self.model, height, width, **self.build)
+            except (ValueError, TypeError) as error:
+                raise WeightsError(f"{self.label}: {error}") from None
+            if len(self._graphs) >= KEPT_GRAPHS:
+                self._graphs.clear()
+            self._graphs[height, width] = graph
+        return graph
+
+    @cached_property
+    def _graphs(self) -> dict[tuple[int, int], Graph]:
+        return {}
 
 
 def _check_size(label: str, shapes: Mapping[str, tuple[int, ...]]) -> None:
