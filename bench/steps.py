@@ -3,8 +3,8 @@
     python -m bench.steps UNDER OVER [--weights W] [--megapixels N] [--rounds N] [--methods M ...]
 
 Each round fuses the pair once whole and once step by step, so that a busy machine slows all of them alike. The steps
-are those of `npfuse.strips.fuse_pair`, called from here one after another over the whole picture. --methods times
-other methods as well.
+are those of `npfuse.strips.fuse_pair`, called from here one after another over the whole picture. Halving is run once
+by itself, and once with the wider view, from whose time it is taken off. --methods times other methods as well.
 """
 
 import argparse
@@ -20,17 +20,14 @@ from numpy.typing import NDArray
 import npfuse
 from bench.pictures import Content, Photograph, pair_of, size_of
 from bench.summary import summarized
-from npfuse.engine.halving import halve
-from npfuse.engine.layout import BLOCKS, GROUP_SIDE, PAIR_PIXELS, ROW_PAIRS
-from npfuse.engine.layout import STRIP_GROUPS as GROUPS
-from npfuse.engine.picture_runs import load_groups, store_groups
+from npfuse.engine.coarse_pass import HALVES, coarse_planes
+from npfuse.engine.finishing import finish_groups
+from npfuse.engine.layout import BLOCKS, CELL, CHANNELS, GROUP_SIDE, PAIR_PIXELS, ROW_PAIRS, RUN
+from npfuse.engine.picture_runs import Exposure, load_groups
 from npfuse.engine.pixel_groups import BLOCKS_PLAIN, BLOCKS_SEEN, BY_BOUNDS, empty_counts, evaluate_groups
 from npfuse.engine.scratch import Scratch
-from npfuse.engine.strip_pass import space_of
-from npfuse.engine.tanh_vectors import tanh_numbers
-from npfuse.engine.upsampling import add_upsampled
 from npfuse.strip_form import match_form
-from npfuse.strip_run import coarse_picture, prepare
+from npfuse.strip_run import coarse_picture, exposures_of, prepare
 from npfuse.strips import pair_of as pair_for
 from npfuse.strips import thumbnail_size
 from npfuse.survey import survey
@@ -62,34 +59,37 @@ def by_steps(pair: Pictures, weights: Weights, clock: Clock) -> tuple[NDArray[np
     surveys = clock("thumbnails and ranges", lambda: tuple(survey(x, *thumbnail_size(graph)) for x in pair))
     of_pair = pair_for(*pair, out, weights, graph, surveys)
     form = match_form(graph)
-    prepared = clock("preparing the weights", prepare, form, of_pair.others, of_pair.arrays())
-    scratch = Scratch()
-    clock("halving", halve, pair, of_pair.scales, *padded, prepared.stages, scratch)
+    arguments = form, lambda *size: match_form(weights.graph(*size)), of_pair.others, of_pair.arrays()
+    prepared = clock("preparing the weights", prepare, *arguments)
+    scratch, dtype = Scratch(), of_pair.dtype
+    exposures = exposures_of(pair, of_pair.scales, dtype)
+    halvings = [step for step in prepared.steps if step.dilation == HALVES]
+    clock("halving", coarse_planes, exposures, *padded, halvings, Scratch())
     both = time.thread_time()
-    coarse = coarse_picture(graph, form, prepared, pair, of_pair.scales, scratch)
+    coarse = coarse_picture(prepared, exposures, padded, scratch)
     clock.seconds["the wider view"] = time.thread_time() - both - clock.seconds["halving"]
-    chain, space = prepared.chain, space_of(scratch, of_pair.dtype, np.uint8)
+    chain, half = prepared.chain, dtype.type(of_pair.half)
     counts = empty_counts(chain.places.depth)
-    numbers = [of_pair.dtype.type(x) for scale in of_pair.scales for x in scale]
-    groups, results = space.groups, space.results
+    count = -(-width // GROUP_SIDE)
+    groups = scratch.array("groups", (count, BLOCKS, ROW_PAIRS, CHANNELS, PAIR_PIXELS), dtype)
+    results = scratch.array("results", (count, BLOCKS, ROW_PAIRS, 3, PAIR_PIXELS), dtype)
+    line = scratch.array("line", (3, count * GROUP_SIDE // CELL + RUN), dtype)
+    edge = scratch.array("edge", (3 * RUN,), np.uint8)
     for row in range(0, height, GROUP_SIDE):
         rows = min(GROUP_SIDE, height - row)
-        whole = -(-rows // 16) * 16
-        for column in range(0, width, GROUPS * GROUP_SIDE):
-            columns = min(GROUPS * GROUP_SIDE, width - column)
-            count = -(-columns // GROUP_SIDE)
-            for k, picture in enumerate(pair):
-                clock(
-                    "loading pixels", load_groups, groups, count, whole, picture, row, column,
-                    *numbers[2 * k : 2 * k + 2], 3 * k, space.edge,
-                )  # fmt: skip
-            clock("DetailNet", evaluate_groups, groups[:count], rows, columns, chain, results, counts)
-            clock("enlarging", add_upsampled, results, count, rows, coarse, row, column, prepared.cells, space.line)
-            values = results.reshape(-1)[: count * BLOCKS * ROW_PAIRS * 3 * PAIR_PIXELS]
-            clock("tanh", tanh_numbers, values, values)
-            half = of_pair.dtype.type(of_pair.half)
-            clock("storing pixels", store_groups, results, rows, columns, half, out, row, column, space.edge)
+        for k, exposure in enumerate(exposures):
+            clock("loading pixels", load_groups, groups, count, -(-rows // 16) * 16, *_at(exposure, row), 3 * k, edge)
+        clock("DetailNet", evaluate_groups, groups, rows, width, chain, results, counts)
+        clock(
+            "enlarging, tanh, storing", finish_groups, results, rows, width, coarse.planes, row, 0, coarse.weights,
+            line, half, out, row, 0, edge,
+        )  # fmt: skip
     return out, counts
+
+
+def _at(exposure: Exposure, row: int) -> tuple[Any, ...]:
+    """Return what `load_groups` takes of an exposure, from a row on."""
+    return exposure.pixels, row, 0, exposure.black, exposure.scale
 
 
 def measure(

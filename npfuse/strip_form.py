@@ -9,9 +9,10 @@ Numba is not imported here, because the cost model uses this module too.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from npfuse.engine.layout import CELL, CHANNELS, TAPS
+from npfuse.engine.layout import CELL, CHANNELS, PLANE_START, TAPS
 from npfuse.graph import Graph, Node
 from npfuse.ops import BOX, Add, AddChannels, DepthwiseConv2D, DepthwiseConv2DTranspose, PointwiseConv2D, ReLU, Tanh
+from npfuse.ops.operator import Operator
 from npfuse.ops.resize import Resampling, Resize
 from npfuse.run import Step, plan
 
@@ -25,6 +26,25 @@ class NotLightFuseForm(ValueError):  # noqa: N818 (no fault of anybody: such net
 
 
 @dataclass(frozen=True, kw_only=True)
+class Look:
+    """A layer of a coarse branch that `npfuse.engine.coarse_pass` knows: what a pixel sees, and what it makes of it.
+
+    Parameters
+    ----------
+    depthwise : 3x3 DepthwiseConv2D, or None
+    dilation : of that; 0 without one
+    pointwise : PointwiseConv2D
+    rectified, added : whether ReLU follows, and whether the look's own input is added then
+    """
+
+    depthwise: Node | None
+    dilation: int
+    pointwise: Node
+    rectified: bool
+    added: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Form:
     """A network's parts.
 
@@ -34,6 +54,7 @@ class Form:
     halvings : the depthwise convolutions of the exposures, one after another, at most MOST_HALVINGS
     coarse_branch : graph from the last halving's value, and values of the thumbnail branch, to the coarse picture; None
         if the last halving's value is the coarse picture
+    looks : the coarse branch, if it consists of nothing else; or none
     upsampling : way of making the coarse picture CELL times as large; None if the coarse branch has done it
     thumbnail_branch : graph of the inputs besides the exposures, or None
     """
@@ -41,6 +62,7 @@ class Form:
     chain: Step
     halvings: Step
     coarse_branch: Graph | None
+    looks: tuple[Look, ...]
     upsampling: Resampling | None
     thumbnail_branch: Graph | None
 
@@ -80,6 +102,7 @@ def match_form(graph: Graph) -> Form:
         chain=chain,
         halvings=halvings,
         coarse_branch=_part(graph, coarse_nodes, (coarse,)) if coarse_nodes else None,
+        looks=_looks(coarse_nodes, halvings[-1].name),
         upsampling=upsampling,
         thumbnail_branch=_part(graph, thumbnail_nodes, handed_on) if handed_on else None,
     )
@@ -220,6 +243,40 @@ def _check_coarse_branch(
         raise NotLightFuseForm(f"the coarse picture is {coarse}, expected {halvings[-1].name} or what follows it")
     if graph.shapes[coarse][2] != 3:
         raise NotLightFuseForm(f"{coarse} has {graph.shapes[coarse][2]} channels, expected 3")
+
+
+def _looks(nodes: Sequence[Node], value: str) -> tuple[Look, ...]:
+    """Return the looks that nodes consist of, one after another from a value on; none if there is anything else."""
+    looks: list[Look] = []
+    left = list(nodes)
+
+    def take(kind: type, *inputs: str) -> Node | None:
+        """Take the next node if it is of a kind and reads these values, in any order."""
+        fits = left and isinstance(left[0].op, kind) and sorted(left[0].inputs) == sorted(inputs)
+        return left.pop(0) if fits else None
+
+    while left:
+        depthwise = take(DepthwiseConv2D, value)
+        pointwise = take(PointwiseConv2D, depthwise.name if depthwise else value)
+        dilation = _dilation(depthwise.op) if depthwise else 0
+        if pointwise is None or dilation is None:
+            return ()
+        relu = take(ReLU, pointwise.name)
+        result = relu or pointwise
+        added = take(Add, value, result.name)
+        last = {"rectified": relu is not None, "added": added is not None}
+        looks.append(Look(depthwise=depthwise, dilation=dilation, pointwise=pointwise, **last))
+        value = (added or result).name
+    return tuple(looks)
+
+
+def _dilation(op: Operator) -> int | None:
+    """Return the dilation of an operator that is the depthwise convolution of a look; None for others."""
+    if not isinstance(op, DepthwiseConv2D):
+        return None
+    dilation = op.dilation[0]
+    plain = DepthwiseConv2D(kernel_size=(TAPS, TAPS), dilation=(dilation, dilation), use_bias=op.use_bias)
+    return dilation if op == plain and dilation <= PLANE_START else None
 
 
 def _part(graph: Graph, nodes: Sequence[Node], outputs: tuple[str, ...]) -> Graph:

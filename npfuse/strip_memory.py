@@ -9,15 +9,14 @@ from itertools import pairwise
 
 import numpy as np
 
+from npfuse.engine.coarse_pass import HALVES, levels_of
 from npfuse.engine.layout import (
     BLOCK_SIDE,
     CHANNELS,
     GROUP_SIDE,
     PAIR_PIXELS,
     STRIP_GROUPS,
-    TAPS,
     WIDEST_VECTOR,
-    plane_width,
 )
 from npfuse.graph import Graph
 from npfuse.graph_memory import peak
@@ -66,7 +65,7 @@ def part_values(
     >>> from npfuse.models import lightfuse
     >>> values = part_values(lightfuse, (896, 1344, 3), np.dtype(np.uint8))
     >>> [name for name, _ in values]
-    ['chain', 'rows', 'halved 1', 'halved 2', 'halved 3', 'groups']
+    ['chain', 'levels', 'groups']
     """
     height, width = on_grid(*shape[:2])
     whole = network(height, width)
@@ -106,11 +105,11 @@ def _card_values(whole: Graph, shape: Sequence[int], dtype: np.dtype, merged: bo
 
 
 def _strip_values(whole: Graph, form: Form, rows: int, columns: int) -> Iterator[tuple[str, int]]:
-    """Yield (name, count of numbers) of the arrays in which a strip is halved and its chain evaluated."""
+    """Yield (name, count of numbers) of the arrays for a strip's coarse picture and its chain."""
     yield "chain", _chain_numbers(whole, form)
-    yield "rows", TAPS * CHANNELS * plane_width(columns)
-    for stage in range(1, len(form.halvings) + 1):
-        yield f"halved {stage}", (rows >> stage) * CHANNELS * plane_width(columns >> stage)
+    steps = [(HALVES, CHANNELS)] * len(form.halvings)
+    steps += [(look.dilation, whole.shapes[look.pointwise.name][2]) for look in form.looks]
+    yield "levels", levels_of(steps, rows, columns)[2]
     yield "groups", STRIP_GROUPS * GROUP_SIDE**2 * (CHANNELS + 3)  # pixels and results
 
 

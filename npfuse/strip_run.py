@@ -1,10 +1,10 @@
-"""Runs a network of LightFuse's form over a window of a pair: the coarse branch by the runner, the rest in one pass.
+"""Runs a network of LightFuse's form over a window of a pair: the coarse picture in one pass, the rest in another.
 
-The form is matched by `npfuse.strip_form`. A strip is halved first (`npfuse.engine.halving`); the coarse branch is
-small and goes through the runner; `npfuse.engine.strip_pass` does the rest.
+The form is matched by `npfuse.strip_form`. `npfuse.engine.coarse_pass` makes the coarse picture of a strip; a coarse
+branch that it does not know goes through the runner. `npfuse.engine.strip_pass` does the rest.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,15 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfuse.engine.chains import Chain, chain_of
-from npfuse.engine.halving import halve, stage_weights
-from npfuse.engine.layout import CHANNELS
+from npfuse.engine.coarse_pass import CoarseStep, coarse_planes, halving_step, look_step
+from npfuse.engine.finishing import cell_weights
+from npfuse.engine.layout import PLANE_START, plane_width
+from npfuse.engine.picture_runs import Exposure
 from npfuse.engine.pixel_groups import empty_counts
 from npfuse.engine.scratch import Scratch
-from npfuse.engine.strip_pass import Coarse, Exposure, Target, Window, fuse_rows, space_of
-from npfuse.engine.upsampling import cell_weights
-from npfuse.graph import Graph
+from npfuse.engine.strip_pass import Coarse, Target, Window, fuse_rows, space_of
+from npfuse.graph import Graph, Node
 from npfuse.run import chain_layers, run
-from npfuse.strip_form import Form
+from npfuse.strip_form import Form, Look
 
 Arrays = Mapping[str, NDArray[Any]]
 Pictures = tuple[NDArray[Any], NDArray[Any]]
@@ -36,40 +37,64 @@ class Prepared:
     weights : ndarray by full name, of the dtype to compute in
     values : inputs besides the exposures, and outputs of the form's thumbnail branch, by name
     chain : Chain, ready to be evaluated
-    stages : `npfuse.engine.halving.stage_weights` of each halving
-    cells : `npfuse.engine.upsampling.cell_weights`
+    steps : steps of the coarse pass; halvings alone, if the form's coarse branch has other layers than looks
+    halved : name of the last halving's value
+    branch_of : function that gives the form's coarse branch for rows and columns of a window; None if it is all looks
+    is_enlarged : whether the coarse picture has to be enlarged
+    cells : `npfuse.engine.finishing.cell_weights`
     spare : arrays to work in that no thread uses at present
     """
 
     weights: Arrays
     values: Arrays
     chain: Chain
-    stages: list[NDArray[Any]]
+    steps: list[CoarseStep]
+    halved: str
+    branch_of: Callable[[int, int], Graph | None] | None
+    is_enlarged: bool
     cells: NDArray[Any]
     spare: list[Scratch] = field(default_factory=list)
 
 
-def prepare(form: Form, others: Arrays, weights: Arrays) -> Prepared:
+def prepare(form: Form, form_of: Callable[[int, int], Form], others: Arrays, weights: Arrays) -> Prepared:
     """Compute everything that does not depend on the exposures, once for a pair.
 
     Parameters
     ----------
     form : Form of the network, for any size
+    form_of : function that gives the form for the rows and columns of a window
     others : inputs besides the exposures, by name
     weights : ndarray by full name, of the dtype to compute in
     """
     values = dict(others)
     if form.thumbnail_branch:
         inputs = {name: others[name] for name, _ in form.thumbnail_branch.inputs}
-        values |= run(form.thumbnail_branch, inputs, _weights_of(form.thumbnail_branch, weights))
+        # By the definitions: it is so small that compiling its operators takes longer than anything else here.
+        values |= run(form.thumbnail_branch, inputs, _weights_of(form.thumbnail_branch, weights), engine="definition")
     chain = chain_of(chain_layers(form.chain, values, weights, 0))
-    stages = []
-    for node in form.halvings:
-        kernel = weights[f"{node.weight_key}/kernel"]
-        bias = weights.get(f"{node.weight_key}/bias", np.zeros(CHANNELS, kernel.dtype))
-        stages.append(stage_weights(kernel, bias))
-    cells = cell_weights(form.upsampling or "nearest", chain.memory.dtype)
-    return Prepared(weights=weights, values=values, chain=chain, stages=stages, cells=cells)
+    return Prepared(
+        weights=weights,
+        values=values,
+        chain=chain,
+        steps=[halving_step(*_kernel(node, weights)) for node in form.halvings]
+        + [_look_step(look, weights) for look in form.looks],
+        halved=form.halvings[-1].name,
+        branch_of=(lambda *size: form_of(*size).coarse_branch) if form.coarse_branch and not form.looks else None,
+        is_enlarged=form.upsampling is not None,
+        cells=cell_weights(form.upsampling or "nearest", chain.memory.dtype),
+    )
+
+
+def _kernel(node: Node, weights: Arrays) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Return a node's kernel, and its bias or None."""
+    return weights[f"{node.weight_key}/kernel"], weights.get(f"{node.weight_key}/bias")
+
+
+def _look_step(look: Look, weights: Arrays) -> CoarseStep:
+    """Return the step of a look."""
+    around = _kernel(look.depthwise, weights) if look.depthwise else None
+    pointwise = _kernel(look.pointwise, weights)
+    return look_step(around, look.dilation, *pointwise, rectified=look.rectified, added=look.added)
 
 
 def _weights_of(graph: Graph, weights: Arrays) -> dict[str, NDArray[Any]]:
@@ -77,9 +102,8 @@ def _weights_of(graph: Graph, weights: Arrays) -> dict[str, NDArray[Any]]:
 
 
 def fuse_window(
-    graph: Graph,
-    form: Form,
     prepared: Prepared,
+    size: tuple[int, int],
     pictures: Pictures,
     scales: Scales,
     half: float,
@@ -91,9 +115,8 @@ def fuse_window(
 
     Parameters
     ----------
-    graph : Graph of the window's size
-    form : Form of the graph
     prepared : Prepared for the pair
+    size : rows and columns of the window, multiples of 8
     pictures : window of each picture, ndarrays (H, W, 3) in C order; missing last rows and columns repeat the last ones
     scales : (black, scale) of each picture, see `npfuse.engine.picture_runs`
     half : half of the level of white
@@ -111,24 +134,20 @@ def fuse_window(
         scratch = Scratch()
     chain = prepared.chain
     dtype, (rows, columns) = chain.memory.dtype, keep
-    coarse = coarse_picture(graph, form, prepared, pictures, scales, scratch)
+    exposures = exposures_of(pictures, scales, dtype)
+    coarse = coarse_picture(prepared, exposures, size, scratch)
     height, width, channels = rows.stop - rows.start, columns.stop - columns.start, 1 if len(out.shape) == 2 else 3
     direct = isinstance(out, np.ndarray) and out.flags.c_contiguous
     if direct:
         pixels, (top, left) = out.reshape(*out.shape[:2], channels), place
     else:
         pixels, (top, left) = scratch.array("pixels", (height, width, channels), pictures[0].dtype), (0, 0)
-    under, over = (
-        Exposure(picture, dtype.type(black), dtype.type(scale))
-        for picture, (black, scale) in zip(pictures, scales, strict=True)
-    )
     counts = empty_counts(chain.places.depth)
     fuse_rows(
-        under,
-        over,
+        *exposures,
         Window(rows.start, rows.stop, columns.start, columns.stop),
         chain._replace(memory=scratch.copy("memory", chain.memory), lists=scratch.copy("lists", chain.lists)),
-        Coarse(coarse, form.upsampling is not None, prepared.cells),
+        coarse,
         Target(pixels, top, left, dtype.type(half)),
         space_of(scratch, dtype, pictures[0].dtype),
         counts,
@@ -140,16 +159,31 @@ def fuse_window(
     return counts
 
 
+def exposures_of(pictures: Pictures, scales: Scales, dtype: "np.dtype[Any]") -> tuple[Exposure, Exposure]:
+    """Return pictures with their scales in the dtype to compute in."""
+    under, over = (
+        Exposure(picture, dtype.type(black), dtype.type(scale))
+        for picture, (black, scale) in zip(pictures, scales, strict=True)
+    )
+    return under, over
+
+
 def coarse_picture(
-    graph: Graph, form: Form, prepared: Prepared, pictures: Pictures, scales: Scales, scratch: Scratch
-) -> NDArray[Any]:
-    """Return a window's coarse picture (CH, CW, 3); parameters as for `fuse_window`."""
-    height, width, _ = graph.inputs[0][1]
-    halved = halve(pictures, list(scales), height, width, prepared.stages, scratch)
-    if form.coarse_branch is None:
-        return halved
-    values = {**prepared.values, form.halvings[-1].name: halved[np.newaxis]}
-    inputs = {name: values[name] for name, _ in form.coarse_branch.inputs}
+    prepared: Prepared, exposures: tuple[Exposure, Exposure], size: tuple[int, int], scratch: Scratch
+) -> Coarse:
+    """Return a window's coarse picture; parameters as for `fuse_window`."""
+    planes = coarse_planes(exposures, *size, prepared.steps, scratch)
+    branch = prepared.branch_of(*size) if prepared.branch_of else None
+    if branch is None:
+        return Coarse(planes, prepared.cells, np.empty((0, 0, 3), planes.dtype))
+    width = size[1] >> len(prepared.steps)
+    halved = np.ascontiguousarray(planes[:, :, PLANE_START : PLANE_START + width].transpose(0, 2, 1))
+    values = {**prepared.values, prepared.halved: halved[np.newaxis]}
+    inputs = {name: values[name] for name, _ in branch.inputs}
     # Layer by layer: a chain is evaluated by blocks of 16x16, and windows do not begin at blocks.
-    (coarse,) = run(form.coarse_branch, inputs, _weights_of(form.coarse_branch, prepared.weights), merge=False).values()
-    return np.ascontiguousarray(coarse[0])
+    ((coarse,),) = run(branch, inputs, _weights_of(branch, prepared.weights), merge=False).values()
+    if not prepared.is_enlarged:
+        return Coarse(planes[:0], prepared.cells, np.ascontiguousarray(coarse))
+    ends = PLANE_START, plane_width(coarse.shape[1]) - PLANE_START - coarse.shape[1]
+    repeated = np.pad(coarse.transpose(0, 2, 1), ((0, 0), (0, 0), ends), mode="edge")
+    return Coarse(repeated, prepared.cells, np.empty((0, 0, 3), planes.dtype))

@@ -281,19 +281,15 @@ def _strip_job_of(pair: Pair, form: Form) -> Job:
     """Return the function that fuses a strip in one pass."""
     from npfuse.strip_run import fuse_window, prepare
 
-    prepared = prepare(form, pair.others, pair.arrays())
-
-    @cache
-    def part(height: int, width: int) -> "tuple[Graph, Form]":
-        graph = pair.weights.graph(height, width)
-        return graph, match_form(graph)
+    form_of = cache(lambda height, width: match_form(pair.weights.graph(height, width)))
+    prepared = prepare(form, form_of, pair.others, pair.arrays())
 
     def job(row: Tile, column: Tile) -> Counts:
-        graph, form = part(row.window[1] - row.window[0], column.window[1] - column.window[0])
         under, over = (_part(picture, row.window, column.window) for picture in (pair.under, pair.over))
+        size = row.window[1] - row.window[0], column.window[1] - column.window[0]
         kept = row.kept(pair.out.shape[0]), column.kept(pair.out.shape[1])
         place = row.keep[0], column.keep[0]
-        return fuse_window(graph, form, prepared, (under, over), pair.scales, pair.half, kept, pair.out, place)
+        return fuse_window(prepared, size, (under, over), pair.scales, pair.half, kept, pair.out, place)
 
     return job
 

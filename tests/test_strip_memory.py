@@ -26,13 +26,13 @@ def test_room_of_a_chain_is_what_the_compiled_code_lays_out():
     assert strip_memory._chain_numbers(graph, form) == pytest.approx(laid_out, rel=0.1)
 
 
-def test_a_strip_holds_rows_and_halved_planes():
+def test_a_strip_holds_a_few_rows_of_each_level_and_the_coarse_picture():
     values = dict(part_values(lightfuse, (896, 1344, 3), BYTES))
-    # 512 rows, and 8 that the last of them depend on; rows are a multiple of 16 numbers, and 32 more.
-    assert values["rows"] == 3 * 6 * (1344 + 32) * 4
-    assert values["halved 1"] == 520 // 2 * 6 * (672 + 32) * 4
-    assert values["halved 2"] == 520 // 4 * 6 * (336 + 32) * 4
-    assert values["halved 3"] == 520 // 8 * 6 * (176 + 32) * 4
+    # A row is whole pairs of runs (32), 16 numbers before and 32 behind. Each level that is halved keeps 3 rows of 6
+    # channels, the pointwise layer reads 1, and the last level has all rows: an eighth of the strip's 512 and of 8
+    # below it that they depend on. Then come zeros for a missing row, and a chunk (32) before and after a layer.
+    levels = 3 * 6 * (1392 + 720 + 400) + 1 * 6 * 240 + 65 * 3 * 240 + 6 * 1392 + 2 * 6 * 32
+    assert values["levels"] == 4 * levels
     assert values["groups"] == 4 * 64 * 64 * (6 + 3) * 4
     assert "copies of the pictures" not in values
 

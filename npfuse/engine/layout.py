@@ -39,7 +39,8 @@ BLOCKS = BLOCKS_PER_SIDE**2
 GROUP_SIDE = BLOCKS_PER_SIDE * BLOCK_SIDE
 STRIP_GROUPS = 4  # groups that a strip evaluates at a time: their pixels and results then take half a megabyte
 CHAIN_GROUPS = 8  # groups that `npfuse.engine.pixel_mlp` evaluates at a time
-PLANE_SLACK = 2 * RUN  # zeros behind each row of a plane that is halved
+PLANE_START = RUN  # numbers before each row of a plane of the coarse pass
+PLANE_END = 2 * RUN  # numbers behind it, at least
 
 # Of numbers.
 WIDEST_VECTOR = 16  # numbers of the widest vector, that of AVX-512
@@ -85,5 +86,5 @@ def run_place(group, row, channels):
 
 
 def plane_width(width: int) -> int:
-    """Return how many numbers a row of a plane takes: whole runs, and the zeros behind them."""
-    return -(-width // RUN) * RUN + PLANE_SLACK
+    """Return how many numbers a row of a plane takes: whole pairs of runs, and the numbers at both ends."""
+    return PLANE_START + -(-width // PAIR_PIXELS) * PAIR_PIXELS + PLANE_END

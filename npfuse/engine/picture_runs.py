@@ -1,12 +1,14 @@
-"""Maps pixels of a picture to channels in [-1, 1] and back, RUN pixels at a time; pixels are bytes, uint16 or floats.
+"""Maps pixels of a picture to channels in [-1, 1], RUN pixels at a time; pixels are bytes, uint16 or floats.
 
 In a picture, the three numbers of a pixel lie side by side; in the arrays of groups, each channel lies by itself. A run
-of RUN pixels is loaded at once and split into channels. Results are interleaved in registers.
+of RUN pixels is loaded at once and split into channels.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from numpy.typing import NDArray
 
 from npfuse.engine import layout
 from npfuse.engine.compiled import compiled, inner
@@ -17,6 +19,14 @@ if TYPE_CHECKING:
     from npfuse.engine.emission import Value, Vectors
 
 run_place = inner(layout.run_place)
+
+
+class Exposure(NamedTuple):
+    """A picture (H, W, 3); the network reads its level v as (v - black) * scale - 1."""
+
+    pixels: NDArray[Any]
+    black: Any
+    scale: Any
 
 
 @vector_function
@@ -51,47 +61,6 @@ def load_runs(
                 values = v.to_floats(v.shuffle(run, None, [3 * (lane + i) + c for i in range(v.width)]))
                 mapped = (values - black) * scale - v.number(1)
                 v.store(mapped, memory + (k * run_step + k // BLOCKS_PER_SIDE * jump + channel_step * c + lane))
-
-
-@vector_function
-def store_runs(
-    v: Vectors, memory: Value, place: Value, run_step: Value, runs: Value, half: Value, pixels: Value, at: Value
-) -> None:
-    """Map runs of three channels, PAIR_PIXELS numbers apart, from [-1, 1] to levels: (v + 1) * half, rounded."""
-    memory, pixels, half = memory + place, pixels + at, v.broadcast(half)
-    with v.loop(runs) as k:
-        channels = []
-        for c in range(3):
-            parts = [
-                v.convert_to((v.load(memory + (k * run_step + c * PAIR_PIXELS + lane)) + v.number(1)) * half, pixels)
-                for lane in range(0, RUN, v.width)
-            ]
-            channels.append(_joined(v, parts))
-        red, green, blue = channels
-        both = v.shuffle(red, green, list(range(2 * RUN)))
-        blue = v.shuffle(blue, None, [i % RUN for i in range(2 * RUN)])
-        v.store(v.shuffle(both, blue, [c * RUN + i for i in range(RUN) for c in range(3)]), pixels + k * (3 * RUN))
-
-
-@vector_function
-def store_grey_runs(
-    v: Vectors, memory: Value, place: Value, run_step: Value, runs: Value, half: Value, pixels: Value, at: Value
-) -> None:
-    """Map the means of three channels, PAIR_PIXELS numbers apart, from [-1, 1] to levels: (v + 1) * half, rounded."""
-    memory, pixels, half = memory + place, pixels + at, v.broadcast(half)
-    with v.loop(runs) as k:
-        for lane in range(0, RUN, v.width):
-            red, green, blue = (v.load(memory + (k * run_step + c * PAIR_PIXELS + lane)) for c in range(3))
-            mean = (red + green + blue) / v.number(3)
-            v.store(v.convert_to((mean + v.number(1)) * half, pixels), pixels + (k * RUN + lane))
-
-
-def _joined(v: Vectors, parts: list[Value]) -> Value:
-    """Join several vectors to one."""
-    while len(parts) > 1:
-        count = 2 * parts[0].value.type.count
-        parts = [v.shuffle(a, b, list(range(count))) for a, b in zip(parts[::2], parts[1::2], strict=True)]
-    return parts[0]
 
 
 @compiled
@@ -149,37 +118,3 @@ def load_groups(groups, count, height, pixels, row, column, black, scale, first,
             scale,
             edge,
         )
-
-
-@compiled
-def store_groups(results, height, width, half, pixels, row, column, edge):
-    """Map a row of groups from [-1, 1] to a picture's levels.
-
-    Parameters
-    ----------
-    results : ndarray (G, BLOCKS, ROW_PAIRS, 3, PAIR_PIXELS)
-    height, width : number of pixels to store, along each axis
-    half : half of the level of white
-    pixels, row, column : ndarray (H, W, 3), or (H, W, 1) for the mean of the channels, and the first pixel's position
-    edge : ndarray (3 * RUN,) of the pixels' dtype, to work in
-    """
-    block = ROW_PAIRS * 3 * PAIR_PIXELS
-    _, stored, channels = pixels.shape
-    for left in range(0, width, GROUP_SIDE):
-        count = min(GROUP_SIDE, width - left)
-        whole, rest = count // RUN, count % RUN
-        for h in range(height):
-            place = run_place(left // GROUP_SIDE, h, 3)
-            at = ((row + h) * stored + column + left) * channels
-            if channels == 3:
-                store_runs(results, place, block, whole, half, pixels, at)
-            else:
-                store_grey_runs(results, place, block, whole, half, pixels, at)
-            if rest:
-                if channels == 3:
-                    store_runs(results, place + whole * block, block, 1, half, edge, 0)
-                else:
-                    store_grey_runs(results, place + whole * block, block, 1, half, edge, 0)
-                for i in range(rest):
-                    for c in range(channels):
-                        pixels[row + h, column + left + whole * RUN + i, c] = edge[channels * i + c]

@@ -1,8 +1,8 @@
 """Networks of LightFuse's form in one pass over a strip: pixels in, pixels out, no array of the strip's size between.
 
 For a few groups at a time, pixels are dealt out to groups (`npfuse.engine.picture_runs`), the chain is evaluated
-(`npfuse.engine.pixel_groups`), the coarse picture is enlarged and added (`npfuse.engine.upsampling`), and the tanh of
-the sum is rounded and stored. The coarse picture comes from `npfuse.strip_run`.
+(`npfuse.engine.pixel_groups`), the coarse picture is enlarged and added, and the tanh of the sum is rounded and stored
+(`npfuse.engine.finishing`). The coarse picture comes from `npfuse.strip_run`.
 """
 
 from typing import Any, NamedTuple
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from npfuse.engine.chains import Chain
 from npfuse.engine.compiled import compiled
+from npfuse.engine.finishing import add_whole, finish_groups
 from npfuse.engine.layout import (
     BLOCK_SIDE,
     BLOCKS,
@@ -25,19 +26,9 @@ from npfuse.engine.layout import (
 from npfuse.engine.layout import (
     STRIP_GROUPS as GROUPS,
 )
-from npfuse.engine.picture_runs import load_groups, store_groups
+from npfuse.engine.picture_runs import Exposure, load_groups
 from npfuse.engine.pixel_groups import evaluate_groups
 from npfuse.engine.scratch import Scratch
-from npfuse.engine.tanh_vectors import tanh_vectors
-from npfuse.engine.upsampling import add_upsampled, add_whole
-
-
-class Exposure(NamedTuple):
-    """A picture (H, W, 3); the network reads its level v as (v - black) * scale - 1."""
-
-    pixels: NDArray[Any]
-    black: Any
-    scale: Any
 
 
 class Window(NamedTuple):
@@ -50,11 +41,11 @@ class Window(NamedTuple):
 
 
 class Coarse(NamedTuple):
-    """A coarse picture (CH, CW, 3), whether it has to be enlarged, and `cell_weights` for that."""
+    """A coarse picture that has to be enlarged, and one that has full size; one of them has no rows."""
 
-    pixels: NDArray[Any]
-    is_enlarged: bool
-    weights: NDArray[Any]
+    planes: NDArray[Any]  # (CH, 3, `plane_width` of CW), as `npfuse.engine.coarse_pass` makes it
+    weights: NDArray[Any]  # `npfuse.engine.finishing.cell_weights`
+    whole: NDArray[Any]  # (H, W, 3)
 
 
 class Target(NamedTuple):
@@ -71,7 +62,7 @@ class Space(NamedTuple):
 
     groups: NDArray[Any]  # (GROUPS, BLOCKS, ROW_PAIRS, CHANNELS, PAIR_PIXELS)
     results: NDArray[Any]  # (GROUPS, BLOCKS, ROW_PAIRS, 3, PAIR_PIXELS)
-    line: NDArray[Any]  # (3, cells in a row of groups, and one at each end)
+    line: NDArray[Any]  # (3, cells in a row of groups, and a run)
     edge: NDArray[Any]  # (3 * RUN,), of the pictures' dtype
 
 
@@ -80,7 +71,7 @@ def space_of(scratch: Scratch, dtype: Any, pixel_dtype: Any) -> Space:
     return Space(
         groups=scratch.array("groups", (GROUPS, BLOCKS, ROW_PAIRS, CHANNELS, PAIR_PIXELS), dtype),
         results=scratch.array("results", (GROUPS, BLOCKS, ROW_PAIRS, 3, PAIR_PIXELS), dtype),
-        line=scratch.array("line", (3, GROUPS * GROUP_SIDE // CELL + 2), dtype),
+        line=scratch.array("line", (3, GROUPS * GROUP_SIDE // CELL + RUN), dtype),
         edge=scratch.array("edge", (3 * RUN,), pixel_dtype),
     )
 
@@ -118,10 +109,9 @@ def fuse_rows(
             load_groups(groups, count, whole, under.pixels, row, column, under.black, under.scale, 0, edge)
             load_groups(groups, count, whole, over.pixels, row, column, over.black, over.scale, 3, edge)
             evaluate_groups(groups[:count], height, width, chain, results, counts)
-            if coarse.is_enlarged:
-                add_upsampled(results, count, height, coarse.pixels, row, column, coarse.weights, line)
-            else:
-                add_whole(results, count, height, coarse.pixels, row, column)
-            tanh_vectors(results, results, count * BLOCKS * ROW_PAIRS * 3 * PAIR_PIXELS)
+            add_whole(results, count, height, coarse.whole, row, column)
             out_row, out_column = target.row + row - window.first_row, target.column + column - window.first_column
-            store_groups(results, height, width, target.half, target.pixels, out_row, out_column, edge)
+            finish_groups(
+                results, height, width, coarse.planes, row, column, coarse.weights, line, target.half, target.pixels,
+                out_row, out_column, edge,
+            )  # fmt: skip

@@ -65,18 +65,19 @@ def _single(v: Vectors, value: Value) -> Value:
     z = v.number(0) - (a + a)
     n = v.call("floor", z * v.number(LOG2_E) + v.number(0.5))
     r = z - n * v.number(LN_2_HIGH) - n * v.number(LN_2_LOW)
-    e = (one + r + r * r * _polynomial(v, r, EXP)) * v.power_of_two(n)
+    e = (one + r + r * r * polynomial(v, r, EXP)) * v.power_of_two(n)
     d = one + e
-    q = _polynomial(v, d, RECIPROCAL)
+    q = polynomial(v, d, RECIPROCAL)
     for _ in range(2):
         q = q + q * (one - d * q)
     far = (one - e) * q
     t = a * a
-    near = a + a * t * _polynomial(v, t, TANH)
+    near = a + a * t * polynomial(v, t, TANH)
     return v.with_sign(v.select(a < v.number(SERIES_BELOW), near, far), value)
 
 
-def _polynomial(v: Vectors, x: Value, coefficients: list[float]) -> Value:
+def polynomial(v: Vectors, x: Value, coefficients: list[float]) -> Value:
+    """Emit a polynomial by Horner's rule; coefficients begin with the constant."""
     *others, total = (v.number(coefficient) for coefficient in coefficients)
     for coefficient in reversed(others):
         total = coefficient + x * total
