@@ -243,7 +243,7 @@ def test_an_error_in_a_tile_reaches_the_caller(monkeypatch):
         raise RuntimeError("the network failed")
 
     monkeypatch.setattr(strips, "run", fail)
-    monkeypatch.setattr(strip_run, "run", fail)
+    monkeypatch.setattr(strip_run, "fuse_rows", fail)
     for engine in ("fast", "definition"):
         with pytest.raises(RuntimeError, match="the network failed"):
             npfuse.fuse(*random_pair((90, 90, 3)), random_weights(), threads=2, engine=engine)

@@ -137,11 +137,11 @@ def block_means(values: NDArray[Any], k: int) -> Floats:
     if k == 1:
         return values.astype(np.float32)
     high, wide, count = values.shape[0] // k, values.shape[1] // k, prod(values.shape[2:])
-    runs = np.ascontiguousarray(values[: high * k]).reshape(high, k, values.shape[1] * count)
+    whole = np.ascontiguousarray(values[: high * k]).reshape(high * k, values.shape[1] * count)
     if values.dtype.kind == "u" and k <= ROWS and high:
-        rows = np.stack([column_sums(run)[0] for run in runs])
+        rows, _, _ = column_sums(whole, [(row, row + k) for row in range(0, high * k, k)])
     else:
-        rows = runs.sum(axis=1, dtype=np.float32)
+        rows = whole.reshape(high, k, whole.shape[1]).sum(axis=1, dtype=np.float32)
     blocks = rows[:, : wide * k * count].reshape(high, wide, k * count)
     of_channels = np.tile(np.eye(count, dtype=np.float32), (k, 1))  # a product adds up each block's columns
     means: Floats = ((blocks @ of_channels) / np.float32(k * k)).reshape(high, wide, *values.shape[2:])
