@@ -4,6 +4,7 @@ How much of a layer `npfuse.engine.pixel_groups` leaves out depends on the pictu
 as `costmodel` does, but by the compiled function itself, at no cost that shows: a few additions a block of 256 pixels.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,6 +114,18 @@ def count_executed(under: NDArray[Any], over: NDArray[Any], weights: Weights) ->
     out = np.empty_like(under, order="C")
     for job in fuse_pair(under, over, out, weights, engine="fast", threads=1):
         counts += job()
+    return executed_of(counts, names, under.shape[0] * under.shape[1])
+
+
+def executed_of(counts: NDArray[np.int64], names: Sequence[str], pixels: int) -> Executed:
+    """Return what the engine counted.
+
+    Parameters
+    ----------
+    counts : ndarray as of `npfuse.engine.pixel_groups.empty_counts`
+    names : of the layers
+    pixels : that were evaluated
+    """
     layers = [
         ExecutedLayer(
             name=name,
@@ -125,7 +138,7 @@ def count_executed(under: NDArray[Any], over: NDArray[Any], weights: Weights) ->
         for name, row in zip(names, counts[1:], strict=True)
     ]
     return Executed(
-        pixels=under.shape[0] * under.shape[1],
+        pixels=pixels,
         blocks=int(counts[0, BLOCKS_SEEN]),
         blocks_plain=int(counts[0, BLOCKS_PLAIN]),
         layers=tuple(layers),

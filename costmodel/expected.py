@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from costmodel.calibration.amounts import Part, graph_parts
 from costmodel.calibration.calibration import Calibration, Predicted
-from costmodel.calibration.fusions import PairCounts, fusion_parts
+from costmodel.calibration.fusions import fusion_parts
+from costmodel.calibration.rates import Amounts
 from costmodel.measure import SCENE, counts_of, example_pixels, method_weights
 from costmodel.report import Subject
 
@@ -34,7 +35,7 @@ class Expectation:
     given: bool
 
     @cache  # noqa: B019
-    def counts(self, model: str | None) -> PairCounts | None:
+    def counts(self, model: str | None) -> Amounts | None:
         """Return what the pair executes of a method's chain."""
         return counts_of(model, self.pair)
 
@@ -56,8 +57,7 @@ class Expectation:
         return self.calibration.by_name(self._parts(subject))
 
     def _parts(self, subject: Subject) -> list[Part]:
-        counts = self.counts(subject.model)
-        return graph_parts(subject.graph, counts.amounts() if counts else None)
+        return graph_parts(subject.graph, self.counts(subject.model))
 
     @property
     def note(self) -> str:

@@ -20,7 +20,9 @@ from PIL import Image
 
 from costmodel.calibration.amounts import Part, graph_parts
 from costmodel.calibration.calibration import Calibration, Predicted, Session
-from costmodel.calibration.fusions import PairCounts, default_counts, fusion_parts
+from costmodel.calibration.fusions import fusion_parts
+from costmodel.calibration.rates import Amounts
+from costmodel.calibration.regions import pair_amounts
 from costmodel.counts import count
 from costmodel.executed import count_executed
 from costmodel.execution import StepCost, steps
@@ -131,7 +133,7 @@ def _timed_s(action: Callable[[], object]) -> float:
     return time.process_time() - start
 
 
-def graph_case(subject: Subject, pair: NDArray[np.uint8], counts: PairCounts | None) -> Case:
+def graph_case(subject: Subject, pair: NDArray[np.uint8], counts: Amounts | None) -> Case:
     """Return the case of a method's graph alone, run by `npfuse.run`.
 
     Parameters
@@ -145,10 +147,10 @@ def graph_case(subject: Subject, pair: NDArray[np.uint8], counts: PairCounts | N
     def ready() -> Callable[[], object]:
         return partial(run, graph, inputs_from(graph, pair), weights_of(graph))
 
-    return Case(parts=graph_parts(graph, counts.amounts() if counts else None), ready=ready, runs=subject.runs)
+    return Case(parts=graph_parts(graph, counts), ready=ready, runs=subject.runs)
 
 
-def fuse_case(model: str, pair: NDArray[np.uint8], counts: PairCounts | None, threads: int = 1) -> Case:
+def fuse_case(model: str, pair: NDArray[np.uint8], counts: Amounts | None, threads: int = 1) -> Case:
     """Return the case of `npfuse.fuse` by a method; parameters as of `graph_case`."""
     height, width, _ = pair.shape
     weights = method_weights(model)
@@ -161,10 +163,12 @@ def fuse_case(model: str, pair: NDArray[np.uint8], counts: PairCounts | None, th
     return Case(parts=parts, ready=ready)
 
 
-def counts_of(model: str | None, pair: NDArray[np.uint8]) -> PairCounts | None:
+def counts_of(model: str | None, pair: NDArray[np.uint8]) -> Amounts | None:
     """Return what a pair (H, W, 6) executes of a method's chain; None where all pairs execute the same."""
     weights = method_weights(model) if model else None
-    return default_counts(weights, pair) if weights else None
+    if weights is None or form_or_none(weights.graph(*on_grid(*pair.shape[:2]))) is None:
+        return None
+    return pair_amounts(*pair_of(pair), weights)
 
 
 def method_weights(model: str) -> Weights | None:

@@ -47,7 +47,7 @@ def _linux(field: str) -> int:
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(field)), 0)
 
 
-_TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # options of glibc's mallopt
+_TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8  # options of glibc's mallopt
 
 
 def keep_memory() -> None:
@@ -56,3 +56,4 @@ def keep_memory() -> None:
     if mallopt is not None:
         mallopt(_TRIM_THRESHOLD, -1)
         mallopt(_MMAP_MAX, 0)
+        mallopt(_ARENA_MAX, 1)  # a thread's own arena gives memory back all the same

@@ -27,7 +27,8 @@ from npfuse.run import Step, is_one_layer, plan
 LANES = 16  # numbers of a vector
 NEAR_BYTES = 14 * 2**20  # values beyond them come from memory and not from a cache
 
-CHAIN = "chain"  # the kind of a merged chain, whose multiply-adds depend on the picture
+CHAIN = "chain"  # the kind of a merged chain, but for
+REGIONS = "regions"  # what it executes, which depends on the picture, here and in strips of a pair
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +56,11 @@ def filled(channels: int) -> int:
     (16, 16, 32)
     """
     return -(-channels // LANES) * LANES
+
+
+def far(values: float) -> float:
+    """Return the bytes of values beyond those that a cache holds."""
+    return float(max(0, 4 * values - NEAR_BYTES))
 
 
 def step_kind(step: Step) -> str:
@@ -105,7 +111,7 @@ def step_amounts(graph: Graph, step: Step) -> Amounts:
     """
     inputs, output = graph.input_shapes(step[0]), graph.shapes[step[-1].name]
     moved = sum(map(prod, inputs)) + prod(output)
-    amounts = {"call": 1.0, "moved": float(moved), "far": float(max(0, 4 * moved - NEAR_BYTES))}
+    amounts = {"call": 1.0, "moved": float(moved), "far": far(moved)}
     return amounts if step_kind(step) == CHAIN else {**amounts, **_arithmetic(step[0].op, inputs, output)}
 
 
@@ -121,12 +127,12 @@ def graph_parts(graph: Graph, chain: Amounts | None = None, *, merge: bool = Tru
     parts = []
     for step in plan(graph, merge=merge):
         kind, amounts, name = step_kind(step), step_amounts(graph, step), step[-1].name
+        parts.append(Part(name=name, kind=kind, amounts=amounts))
         if kind == CHAIN:
             static = sum(
                 prod(graph.input_shapes(node)[0]) * node.op.features
                 for node in step
                 if isinstance(node.op, PointwiseConv2D)
             )
-            amounts = {**amounts, **(chain or {"evaluation": float(static)})}
-        parts.append(Part(name=name, kind=kind, amounts=amounts))
+            parts.append(Part(name=name, kind=REGIONS, amounts=chain or {"plain": float(static)}))
     return parts

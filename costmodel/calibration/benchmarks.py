@@ -12,23 +12,39 @@ from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from costmodel.calibration.amounts import CHAIN, Part, step_amounts, step_kind
-from costmodel.calibration.fusions import EXECUTED, GRAPH, STRIPS, PairCounts, fusion_parts
+from costmodel.calibration.amounts import CHAIN, REGIONS, Part, far, graph_parts, step_amounts, step_kind
+from costmodel.calibration.fusions import FUSION, GRAPH, coarse_graphs, fusion_parts, strip_amounts
 from costmodel.calibration.operators import operator_graph, operators
 from costmodel.calibration.rates import Amounts
+from costmodel.calibration.regions import pair_amounts, region_amounts
 from costmodel.calibration.work_benchmarks import array_work, pyramid_work
+from costmodel.executed import executed_of
 from npfuse import Weights, fuse
-from npfuse.engine.pixel_groups import BOUNDING, EVALUATION, FOLDING, empty_counts
+from npfuse.engine.pixel_groups import empty_counts
 from npfuse.engine.pixel_mlp import pixel_mlp
+from npfuse.examples import example_pair
 from npfuse.graph import Graph
 from npfuse.models import build
 from npfuse.ops import PointwiseConv2D
+from npfuse.pictures.reading import read_picture
 from npfuse.run import plan, run
 from npfuse.strip_form import form_or_none
+from npfuse.strips import fuse_pair
 
 POOL = 18 << 20  # random numbers that inputs are parts of
-NOISE = (0, 3, 12, 50)  # levels, of pictures
+PICTURES = (  # examples, but for the one that methods are measured on; rows, columns, and levels of noise
+    ("city", 320, 352, 0.0),
+    ("sunset", 500, 1250, 0.0),
+    ("studio", 250, 330, 2.0),
+    ("courtyard", 400, 300, 6.0),
+    ("forest", 130, 210, 20.0),
+    ("sunrise", 72, 96, 0.0),
+)
+SMALL = (("city", 40, 56, 0.0), ("sunset", 120, 90, 0.0))
+
+Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,11 +74,10 @@ def benchmarks() -> list[Benchmark]:
         found.append(graph_benchmark(operator_graph(op, shapes), pool))
         if isinstance(op, PointwiseConv2D):
             found.append(graph_benchmark(operator_graph(op, shapes, rectified=True), pool))
-    found += _chains()
     for kind, amounts, values, action in (*array_work(pool), *pyramid_work(pool)):
         found.append(Benchmark(kind=kind, amounts=amounts, action=action, values=values))
     found += _graphs()
-    return [*found, *_fusions()]
+    return [*found, *_strips(), *_chains(), *_fusions()]
 
 
 def graph_benchmark(graph: Graph, pool: NDArray[np.float32]) -> Benchmark:
@@ -82,57 +97,65 @@ def graph_benchmark(graph: Graph, pool: NDArray[np.float32]) -> Benchmark:
     return Benchmark(kind=step_kind(step), amounts=amounts, action=action, values=values)
 
 
-def pair_pictures(height: int, width: int, noise: float) -> NDArray[np.uint8]:
-    """Return two smooth pictures with so many levels of noise, ndarray (2, H, W, 3)."""
+def natural_pair(scene: str, height: int, width: int, noise: float) -> Pair:
+    """Return an example pair at another size with so many levels of noise, two ndarrays (H, W, 3)."""
     random = np.random.default_rng(1)
-    rows, columns = np.mgrid[:height, :width][:, :, :, np.newaxis]
-    phases = random.random((2, 1, 1, 3)) * 6
-    waves = 1 + np.sin(rows / 90 + phases) * np.cos(columns / 130 + phases)
-    levels = waves * np.array([50, 100]).reshape(2, 1, 1, 1) + random.standard_normal((2, height, width, 3)) * noise
-    pictures: NDArray[np.uint8] = np.clip(levels, 0, 255).astype(np.uint8)
-    return pictures
+    found = []
+    for path in example_pair(scene):
+        sized = Image.fromarray(read_picture(path).pixels).resize((width, height), Image.Resampling.BICUBIC)
+        levels = np.asarray(sized) + random.standard_normal((height, width, 3)) * noise
+        found.append(np.clip(levels, 0, 255).astype(np.uint8))
+    return found[0], found[1]
 
 
 def _chains() -> Iterator[Benchmark]:
     """Yield chains of pointwise layers on pictures of more and less noise."""
     random = np.random.default_rng(2)
+    pairs = [natural_pair(*picture) for picture in PICTURES]
     for widths in ((6, 20, 4), (6, 48, 24, 3), (6, 190, 44, 3), (6, 72, 3)):
         layers = []
         for i, (a, b) in enumerate(pairwise(widths)):
             kernel = (random.standard_normal((a, b)) / a**0.5).astype(np.float32)
             layers.append((kernel, random.standard_normal(b).astype(np.float32), i < len(widths) - 2))
-        for noise, (height, width) in zip(NOISE, ((192, 256), (400, 500), (320, 384), (100, 130)), strict=True):
-            under, over = pair_pictures(height, width, noise)
-            x = np.concatenate([under, over], axis=2)[np.newaxis].astype(np.float32) / 127.5 - 1
+        for pair in pairs:
+            x = np.concatenate(pair, axis=2)[np.newaxis].astype(np.float32) / 127.5 - 1
             counts = empty_counts(len(layers))
             pixel_mlp(x, layers, counts=counts)
-            places = zip(EXECUTED, (BOUNDING, FOLDING, EVALUATION), strict=True)
-            amounts = {
-                "call": 1.0,
-                "moved": float(height * width * (widths[0] + widths[-1])),
-                **{name: float(counts[:, place].sum()) for name, place in places},
-            }
-            yield Benchmark(kind=CHAIN, amounts=amounts, action=partial(pixel_mlp, x, layers))
+            pixels, macs = x.shape[1] * x.shape[2], sum(a * b for a, b in pairwise(widths))
+            done = executed_of(counts, [str(i) for i in range(len(layers))], pixels)
+            moved = float(pixels * (widths[0] + widths[-1]))
+            yield Benchmark(
+                kind=CHAIN,
+                amounts={"call": 1.0, "moved": moved, "far": far(moved)},
+                action=partial(pixel_mlp, x, layers),
+                less=(Part(name=CHAIN, kind=REGIONS, amounts=region_amounts(done, macs)),),
+            )
 
 
 def pair_networks() -> Iterator[Weights]:
     """Yield networks of LightFuse's form and of none of the methods' widths, with random weights."""
     random = np.random.default_rng(3)
-    for model, arguments in (
-        ("lightfuse", {"hidden": (24,)}),
-        ("lightfuse", {"hidden": (48, 20)}),
-        ("lightfuse", {"hidden": (100, 36)}),
-        ("lightfuse", {"hidden": (210, 50)}),
-        ("tonefuse", {"hidden": (60, 24), "coarse": 20, "dilations": (2,), "tones": 8}),
-        ("tonefuse", {"hidden": (20,), "coarse": 10, "dilations": (1, 3), "tones": 5}),
+    for model, arguments, bias in (
+        ("lightfuse", {"hidden": (24,)}, 1.0),
+        ("lightfuse", {"hidden": (48, 20)}, 0.3),
+        ("lightfuse", {"hidden": (100, 36)}, 1.0),
+        ("lightfuse", {"hidden": (130, 60)}, 0.3),
+        ("lightfuse", {"hidden": (210, 50)}, 1.0),
+        ("lightfuse", {"hidden": (250, 24)}, 0.6),
+        ("tonefuse", {"hidden": (60, 24), "coarse": 20, "dilations": (2,), "tones": 8}, 1.0),
+        ("tonefuse", {"hidden": (20,), "coarse": 10, "dilations": (1, 3), "tones": 5}, 0.3),
     ):
         shapes = build(model, 64, 64, **arguments).weight_shapes
         arrays = {
-            name: (random.standard_normal(shape) / max(prod(shape[:-1]), 1) ** 0.5).astype(np.float32)
+            name: random.standard_normal(shape) * (bias if len(shape) == 1 else prod(shape[:-1]) ** -0.5)
             for name, shape in shapes.items()
         }
         yield Weights(
-            model=model, build=arguments, arrays=arrays, normalization="full_range", source="costmodel.calibration"
+            model=model,
+            build=arguments,
+            arrays={name: array.astype(np.float32) for name, array in arrays.items()},
+            normalization="full_range",
+            source="costmodel.calibration",
         )
 
 
@@ -147,17 +170,32 @@ def _graphs() -> Iterator[Benchmark]:
         yield Benchmark(kind=GRAPH, amounts={"call": 1.0, "nodes": float(nodes)}, action=build_and_match)
 
 
-def _fusions() -> Iterator[Benchmark]:
-    """Yield the fusion of pictures of more and less noise by small networks."""
+def _strips() -> Iterator[Benchmark]:
+    """Yield the fusion of strips of more and less noise by small networks."""
     for weights in pair_networks():
-        for noise, (height, width) in zip(NOISE, ((320, 352), (640, 832), (448, 512), (136, 200)), strict=True):
-            under, over = pair_pictures(height, width, noise)
-            counts = PairCounts.of(under, over, weights)
-            parts = fusion_parts(weights.model, weights, height, width, counts=counts)
-            (own,) = (part for part in parts if part.name == STRIPS)
+        for picture in PICTURES:
+            under, over = natural_pair(*picture)
+            (job,) = fuse_pair(under, over, np.empty_like(under), weights, engine="fast", threads=1)
+            height, width = under.shape[:2]
+            steps = [
+                part
+                for graph in coarse_graphs(weights.graph, height, width, 1)
+                for part in graph_parts(graph, merge=False)
+            ]
+            amounts = strip_amounts(1, height * width, pair_amounts(under, over, weights))
+            yield Benchmark(kind=REGIONS, amounts=amounts, action=job, less=tuple(steps))
+
+
+def _fusions() -> Iterator[Benchmark]:
+    """Yield the whole fusion of small pictures, for what it takes besides its strips."""
+    for weights in pair_networks():
+        for picture in SMALL:
+            under, over = natural_pair(*picture)
+            parts = fusion_parts(weights.model, weights, *under.shape[:2], counts=pair_amounts(under, over, weights))
+            (own,) = (part for part in parts if part.kind == FUSION)
             yield Benchmark(
                 kind=own.kind,
                 amounts=own.amounts,
                 action=partial(fuse, under, over, weights, method=weights.model, threads=1),
-                less=tuple(part for part in parts if part.name != STRIPS),
+                less=tuple(part for part in parts if part.kind != FUSION),
             )

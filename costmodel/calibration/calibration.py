@@ -8,7 +8,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from math import isfinite
 from pathlib import Path
@@ -120,11 +120,12 @@ class Session:
             Sample(kind=each.kind, amounts=each.amounts, seconds=median(seconds))
             for each, seconds in zip(self.benchmarks, self.seconds, strict=True)
         ]
-        whole = {each.kind for each in self.benchmarks if each.less}
-        rates = {kind: fitted(kind, samples) for kind in dict.fromkeys(s.kind for s in samples) if kind not in whole}
-        known = Calibration(rates=rates, identity=identity)
-        alone = [_alone(s, b, known) for s, b in zip(samples, self.benchmarks, strict=True)]
-        return Calibration(rates={**rates, **{kind: fitted(kind, alone) for kind in whole}}, identity=identity)
+        known = Calibration(rates={}, identity=identity)
+        for kind in dict.fromkeys(sample.kind for sample in samples):  # what is taken off comes before
+            pairs = ((s, b) for s, b in zip(samples, self.benchmarks, strict=True) if s.kind == kind)
+            own = fitted(kind, [_alone(sample, benchmark, known) for sample, benchmark in pairs])
+            known = replace(known, rates={**known.rates, kind: own})
+        return known
 
 
 def _alone(sample: Sample, benchmark: Benchmark, known: Calibration) -> Sample:

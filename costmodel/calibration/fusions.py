@@ -6,17 +6,13 @@ how many passes of NumPy over how many values there are. Their rates are measure
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from costmodel.calibration.amounts import CHAIN, Part, graph_parts
+from costmodel.calibration.amounts import REGIONS, Part, graph_parts
 from costmodel.calibration.operators import operator_graph
 from costmodel.calibration.rates import Amounts
-from costmodel.executed import count_executed
 from npfuse.graph import Graph
 from npfuse.methods.method import BuildGraph, strips
 from npfuse.methods.pyramid_sizes import KEPT, REACH, strip_rows, strip_values
@@ -27,38 +23,14 @@ from npfuse.strip_form import form_or_none, match_form
 from npfuse.strips import strip_sides, tile_side, tiles_along
 from npfuse.weights.weights import Weights
 
-STRIPS = "strips"  # the part of a pair network of LightFuse's form that is a chain: all but its coarse steps
+STRIPS = "strips"  # the part of a network of LightFuse's form that goes over its pixels
+FUSION = "fusion"  # what fusing by such a network takes besides its strips
 ARRAYS = "arrays"  # passes of NumPy over values
 PYRAMIDS = "pyramids"  # compiled pyramids of a strip
 SURVEY = "survey"  # statistics of a picture
 THUMBNAIL = "survey, thumbnail"  # and a thumbnail
 GRAPH = "graph"  # building one, for a strip or a tile
-EXECUTED = ("bounding", "folding", "evaluation")  # multiply-adds that are counted while a chain runs
 PAIR = 2
-
-
-@dataclass(frozen=True, kw_only=True)
-class PairCounts:
-    """Multiply-adds that fusing a pair executes in the chain of its pixels.
-
-    Parameters
-    ----------
-    bounding, folding, evaluation : as of `costmodel.executed.ExecutedLayer`, of all layers
-    """
-
-    bounding: int
-    folding: int
-    evaluation: int
-
-    @classmethod
-    def of(cls, under: NDArray[np.uint8], over: NDArray[np.uint8], weights: Weights) -> "PairCounts":
-        """Fuse a pair and count."""
-        layers = count_executed(under, over, weights).layers
-        return cls(**{name: sum(getattr(layer, f"{name}_macs") for layer in layers) for name in EXECUTED})
-
-    def amounts(self) -> dict[str, float]:
-        """Return them as amounts."""
-        return {name: float(getattr(self, name)) for name in EXECUTED}
 
 
 def _windows(graph: Graph, sides: tuple[int, int]) -> Counter[tuple[int, int]]:
@@ -77,34 +49,14 @@ def _strip_windows(graph: Graph, threads: int) -> Counter[tuple[int, int]]:
     return _windows(graph, strip_sides(height, width, threads))
 
 
-def form_amounts(weights: Weights, height: int, width: int, threads: int, counts: PairCounts) -> Amounts:
-    """Return what fusing a pair by a network of LightFuse's form does outside of its coarse steps.
-
-    Its multiply-adds are those of a chain and have the same rates.
-
-    Parameters
-    ----------
-    weights : of the network
-    height, width : of the pictures
-    threads : number of threads
-    counts : of the pair
-    """
-    graph = weights.graph(*on_grid(height, width))
-    windows = _strip_windows(graph, threads)
-    return {
-        "fusion": 1.0,
-        "enlarged": float(height * width) if match_form(graph).upsampling == "bilinear" else 0.0,
-        "halved": float(sum(number * rows * columns for (rows, columns), number in windows.items())),
-        **counts.amounts(),
-    }
+def strip_amounts(strips: int, pixels: int, counts: Amounts) -> Amounts:
+    """Return what strips do, of so many pixels together, and of what a pair executes in all of them."""
+    return {"strips": float(strips), "pixels": float(pixels), **counts}
 
 
-def window_graphs(build: BuildGraph, height: int, width: int, threads: int) -> Iterator[Graph]:
-    """Yield the thumbnail's branch of a network of LightFuse's form, and the coarse branch of every strip."""
+def coarse_graphs(build: BuildGraph, height: int, width: int, threads: int) -> Iterator[Graph]:
+    """Yield the coarse branch of every strip of a network of LightFuse's form."""
     graph = build(*on_grid(height, width))
-    form = form_or_none(graph)
-    if form is not None and form.thumbnail_branch:
-        yield form.thumbnail_branch
     for size, number in _strip_windows(graph, threads).items():
         form = form_or_none(build(*size))
         if form is not None and form.coarse_branch:
@@ -112,7 +64,7 @@ def window_graphs(build: BuildGraph, height: int, width: int, threads: int) -> I
 
 
 def fusion_parts(
-    model: str, weights: Weights | None, height: int, width: int, *, threads: int = 1, counts: PairCounts | None = None
+    model: str, weights: Weights | None, height: int, width: int, *, threads: int = 1, counts: Amounts | None = None
 ) -> list[Part]:
     """Return the parts of `npfuse.fuse` of a pair of 8-bit RGB pictures.
 
@@ -122,7 +74,7 @@ def fusion_parts(
     weights : of the method; None for one without
     height, width : of the pictures
     threads : number of threads
-    counts : of the pair; needed for a network of LightFuse's form
+    counts : of the pair, as of `costmodel.calibration.regions.pair_amounts`; needed for a network of LightFuse's form
     """
     result: list[Part] = []
     # One look at either picture tells their order, and a network all that it asks of whole pictures.
@@ -132,12 +84,19 @@ def fusion_parts(
     if weights is None or form_or_none(weights.graph(*on_grid(height, width))) is None:
         return [*result, *RULES[model](weights, height, width, threads)]
     if counts is None:
-        raise ValueError(f"{model}: counts of the pair are missing, expected those of PairCounts.of")
-    own = form_amounts(weights, height, width, threads, counts)
-    result.append(_graphs(weights, len(_strip_windows(weights.graph(*on_grid(height, width)), threads))))
-    coarse = window_graphs(weights.graph, height, width, threads)
-    steps = [part for graph in coarse for part in graph_parts(graph, merge=False)]
-    return [*result, Part(name=STRIPS, kind=CHAIN, amounts=own), *steps]
+        raise ValueError(f"{model}: counts of the pair are missing, expected those of pair_amounts")
+    graph = weights.graph(*on_grid(height, width))
+    form, strips = match_form(graph), _strip_windows(graph, threads)
+    coarse = [*coarse_graphs(weights.graph, height, width, threads)]
+    if form.thumbnail_branch:
+        coarse.append(form.thumbnail_branch)
+    return [
+        *result,
+        _graphs(weights, len(strips)),
+        Part(name="fusion", kind=FUSION, amounts={"call": 1.0}),
+        Part(name=STRIPS, kind=REGIONS, amounts=strip_amounts(strips.total(), height * width, counts)),
+        *(part for graph in coarse for part in graph_parts(graph, merge=False)),
+    ]
 
 
 def _graphs(weights: Weights, number: int) -> Part:
@@ -263,11 +222,3 @@ Rule = Callable[[Weights | None, int, int, int], Iterator[Part]]
 RULES: Mapping[str, Rule] = MappingProxyType(
     {"mefnet": _mefnet, "deepfuse": _deepfuse, "t_cnn": _t_cnn, "mertens": _mertens}
 )
-
-
-def default_counts(weights: Weights, pair: NDArray[Any]) -> PairCounts | None:
-    """Return the counts of a pair (H, W, 6) for a network of LightFuse's form; None for others."""
-    if form_or_none(weights.graph(*on_grid(*pair.shape[:2]))) is None:
-        return None
-    under, over = (np.ascontiguousarray(part) for part in (pair[..., :3], pair[..., 3:]))
-    return PairCounts.of(under, over, weights)

@@ -2,16 +2,19 @@
 
 import json
 from dataclasses import replace
+from math import exp
 
 import pytest
 
 from costmodel.calibration import calibration
-from costmodel.calibration.amounts import CHAIN, graph_parts, step_amounts, step_kind
+from costmodel.calibration.amounts import CHAIN, REGIONS, graph_parts, step_amounts, step_kind
 from costmodel.calibration.benchmarks import benchmarks, pair_networks
 from costmodel.calibration.calibration import Calibration, keep, kept
-from costmodel.calibration.fusions import RULES, STRIPS, PairCounts, fusion_parts
+from costmodel.calibration.fusions import RULES, STRIPS, fusion_parts
 from costmodel.calibration.operators import operator_graph, operators
 from costmodel.calibration.rates import Rates, Sample
+from costmodel.calibration.regions import region_amounts
+from costmodel.executed import Executed, ExecutedLayer
 from npfuse.methods import METHODS
 from npfuse.methods.pyramid_sizes import strip_rows
 from npfuse.ops import DEFINITIONS, Conv2D, PointwiseConv2D
@@ -106,13 +109,39 @@ def test_rates_that_cannot_be_are_not_taken(tmp_path, identity, number):
 
 def test_every_method_s_fusion_is_of_kinds_that_are_measured():
     kinds = {benchmark.kind for benchmark in benchmarks()}
-    counts = PairCounts(bounding=1, folding=2, evaluation=3)
+    counts = {"bounding": 1.0, "folding": 2.0, "evaluation": 3.0}
     for model, method in METHODS.items():
         weights = load_weights(model) if model in bundled_names() else None
         parts = fusion_parts(model, weights, 96, 136, threads=2, counts=counts)
         assert {part.kind for part in parts} <= kinds, model
         assert all(amount >= 0 for part in parts for amount in part.amounts.values()), model
         assert (model in RULES) == (STRIPS not in {part.name for part in parts}), method.name
+
+
+def test_a_chain_executes_what_a_pair_does_or_all_of_it():
+    graph = METHODS["tonefuse"].graph(64, 96)
+    executed = [part.amounts for part in graph_parts(graph, {"looked": 7.0}) if part.kind == REGIONS]
+    assert executed == [{"looked": 7.0}]
+    (everything,) = (part.amounts for part in graph_parts(graph) if part.kind == REGIONS)
+    assert everything == {"plain": 64.0 * 96 * (6 * 32 + 32 * 16 + 16 * 3)}
+
+
+def test_what_is_executed_adds_up_over_layers_and_plain_blocks_are_apart():
+    layers = [
+        ExecutedLayer(
+            name=name,
+            bounding_macs=10,
+            folding_macs=20,
+            evaluation_macs=evaluation,
+            undecided_by_bounds=undecided,
+            undecided_by_values=1,
+        )
+        for name, evaluation, undecided in (("a", 5000, 3), ("b", 400, 0))
+    ]
+    amounts = region_amounts(Executed(pixels=1024, blocks=4, blocks_plain=1, layers=tuple(layers)), macs=20)
+    assert amounts["open"] == pytest.approx(3 * (1 - exp(-1)))  # three units in three blocks
+    sums = {"looked": 6, "bounding": 20, "folding": 40, "evaluation": 280, "plain": 5120, "undecided": 3, "kept": 2}
+    assert {name: amounts[name] for name in sums} == sums
 
 
 def test_a_pair_network_s_fusion_needs_counts():
