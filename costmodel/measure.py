@@ -54,11 +54,13 @@ class Case:
     parts : what it does
     ready : returns the action to time; what it makes is not timed
     runs : of the action for one result
+    threads : that share the parts
     """
 
     parts: Sequence[Part]
     ready: Callable[[], Callable[[], object]]
     runs: int = 1
+    threads: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +113,7 @@ def timed_cases(
     calibration = session.calibration()
     found = {}
     for name, case in cases.items():
-        expected = calibration.predicted(case.parts)
+        expected = calibration.predicted(case.parts, case.threads)
         found[name] = Timing(
             expected=replace(expected, seconds=case.runs * expected.seconds),
             seconds=case.runs * median(seconds[name]),
@@ -160,7 +162,7 @@ def fuse_case(model: str, pair: NDArray[np.uint8], counts: Amounts | None, threa
         return partial(fuse, under, over, weights, method=model, threads=threads)
 
     parts = fusion_parts(model, weights, height, width, threads=threads, counts=counts)
-    return Case(parts=parts, ready=ready)
+    return Case(parts=parts, ready=ready, threads=threads)
 
 
 def counts_of(model: str | None, pair: NDArray[np.uint8]) -> Amounts | None:

@@ -17,8 +17,11 @@ from costmodel.tables import Column
 from npfuse.pictures.atomic import written_in_place
 
 BARS = 24  # of the costliest steps; the others get one bar together
-LONGEST = 26  # characters of a name
-PLACES = ((0, -8), (0, 8), (9, -5), (-9, 5), (0, -17), (0, 17), (14, 0), (-14, 0))  # of a number, points from its own
+LONGEST = {"page": 26, "column": 20}  # characters of a name
+# Places of a number, in typographic points from its point: beside it, or above and below it where that is on the line.
+BESIDE = ((10, 0), (-10, 0), (0, -9), (0, 9), (9, -7), (-9, -7), (9, 7), (-9, 7))
+ABOVE = ((0, -9), (0, 9), (0, -18), (0, 18), (0, -27), (0, 27), (13, -6), (-13, 6))
+MARKER = 4  # typographic points
 
 WIDTHS = {"page": 13.0, "column": 3.5}  # inches
 
@@ -89,7 +92,12 @@ def plot(
         else:
             upper, lower = figure.subplots(1, 2)
         points = _roofline(upper, bars, machine)
-        _costs(lower, bars, subject, convention)
+        _costs(lower, bars, subject, convention, LONGEST[fit])
+        for axes in (upper, lower):  # where labels are long, a title in the middle would not fit
+            if narrow:
+                title = axes.get_title()
+                axes.set_title("")
+                axes.set_title(title, loc="right")
         figure.draw_without_rendering()  # what is laid out has its place
         _number_points(upper, points)
         try:
@@ -117,7 +125,7 @@ def _bars(subject: Subject, convention: Convention, achieved: Sequence[float] | 
     return [*(bar for bar in costly if bar.number in shown), Bar(number=None, name=name, amount=rest, step=None)]
 
 
-def _costs(axes: Any, bars: list[Bar], subject: Subject, convention: Convention) -> None:
+def _costs(axes: Any, bars: list[Bar], subject: Subject, convention: Convention, longest: int) -> None:
     """Draw one bar per step on a linear axis, with its share of the total."""
     from matplotlib.ticker import EngFormatter
 
@@ -129,7 +137,7 @@ def _costs(axes: Any, bars: list[Bar], subject: Subject, convention: Convention)
         axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes)
         axes.set_axis_off()
         return
-    labels = [f"{_short(bar.name)}  {bar.number}" if bar.number else bar.name for bar in bars]
+    labels = [f"{_short(bar.name, longest)}  {bar.number}" if bar.number else bar.name for bar in bars]
     drawn = axes.barh(range(len(bars)), [bar.amount for bar in bars])
     axes.set_yticks(range(len(bars)), labels)
     axes.bar_label(drawn, labels=[f" {bar.amount / total:.1%}" for bar in bars])
@@ -140,16 +148,18 @@ def _costs(axes: Any, bars: list[Bar], subject: Subject, convention: Convention)
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _short(name: str) -> str:
+def _short(name: str, longest: int) -> str:
     """Return a name without its middle where it is long.
 
     Examples
     --------
-    >>> _short("block_4_expand_convolution_relu")
+    >>> _short("block_4_expand_convolution_relu", 26)
     'block_4_expan…volution_relu'
+    >>> _short("around1_pointwise…around1_relu", 26)
+    'around1_point…around1_relu'
     """
-    half = (LONGEST + 1) // 2
-    return name if len(name) <= LONGEST else f"{name[:half]}…{name[-half:]}"
+    half = longest // 2
+    return name if len(name) <= longest else f"{name[:half].rstrip('…')}…{name[-half:].lstrip('…')}"
 
 
 def _roofline(axes: Any, bars: list[Bar], machine: Machine) -> list[tuple[str, float, float]]:
@@ -157,32 +167,36 @@ def _roofline(axes: Any, bars: list[Bar], machine: Machine) -> list[tuple[str, f
 
     Returns
     -------
-    list of (number, x, y) of the points that are numbered as the bars are
+    list of (number, x, y) of all points; the number is empty where a point has none
     """
     shown = [(bar, bar.step) for bar in bars if bar.step is not None and bar.step.operations]
     places = [(bar, step.operations / step.bytes_moved, step.operations) for bar, step in shown]
     xs = [machine.balance, *(x for _, x, _ in places)]
-    corners = [min(xs) / 2, machine.balance, max(xs) * 2]
+    corners = [min(min(xs) / 2, machine.balance / 5), machine.balance, max(max(xs) * 2, machine.balance * 5)]
     axes.loglog(corners, [_attainable(x, machine) for x in corners], color="black", lw=1)
     attainable = [  # above the line where a cache may hold what a step moves
         (bar, x, done / step_time(done, step.bytes_moved, machine).total_s / 1e9)
         for (bar, x, done), (_, step) in zip(places, shown, strict=True)
     ]
-    axes.loglog([x for _, x, _ in attainable], [y for *_, y in attainable], "o", mfc="none", ms=4, label="attainable")
+    axes.loglog(
+        [x for _, x, _ in attainable], [y for *_, y in attainable], "o", mfc="none", ms=MARKER, label="attainable"
+    )
     achieved = [(bar, x, done / bar.achieved_s / 1e9) for bar, x, done in places if bar.achieved_s]
     if achieved:
-        axes.loglog([x for _, x, _ in achieved], [y for *_, y in achieved], "o", ms=4, label="achieved")
+        axes.loglog([x for _, x, _ in achieved], [y for *_, y in achieved], "o", ms=MARKER, label="achieved")
     axes.set_xlabel("operations per byte")
     axes.set_ylabel("1e9 operations per second")
     where = "this machine" if machine.name == "here" else machine.name
     axes.set_title(f"{where}: {machine.peak_gmacs:,.4g} GMAC/s, {machine.bandwidth_gb_s:,.4g} GB/s")
     axes.legend(loc="lower right", frameon=False)
     axes.grid(which="major", alpha=0.3)
-    axes.set_ylim(top=2 * machine.peak_gmacs)
+    lowest = min(y for *_, y in (*attainable, *achieved)) if attainable else machine.peak_gmacs
+    axes.set_ylim(lowest / 3, 3 * machine.peak_gmacs)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter("{x:g}")
         axis.set_minor_formatter("")
-    return [(str(bar.number), x, y) for bar, x, y in achieved or attainable]
+    unnumbered = [("", x, y) for _, x, y in attainable] if achieved else []
+    return [*((str(bar.number), x, y) for bar, x, y in achieved or attainable), *unnumbered]
 
 
 def _attainable(intensity: float, machine: Machine) -> float:
@@ -190,13 +204,19 @@ def _attainable(intensity: float, machine: Machine) -> float:
 
 
 def _number_points(axes: Any, points: Sequence[tuple[str, float, float]]) -> None:
-    """Write each point's number beside it, where there is room; a number that would cover another is left out."""
-    taken: list[Any] = []
+    """Write each point's number beside it, where there is room; one that would cover anything is left out."""
+    from matplotlib.transforms import Bbox
+
+    half = MARKER / 72 * axes.figure.dpi / 2
+    centres = axes.transData.transform([(x, y) for _, x, y in points]) if points else []
+    taken: list[Any] = [Bbox([(x - half, y - half), (x + half, y + half)]) for x, y in centres]
+    frame = axes.get_window_extent()
+    offsets = BESIDE if any(not label for label, *_ in points) else ABOVE
     for label, x, y in points:
-        for offset in PLACES:
+        for offset in offsets if label else ():
             text = axes.annotate(label, (x, y), textcoords="offset points", xytext=offset, ha="center", va="center")
-            box = text.get_window_extent().expanded(1.15, 1.05)
-            if not any(box.overlaps(other) for other in taken):
+            box = text.get_window_extent().expanded(1.1, 1.0)
+            if frame.x0 < box.x0 and box.x1 < frame.x1 and frame.y0 < box.y0 and not box.count_overlaps(taken):
                 taken.append(box)
                 break
             text.remove()

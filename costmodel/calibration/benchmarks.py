@@ -19,6 +19,7 @@ from costmodel.calibration.fusions import FUSION, GRAPH, coarse_graphs, fusion_p
 from costmodel.calibration.operators import operator_graph, operators
 from costmodel.calibration.rates import Amounts
 from costmodel.calibration.regions import pair_amounts, region_amounts
+from costmodel.calibration.threads import Together, jobs_of_two
 from costmodel.calibration.work_benchmarks import array_work, pyramid_work
 from costmodel.executed import executed_of
 from npfuse import Weights, fuse
@@ -68,7 +69,7 @@ class Benchmark:
 
 def benchmarks() -> list[Benchmark]:
     """Return all of them, in the order in which they are fitted: what `less` is predicted by comes before."""
-    pool = np.random.default_rng(0).random(POOL, np.float32)
+    pool = _pool()
     found = []
     for op, shapes in operators():
         found.append(graph_benchmark(operator_graph(op, shapes), pool))
@@ -78,6 +79,16 @@ def benchmarks() -> list[Benchmark]:
         found.append(Benchmark(kind=kind, amounts=amounts, action=action, values=values))
     found += _graphs()
     return [*found, *_strips(), *_chains(), *_fusions()]
+
+
+def together() -> list[Together]:
+    """Return the pairs of jobs that tell what two threads take."""
+    networks = [*pair_networks()][1::3]
+    return [Together(jobs) for jobs in jobs_of_two(_pool(), networks, [natural_pair(*each) for each in PICTURES[:3]])]
+
+
+def _pool() -> NDArray[np.float32]:
+    return np.random.default_rng(0).random(POOL, np.float32)
 
 
 def graph_benchmark(graph: Graph, pool: NDArray[np.float32]) -> Benchmark:

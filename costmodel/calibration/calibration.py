@@ -17,8 +17,9 @@ from statistics import median
 import numpy as np
 
 from costmodel.calibration.amounts import Part
-from costmodel.calibration.benchmarks import Benchmark, benchmarks
+from costmodel.calibration.benchmarks import Benchmark, benchmarks, together
 from costmodel.calibration.rates import Rates, Sample, fitted
+from costmodel.calibration.threads import THREADS, busy
 from costmodel.process_memory import keep_memory
 from costmodel.this_machine import cache_file, machine_identity
 from npfuse.pictures.atomic import written_in_place
@@ -64,8 +65,8 @@ class Calibration:
         rates = self.rates.get(part.kind)
         return rates.predicted_s(part.amounts) if rates else float("nan")
 
-    def predicted(self, parts: Iterable[Part]) -> Predicted:
-        """Return the predicted time of parts together."""
+    def predicted(self, parts: Iterable[Part], threads: int = 1) -> Predicted:
+        """Return the predicted time of parts together, on one thread or on several that share them."""
         total, errors, missing = 0.0, 0.0, []
         for part in parts:
             seconds = self.part_s(part)
@@ -75,6 +76,8 @@ class Calibration:
             else:
                 missing.append(part.kind)
         error = errors / total if total else 0.0
+        if threads > 1 and THREADS in self.rates:
+            total = self.rates[THREADS].predicted_s(busy(total))
         return Predicted(seconds=total, error=error, missing=tuple(dict.fromkeys(missing)))
 
     def by_name(self, parts: Iterable[Part]) -> dict[str, Predicted]:
@@ -97,12 +100,15 @@ class Session:
         keep_memory()
         self.benchmarks = benchmarks()
         self.seconds: list[list[float]] = [[] for _ in self.benchmarks]
+        self.together = together()
         self.elsewhere = np.ones(ELSEWHERE_BYTES, np.uint8)
 
     def turn(self) -> None:
         """Time every benchmark once."""
         for benchmark, seconds in zip(self.benchmarks, self.seconds, strict=True):
             seconds.append(self._timed_s(benchmark))
+        for pair in self.together:
+            pair.turn()
 
     def _timed_s(self, benchmark: Benchmark) -> float:
         """Return the processor time of this thread, after one run that is not timed, and with large values cold."""
@@ -125,7 +131,8 @@ class Session:
             pairs = ((s, b) for s, b in zip(samples, self.benchmarks, strict=True) if s.kind == kind)
             own = fitted(kind, [_alone(sample, benchmark, known) for sample, benchmark in pairs])
             known = replace(known, rates={**known.rates, kind: own})
-        return known
+        shared = fitted(THREADS, [pair.sample() for pair in self.together])
+        return replace(known, rates={**known.rates, THREADS: shared})
 
 
 def _alone(sample: Sample, benchmark: Benchmark, known: Calibration) -> Sample:

@@ -54,7 +54,7 @@ def documents(tmp_path_factory):
 
 def printed(capsys, monkeypatch, documents):
     machine = Machine(name="here", description="a machine", peak_gmacs=1.0, bandwidth_gb_s=1.0, sources=())
-    monkeypatch.setattr("costmodel.__main__.this_machine", lambda: machine)
+    monkeypatch.setattr("costmodel.report_command.this_machine", lambda: machine)
     monkeypatch.setattr("costmodel.calibration.calibration.Session", NoSession)
     monkeypatch.setattr("costmodel.calibration.calibration.keep", lambda calibration: None)
     monkeypatch.setattr("costmodel.calibration.calibration.kept", lambda: CALIBRATION)

@@ -98,7 +98,7 @@ def test_what_takes_long_is_run_less_often(monkeypatch):
 
 
 def test_report_measures_and_predicts(capsys, monkeypatch):
-    monkeypatch.setattr("costmodel.__main__.this_machine", lambda: MACHINE)
+    monkeypatch.setattr("costmodel.report_command.this_machine", lambda: MACHINE)
     monkeypatch.setattr("costmodel.calibration.calibration.Session", NoSession)
     monkeypatch.setattr("costmodel.calibration.calibration.keep", lambda calibration: None)
     monkeypatch.setattr("costmodel.measured_tables.measured_peak", lambda *arguments: 50_000)
@@ -120,7 +120,7 @@ def test_a_size_that_does_not_fit_is_one_line(capsys, monkeypatch):
     def no_memory(*arguments):
         raise MemoryError
 
-    monkeypatch.setattr("costmodel.__main__.this_machine", lambda: MACHINE)
+    monkeypatch.setattr("costmodel.report_command.this_machine", lambda: MACHINE)
     monkeypatch.setattr("costmodel.calibration.calibration.Session", NoSession)
     monkeypatch.setattr("costmodel.calibration.calibration.keep", lambda calibration: None)
     monkeypatch.setattr("costmodel.measured_tables.timed_cases", no_memory)

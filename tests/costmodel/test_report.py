@@ -184,7 +184,7 @@ def test_machine_here_is_measured(capsys, tmp_path, monkeypatch):
 
 
 def test_kept_rates_predict_layers_and_methods_of_this_machine(capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr("costmodel.__main__.this_machine", lambda: MACHINE)
+    monkeypatch.setattr("costmodel.report_command.this_machine", lambda: MACHINE)
     monkeypatch.setattr("costmodel.calibration.calibration.kept", lambda: CALIBRATION)
     layers = tables(capsys, "--machine", "here", "--layers", "--size", "48x64")["layers"]
     times = {row["layer"]: row["expected_ms"] for row in layers["rows"]}
@@ -198,7 +198,7 @@ def test_kept_rates_predict_layers_and_methods_of_this_machine(capsys, tmp_path,
 
 
 def test_a_method_without_rates_has_no_expected_time_and_says_so(capsys, monkeypatch):
-    monkeypatch.setattr("costmodel.__main__.this_machine", lambda: MACHINE)
+    monkeypatch.setattr("costmodel.report_command.this_machine", lambda: MACHINE)
     known = {kind: rates for kind, rates in CALIBRATION.rates.items() if kind != "Tanh"}
     monkeypatch.setattr("costmodel.calibration.calibration.kept", lambda: replace(CALIBRATION, rates=known))
     resources = tables(capsys, "--machine", "here", "--model", "t_cnn", "--size", "8x16")["resources"]
@@ -207,7 +207,7 @@ def test_a_method_without_rates_has_no_expected_time_and_says_so(capsys, monkeyp
 
 
 def test_a_pair_has_its_own_size_and_counts(capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr("costmodel.__main__.this_machine", lambda: MACHINE)
+    monkeypatch.setattr("costmodel.report_command.this_machine", lambda: MACHINE)
     monkeypatch.setattr("costmodel.calibration.calibration.kept", lambda: CALIBRATION)
     paths = [tmp_path / "over.png", tmp_path / "under.png"]
     for path, level in zip(paths, (200, 30), strict=True):
