@@ -16,7 +16,7 @@ from costmodel.calibration.fusions import ARRAYS, PYRAMIDS
 from costmodel.calibration.rates import Amounts, Sample
 from costmodel.calibration.work_benchmarks import array_work, pyramid_work
 from npfuse import Weights
-from npfuse.fusion import run_all
+from npfuse.jobs import run_all
 from npfuse.strips import fuse_pair
 
 THREADS = "two threads"
