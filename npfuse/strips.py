@@ -28,9 +28,9 @@ from npfuse.weights.weights import Weights
 TILE_GRID = GROUP_SIDE  # pixels: tiles meet at groups, which are evaluated by themselves
 TILE_BYTES = 16 << 20  # of a tile's widest value in memory
 ALL_TILES_BYTES = 128 << 20  # like TILE_BYTES, but for all tiles in flight together
-STRIP_ROWS = 512  # at most, of a strip that is computed in one pass
+STRIP_ROWS = 1024  # at most, of a strip that is computed in one pass
 STRIP_COLUMNS = 8192  # at most
-STRIP_PIXELS = 1536 << 10  # at most; few strips, as ToneFuse halves 64 rows beyond each end of one as well
+STRIP_PIXELS = 3 << 20  # at most; few strips, as ToneFuse looks at 64 rows beyond each end of one as well
 CARD_DTYPES = ("uint8", "uint16", "float32")
 WHITE = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0, np.dtype(np.float32): 1.0, np.dtype(np.float64): 1.0}
 
@@ -239,7 +239,7 @@ def strip_sides(height: int, width: int, threads: int) -> tuple[int, int]:
     Examples
     --------
     >>> strip_sides(4000, 6000, 2), strip_sides(896, 1344, 2)
-    ((256, 8192), (448, 8192))
+    ((512, 8192), (448, 8192))
     """
     rows = min(STRIP_ROWS, STRIP_PIXELS // min(width, STRIP_COLUMNS), -(-height // threads) + TILE_GRID - 1)
     return max(rows // TILE_GRID * TILE_GRID, TILE_GRID), STRIP_COLUMNS

@@ -29,9 +29,9 @@ def test_room_of_a_chain_is_what_the_compiled_code_lays_out():
 def test_a_strip_holds_a_few_rows_of_each_level_and_the_coarse_picture():
     values = dict(part_values(lightfuse, (896, 1344, 3), BYTES))
     # A row is whole pairs of runs (32), 16 numbers before and 32 behind. Each level that is halved keeps 3 rows of 6
-    # channels, the pointwise layer reads 1, and the last level has all rows: an eighth of the strip's 512 and of 8
-    # below it that they depend on. Then come zeros for a missing row, and a chunk (32) before and after a layer.
-    levels = 3 * 6 * (1392 + 720 + 400) + 1 * 6 * 240 + 65 * 3 * 240 + 6 * 1392 + 2 * 6 * 32
+    # channels, the pointwise layer reads 1, and the last level has all rows, an eighth of the picture's 896. Then come
+    # zeros for a missing row, and a chunk (32) before and after a layer.
+    levels = 3 * 6 * (1392 + 720 + 400) + 1 * 6 * 240 + 112 * 3 * 240 + 6 * 1392 + 2 * 6 * 32
     assert values["levels"] == 4 * levels
     assert values["groups"] == 4 * 64 * 64 * (6 + 3) * 4
     assert "copies of the pictures" not in values
@@ -40,14 +40,14 @@ def test_a_strip_holds_a_few_rows_of_each_level_and_the_coarse_picture():
 @pytest.mark.parametrize(
     ("shape", "dtype", "copied", "expected"),
     [
-        ((896, 1344, 3), BYTES, True, 520 * 1344 * 6),  # from files
-        ((896, 1344), np.dtype(np.uint16), False, 520 * 1344 * 6 * 2),  # grey
+        ((896, 1344, 3), BYTES, True, 896 * 1344 * 6),  # from files
+        ((896, 1344), np.dtype(np.uint16), False, 896 * 1344 * 6 * 2),  # grey
         (
             (896, 9000, 3),
             BYTES,
             False,
-            200 * (8192 + 8) * 6,
-        ),  # columns cut; 192 rows: STRIP_PIXELS
+            392 * (8192 + 8) * 6,
+        ),  # columns cut; 384 rows: STRIP_PIXELS
     ],
 )
 def test_parts_of_pictures_are_copied_where_they_are_no_whole_rows_of_rgb_in_memory(shape, dtype, copied, expected):

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from npfuse.engine.compiled import compiled, inner
 from npfuse.engine.dense_layer import dense_layer, packed
-from npfuse.engine.layout import CHANNELS, PAIR_PIXELS, PLANE_START, RUN, TAPS, plane_width
+from npfuse.engine.layout import CHANNELS, PAIR_PIXELS, PLANE_END, PLANE_START, RUN, TAPS, plane_width
 from npfuse.engine.picture_runs import Exposure, load_row
 from npfuse.engine.scratch import Scratch
 from npfuse.engine.vectors import vector_function
@@ -160,7 +160,7 @@ def _run_steps(under, over, weights, memory, table, room, edge):
         load_row(memory, place, stored, RUN, 0, under.pixels, row, 0, width, under.black, under.scale, edge)
         place += 3 * stored
         load_row(memory, place, stored, RUN, 0, over.pixels, row, 0, width, over.black, over.scale, edge)
-        _end_row(memory, place - 3 * stored, table[0, DEPTH], width, stored, lowest > 0)
+        end_rows(memory, place - 3 * stored, table[0, DEPTH], width, stored, lowest > 0)
         _arrive(weights, memory, table, room, lowest, row)
     for level in range(len(table) - 1):  # zeros follow the last row
         for beyond in range(abs(table[level, DILATION])):
@@ -210,20 +210,23 @@ def _step(weights, memory, table, room, level, row):
             )  # fmt: skip
             own = b + along if added else target + along
             settle(memory, room.results, channels, added, own, stored, target + along, wide)
-    _end_row(memory, target, channels, width, wide, level + 2 == len(table))
+    end_rows(memory, target, channels, width, wide, level + 2 == len(table))
 
 
-@inner
-def _end_row(memory, place, channels, width, stored, repeated):
-    """Write what lies beyond both ends of a row: zeros, or the row's first and last number."""
-    zero = memory.dtype.type(0)
-    for c in range(channels):
-        row = place + c * stored
-        if repeated:
-            memory[row - 1] = memory[row]
-        last = memory[row + width - 1] if repeated else zero
-        for i in range(width, stored - PLANE_START):
-            memory[row + i] = last
+@vector_function
+def end_rows(
+    v: Vectors, memory: Value, place: Value, channels: Value, width: Value, stored: Value, repeated: Value
+) -> None:
+    """Write what lies beyond both ends of a row of planes: zeros behind it, or its first and last number repeated."""
+    with v.loop(channels) as channel:
+        start = place + channel * stored
+        with v.when(repeated):
+            v.store_scalar(v.load_scalar(memory + start), memory + (start - 1))
+        last = v.broadcast(v.load_scalar(memory + (start + width - 1)))
+        value = v.select(repeated, last, v.number(0))
+        for lane in range(0, PLANE_END, v.width):  # fewer than 2 PLANE_END numbers
+            v.store(value, memory + (start + width + lane))
+            v.store(value, memory + (start + stored - (PLANE_START + PLANE_END) + lane))
 
 
 @vector_function

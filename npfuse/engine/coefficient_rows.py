@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from npfuse.engine.compiled import inner
 from npfuse.engine.dense_layer import PANEL
 from npfuse.engine.vectors import counting_function, vector_function
 
@@ -122,9 +121,12 @@ def units_where(
     return count.now
 
 
-@inner
-def gather_panels(memory, coefficients, columns, rows, lists, units, count, panels):
-    """Write the coefficients of the listed units as a layer's `packed` weights.
+@vector_function
+def gather_panels(
+    v: Vectors, memory: Value, coefficients: Value, columns: Value, rows: Value, lists: Value, units: Value,
+    count: Value, panels: Value,
+) -> None:  # fmt: skip
+    """Write the coefficients of the listed units, at least one, as a layer's `packed` weights.
 
     Parameters
     ----------
@@ -133,13 +135,13 @@ def gather_panels(memory, coefficients, columns, rows, lists, units, count, pane
     lists, units, count : array of int64, the list's place in it, and its length
     panels : place, is written
     """
-    parts = (count + PANEL - 1) // PANEL
-    first = position = 0
-    for part in range(parts):
-        size = count // parts + (1 if part < count % parts else 0)
-        for r in range(rows):
-            row = coefficients + r * columns
-            for i in range(size):
-                memory[panels + position + i] = memory[row + lists[units + first + i]]
-            position += size
-        first += size
+    parts = (count + (PANEL - 1)) // PANEL
+    fewest, wider = count // parts, count % parts
+    with v.loop(parts) as part:
+        is_wider = part < wider
+        size = fewest + v.as_integer(is_wider)
+        first = part * fewest + v.select(is_wider, part, wider)
+        with v.loop(rows) as row, v.loop(size) as i:
+            unit = v.load_scalar(lists + (units + first + i))
+            number = v.load_scalar(memory + (coefficients + row * columns + unit))
+            v.store_scalar(number, memory + (panels + first * rows + row * size + i))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from npfuse.engine.compiled import compiled
+from npfuse.engine.compiled import CACHE_LINE, compiled
 from npfuse.engine.vectors import vector_function
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 COLUMNS = 128  # of a panel
 ROWS = 256
+ROWS_AHEAD = 6  # that are asked for: of each, a panel reads too little for the processor to foresee it
 
 
 def column_sums(part: NDArray[Any], runs: Sequence[tuple[int, int]]) -> tuple[NDArray[np.float32], float, float]:
@@ -85,6 +86,8 @@ def _walk_panels(
         lows, highs = ([v.variable(value) for value, _ in start] for _ in range(2))
         with v.loop(rows - 1) as h:
             row = x + ((h + 1) * columns + first)
+            for lane in range(0, COLUMNS, CACHE_LINE // (1 if in_bytes else 2)):
+                v.prefetch(row + (columns * ROWS_AHEAD + lane))
             for lane, total, low, high in zip(lanes, totals, lows, highs, strict=True):
                 value, summed = read(row + lane)
                 total.set(total.now + summed)

@@ -158,6 +158,16 @@ class Vectors:
         place = self.builder.bitcast(pointer.value, vector.value.type.as_pointer())
         self.builder.store(vector.value, place, align=_itemsize(pointer.value.type.pointee))
 
+    def prefetch(self, pointer: Value) -> None:
+        """Ask for the cache line of a place that will be read soon; the place need not exist."""
+        byte = ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [byte, I32, I32, I32])
+        function = cgutils.get_or_insert_function(self.builder.module, kind, "llvm.prefetch.p0i8")
+        place = self.builder.bitcast(pointer.value, byte)
+        self.builder.call(
+            function, [place, *(ir.Constant(I32, number) for number in (0, 3, 1))]
+        )  # data, into all caches
+
     def load_many(self, pointer: Value, count: int) -> Value:
         """Load a vector of `count` numbers, of the pointer's type."""
         element = pointer.value.type.pointee

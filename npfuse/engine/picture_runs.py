@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 run_place = inner(layout.run_place)
 
+ROWS_AHEAD = 4  # that are asked for: a row of a few groups is too short for the processor to foresee the next one
+
 
 class Exposure(NamedTuple):
     """A picture (H, W, 3); the network reads its level v as (v - black) * scale - 1."""
@@ -40,6 +42,7 @@ def load_runs(
     pixels: Value,
     at: Value,
     runs: Value,
+    ahead: Value,
     black: Value,
     scale: Value,
 ) -> None:
@@ -50,12 +53,14 @@ def load_runs(
     memory, place : array of floats that is written; the RUN numbers of channel c of run k begin at
         place + k * run_step + k // BLOCKS_PER_SIDE * jump + c * channel_step
     pixels, at, runs : array of levels, the first run's place in it, and the number of runs
+    ahead : distance of the numbers that will be read soon, and are asked for now
     black, scale : numbers by which a level v becomes (v - black) * scale - 1
     """
     memory, pixels = memory + place, pixels + at
     black, scale = v.broadcast(black), v.broadcast(scale)
     with v.loop(runs) as k:
         run = v.load_many(pixels + k * (3 * RUN), 3 * RUN)
+        v.prefetch(pixels + (k * (3 * RUN) + ahead))
         for c in range(3):
             for lane in range(0, RUN, v.width):
                 values = v.to_floats(v.shuffle(run, None, [3 * (lane + i) + c for i in range(v.width)]))
@@ -78,13 +83,14 @@ def load_row(memory, place, channel_step, run_step, jump, pixels, row, column, c
     row = min(row, height - 1)
     whole = max(min(width - column, count), 0) // RUN
     if whole:
-        load_runs(memory, place, channel_step, run_step, jump, pixels, (row * width + column) * 3, whole, black, scale)
+        at, ahead = (row * width + column) * 3, ROWS_AHEAD * width * 3
+        load_runs(memory, place, channel_step, run_step, jump, pixels, at, whole, ahead, black, scale)
     for k in range(whole, (count + RUN - 1) // RUN):
         for i in range(RUN):
             for c in range(3):
                 edge[3 * i + c] = pixels[row, min(column + k * RUN + i, width - 1), c]
         load_runs(
-            memory, place + k * run_step + k // BLOCKS_PER_SIDE * jump, channel_step, 0, 0, edge, 0, 1, black, scale
+            memory, place + k * run_step + k // BLOCKS_PER_SIDE * jump, channel_step, 0, 0, edge, 0, 1, 0, black, scale
         )
 
 
