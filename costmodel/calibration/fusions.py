@@ -24,9 +24,10 @@ from npfuse.strips import strip_sides, tile_side, tiles_along
 from npfuse.weights.weights import Weights
 
 STRIPS = "strips"  # the part of a network of LightFuse's form that goes over its pixels
-FUSION = "fusion"  # what fusing by such a network takes besides its strips
+FUSION = "fusion"  # what any fusion takes in Python besides its work
 ARRAYS = "arrays"  # passes of NumPy over values
 PYRAMIDS = "pyramids"  # compiled pyramids of a strip
+TAPS = "taps"  # weights and places of samples along an axis
 SURVEY = "survey"  # statistics of a picture
 THUMBNAIL = "survey, thumbnail"  # and a thumbnail
 GRAPH = "graph"  # building one, for a strip or a tile
@@ -81,6 +82,7 @@ def fusion_parts(
     told = weights is not None and "thumbnail" in dict(weights.graph(*on_grid(8, 8)).inputs)
     seen = {"call": float(PAIR), "values": PAIR * 3.0 * height * width}
     result.append(Part(name="statistics", kind=THUMBNAIL if told else SURVEY, amounts=seen))
+    result.append(Part(name="fusion", kind=FUSION, amounts={"call": 1.0}))
     if weights is None or form_or_none(weights.graph(*on_grid(height, width))) is None:
         return [*result, *RULES[model](weights, height, width, threads)]
     if counts is None:
@@ -93,7 +95,6 @@ def fusion_parts(
     return [
         *result,
         _graphs(weights, len(strips)),
-        Part(name="fusion", kind=FUSION, amounts={"call": 1.0}),
         Part(name=STRIPS, kind=REGIONS, amounts=strip_amounts(strips.total(), height * width, counts)),
         *(part for graph in coarse for part in graph_parts(graph, merge=False)),
     ]
@@ -194,6 +195,7 @@ def _mertens(weights: Weights | None, height: int, width: int, threads: int) -> 
     """
     rows = strip_rows(height, width, PAIR, threads)
     done: Counter[str] = Counter()
+    halvings = columns = 0
     planes = PAIR * (3 + 1)  # the pictures' channels, and their weights
     for first in range(0, height, rows):
         inside = min(rows, height - first)
@@ -202,19 +204,24 @@ def _mertens(weights: Weights | None, height: int, width: int, threads: int) -> 
         made = {"dealt": PAIR * 3 * pixels, "weighed": PAIR * pixels, "halved": planes * pixels // 2}
         done.update({name: PAIR * amount for name, amount in made.items()})  # in either pass
         done["halved"] += planes * inside * width // 8  # level 1 to level 2, in the first pass
-        done["blended"] += 3 * inside * width + 3 * seen * width // 4
+        blended = 3 * inside * width + 3 * seen * width // 4
+        done["blended"] += PAIR * blended
+        done["enlarged"] += (PAIR + 1) * blended
         done["collected"] += 3 * inside * width
         done["call"] += 9  # dealing twice a picture, weighing twice, blending twice, and collecting
-        done["halvings"] += 6
+        done["call"] += 6
+        halvings, columns = halvings + 6, columns + 5 * width  # four of whole rows, two of halves
     for level in range(KEPT, coarsest_level(height, width)):
         size = (-(-height >> level)) * (-(-width >> level))
         done["halved"] += planes * size // 2
-        done["blended"] += 3 * size
-        done["call"] += 1
-        done["halvings"] += 2
+        done["blended"] += PAIR * 3 * size
+        done["enlarged"] += (PAIR + 1) * 3 * size
+        done["call"] += 3
+        halvings, columns = halvings + 2, columns + 2 * -(-width >> level)
     room = sum(size for _, size in strip_values((height, width, 3), np.dtype(np.uint8), PAIR, threads))
     shapes = 1 if rows >= height else 4  # of strips: at the border or within, in either pass
     yield _arrays("room", Counter(values=shapes * room // 4), 10 * shapes)
+    yield Part(name="taps", kind=TAPS, amounts={"call": float(halvings), "columns": float(columns)})
     yield Part(name="pyramids", kind=PYRAMIDS, amounts={name: float(amount) for name, amount in done.items()})
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from costmodel.calibration.fusions import ARRAYS, PYRAMIDS, SURVEY, THUMBNAIL
+from costmodel.calibration.fusions import ARRAYS, PYRAMIDS, SURVEY, TAPS, THUMBNAIL
 from costmodel.calibration.rates import Amounts
 from npfuse.engine.pyramids import Rows, blend, collect_planes, deal_planes, halve, measures_of, weigh
 from npfuse.ops.resize import resize_taps
@@ -17,6 +17,7 @@ Floats = NDArray[np.float32]
 Work = tuple[str, Amounts, int, Callable[[], object]]  # kind, amounts, values read and written, and the action
 
 ARRAYS_AT_ONCE = 8
+STRIPS = 4  # of a picture
 SIZES = ((40, 70), (190, 410), (330, 900), (500, 960))  # rows and columns
 
 
@@ -75,17 +76,19 @@ def _all_of(action: Callable[[Any], object], arrays: list[Any]) -> list[object]:
 
 
 def pyramid_work(pool: NDArray[np.float32]) -> Iterator[Work]:
-    """Yield each compiled function of the pyramids, on strips of three pictures."""
-    for rows, columns in ((36, 500), (240, 1400), (130, 2600), (6, 30)):
-        yield from _pyramid_strip(pool, 3, rows, columns)
+    """Yield each compiled function of the pyramids, on strips of one picture and of three."""
+    for count in (1, 3):
+        for rows, columns in ((36, 500), (240, 1400), (130, 2600), (6, 30)):
+            yield from _pyramid_strip(pool, count, rows, columns)
 
 
 def _pyramid_strip(pool: NDArray[np.float32], count: int, rows: int, columns: int) -> Iterator[Work]:
     pixels = rows * columns
-    picture = (pool[: 3 * pixels] * np.float32(255)).astype(np.uint8).reshape(rows, 3 * columns)
+    whole = (pool[: 3 * pixels * STRIPS] * np.float32(255)).astype(np.uint8)
+    pictures_levels = whole.reshape(STRIPS, rows, 3 * columns)  # pictures are read, and written, from end to end
     planes = np.empty((count, 3, rows, columns), np.uint8)
     for its in planes:
-        deal_planes(picture, its)
+        deal_planes(pictures_levels[0], its)
     pictures = Rows(planes, 0, rows)
     weights = pool[: count * pixels].reshape(count, rows, columns)
     half = -(-rows // 2), -(-columns // 2)
@@ -93,37 +96,37 @@ def _pyramid_strip(pool: NDArray[np.float32], count: int, rows: int, columns: in
     below = Rows(coarser, 0, half[0])
     row, between = np.empty(columns, np.float32), np.empty(half[1], np.float32)
     fused = np.empty((3, rows, columns), np.float32)
-    levels = np.empty((rows, 3 * columns), np.uint8)
+    written = np.empty_like(pictures_levels)
     room: dict[str, Any] = {"lumas": np.empty((count, 3, columns), np.float32), "out": np.empty_like(weights)}
     halved = np.empty((count, 3, *half), np.float32)
 
-    def halving() -> None:
-        positions, _ = resize_taps(columns, half[1], "pyramid_down")
-        halve(pictures, 0, positions, row, halved)
+    def dealing() -> None:
+        for part in pictures_levels:
+            deal_planes(part, planes[0])
 
-    for name, amount, action in (
-        ("dealt", 3 * pixels, partial(deal_planes, picture, planes[0])),
-        (
-            "weighed",
-            count * pixels,
-            partial(weigh, pictures, 0, measures_of(255.0), room["lumas"], row, room["out"]),
-        ),
-        ("halved", 3 * count * half[0] * columns, halving),
-        (
-            "blended",
-            3 * pixels * (2 * count + 1) // 5,  # enlarged and added once a picture, and enlarged once: of two, 5
-            partial(
-                blend,
-                pictures,
-                Rows(weights, 0, rows),
-                below,
-                Rows(coarser[:1], 0, half[0]),
-                0,
-                between,
-                row,
-                fused,
-            ),
-        ),
-        ("collected", 3 * pixels, partial(collect_planes, fused, np.float32(255), True, levels)),
+    positions, _ = resize_taps(columns, half[1], "pyramid_down")
+    halving = partial(halve, pictures, 0, positions, row, halved)
+
+    def collecting() -> None:
+        for part in written:
+            collect_planes(fused, np.float32(255), True, part)
+
+    blending = partial(
+        blend, pictures, Rows(weights, 0, rows), below, Rows(coarser[:1], 0, half[0]), 0, between, row, fused
+    )
+    weighing = partial(weigh, pictures, 0, measures_of(255.0), room["lumas"], row, room["out"])
+    values = 3 * pixels
+    for amounts, moved, action in (
+        ({"call": STRIPS, "dealt": STRIPS * values}, STRIPS * values, dealing),
+        ({"call": 1, "weighed": count * pixels}, count * pixels, weighing),
+        ({"call": 1, "halved": 3 * count * half[0] * columns}, count * values, halving),
+        ({"call": 1, "blended": count * values, "enlarged": (count + 1) * values}, count * values, blending),
+        ({"call": STRIPS, "collected": STRIPS * values}, STRIPS * values, collecting),
     ):
-        yield PYRAMIDS, {"halvings" if name == "halved" else "call": 1.0, name: float(amount)}, amount, action
+        yield PYRAMIDS, {name: float(amount) for name, amount in amounts.items()}, moved, action
+    yield (
+        TAPS,
+        {"call": 1.0, "columns": float(columns)},
+        columns,
+        partial(resize_taps, columns, half[1], "pyramid_down"),
+    )
