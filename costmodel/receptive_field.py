@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from npfuse.graph import Graph
 from npfuse.ops import Operator, Resize
 from npfuse.ops.operator import Pair
+from npfuse.ops.resize import resize_taps
 
 PHASES = 16  # positions tried; strides and resizing of up to this factor shift the window between neighbours
+FIXED_TAPS = ("nearest", "bilinear", "pyramid_down", "pyramid_up")  # resizing that reads as much everywhere
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +91,10 @@ def spans(op: Operator, axis: int, length: int, n: int) -> tuple[NDArray[np.int6
     -------
     first, stop : ndarray (length,) of int64, which may reach beyond [0, n)
     """
-    if isinstance(op, Resize):  # looks positions up
+    if isinstance(op, Resize) and op.method in FIXED_TAPS:
+        read, _ = resize_taps(n, length, op.method)
+        return read.min(axis=1), read.max(axis=1) + 1
+    if isinstance(op, Resize):
         found = np.array([op.input_span(axis, i, i + 1, n) for i in range(length)])
         return found[:, 0], found[:, 1]
     positions = np.arange(length)

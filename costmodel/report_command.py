@@ -41,7 +41,9 @@ def report(arguments: argparse.Namespace) -> str:
     check_format(arguments.format)
     convention = convention_named(arguments.convention)
     pair = _pair(arguments)
-    height, width = size_of(arguments.size or DEFAULT_SIZE) if pair is None else pair.shape[:2]
+    height, width = (
+        size_of(DEFAULT_SIZE if arguments.size is None else arguments.size) if pair is None else pair.shape[:2]
+    )
     subjects = _subjects(arguments, height, width)
     subject = subjects[0] if subjects else None
     machine = _machine(arguments.machine) if arguments.machine is not None else None
@@ -132,7 +134,7 @@ def _subjects(arguments: argparse.Namespace, height: int, width: int) -> list[Su
     """Return the networks that the arguments name, if any."""
     if arguments.network is not None:
         if arguments.rules is not None:
-            run_path(str(arguments.rules))
+            _run_rules(arguments.rules)
         network = read_network(arguments.network, height, width, input_sizes(arguments.input_size))
         return [network_subject(folded(network) if arguments.fold else network)]
     for name in ("input_size", "fold", "rules"):
@@ -142,6 +144,16 @@ def _subjects(arguments: argparse.Namespace, height: int, width: int) -> list[Su
     if len(names) > 1 and (arguments.layers or arguments.streaming or arguments.plot):
         raise ValueError(f"number of models is {len(names)}, expected 1 with --layers, --streaming and --plot")
     return [model_subject(name, height, width) for name in names]
+
+
+def _run_rules(path: Path) -> None:
+    """Run a Python file with rules; ValueError for whatever it raises."""
+    if not path.is_file():
+        raise ValueError(f"--rules is {path}, expected a Python file")
+    try:
+        run_path(str(path))
+    except Exception as error:
+        raise ValueError(f"--rules {path}: {type(error).__name__}: {error}") from error
 
 
 def _machine(name: str) -> Machine:

@@ -181,9 +181,10 @@ def _last_uses(graph: Graph, arrival: Mapping[str, NDArray[np.int64]]) -> dict[s
                 continue
             n = graph.shapes[name][0]
             firsts, stops = spans(node.op, 0, len(arrival[node.name]), n)
-            for first, stop, time in zip(firsts.clip(0), stops.clip(max=n), arrival[node.name], strict=True):
-                part = slice(first, stop)
-                needed[name][part] = np.maximum(needed[name][part], time)
+            firsts, stops, times = firsts.clip(0), stops.clip(max=n), arrival[node.name]
+            for tap in range(int(np.max(stops - firsts, initial=0))):
+                reads = firsts + tap < stops
+                np.maximum.at(needed[name], firsts[reads] + tap, times[reads])
     return needed
 
 

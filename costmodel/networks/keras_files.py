@@ -40,12 +40,18 @@ def _from_archive(path: Path) -> tuple[Mapping[str, Any], str, int | None]:
             if "metadata.json" in archive.namelist():
                 version = _version(_unpacked(archive, "metadata.json", path))
     except zipfile.BadZipFile:
-        raise ValueError(f"{path}: file is no zip archive, expected {KERAS}") from None
+        wanted = KERAS if path.suffix.lower() == ".keras" else f"{HDF5}, or {KERAS}"
+        raise ValueError(f"{path}: file is {_flaw(path)}, expected {wanted}") from None
     except KeyError:
         raise ValueError(f"{path}: config.json is missing, expected {KERAS}") from None
     except (NotImplementedError, RuntimeError, EOFError, zlib.error, OSError) as error:  # OSError of bzip2
         raise ValueError(f"{path}: config.json is unreadable ({error}), expected {KERAS}") from None
     return _model(path, text, "config.json", KERAS), f".keras{version and ' of Keras ' + version}", None
+
+
+def _flaw(path: Path) -> str:
+    """Return what an unknown file is."""
+    return "no zip archive" if path.stat().st_size else "empty"
 
 
 def _unpacked(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:

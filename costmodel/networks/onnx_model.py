@@ -107,6 +107,12 @@ class _Reader:
         for name in self.sizes.keys() - {value.name for value in open_inputs}:
             known = ", ".join(value.name for value in open_inputs)
             raise ValueError(f"{self.description.where}: input is {name!r}, expected one of {known}")
+        newest = self.onnx.defs.onnx_opset_version()
+        if self.opset > newest:
+            raise ValueError(
+                f"{self.description.where}: version of its operators is {self.opset}, expected at most {newest}, the "
+                "newest that the installed onnx knows"
+            )
         told = {value.name: _told_shape(value) for value in (*graph.value_info, *graph.output)}
         labels: set[str] = set()
         for node in graph.node:

@@ -30,8 +30,13 @@ def read_network(path: Path, height: int, width: int, sizes: Mapping[str, tuple[
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise ValueError(f"{path}: ending is {path.suffix!r}, expected one of {', '.join(SUFFIXES)}")
-    if SUFFIXES[suffix] != "ONNX":
-        return read_keras_model(path, height, width, sizes)
-    from costmodel.networks.onnx_model import read_onnx_model
+    try:
+        if SUFFIXES[suffix] != "ONNX":
+            return read_keras_model(path, height, width, sizes)
+        from costmodel.networks.onnx_model import read_onnx_model
 
-    return read_onnx_model(path, height, width, sizes)
+        return read_onnx_model(path, height, width, sizes)
+    except ValueError as error:
+        if str(error).startswith(str(path)):
+            raise
+        raise ValueError(f"{path}: {error}") from None  # an operator does not know the file

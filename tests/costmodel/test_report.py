@@ -318,6 +318,7 @@ def test_columns_say_what_they_mean(capsys):
             ["--size", "0x8"],
             "size is '0x8', expected HxW, height and width, whole numbers from 1 to 999999, such as 896x1344",
         ),
+        (["--size", ""], "size is '', expected HxW"),
         (["--size", "8x-8"], "size is '8x-8', expected HxW"),
         (["--size", "8"], "size is '8', expected HxW"),
         (["--size", "8x9999999"], "size is '8x9999999', expected HxW"),
@@ -449,3 +450,12 @@ def test_a_reader_that_goes_away_is_no_error():
     result = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
     os.close(writing)
     assert (result.returncode, result.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(("text", "told"), [("1 / 0", "ZeroDivisionError: division"), ("def", "SyntaxError: invalid")])
+def test_what_rules_raise_is_one_line(tmp_path, capsys, text, told):
+    (tmp_path / "rules.py").write_text(text)
+    assert main(["report", "--network", "net.onnx", "--rules", str(tmp_path / "rules.py")]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.startswith(f"costmodel: --rules {tmp_path / 'rules.py'}: {told}")

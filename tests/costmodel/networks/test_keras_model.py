@@ -353,6 +353,12 @@ def test_an_h5_file_whose_weights_are_another_network_s_is_refused(tmp_path, ker
         read_keras_model(path, 8, 8)
 
 
+def test_an_empty_h5_file_is_told_what_it_should_be(tmp_path):
+    (tmp_path / "net.h5").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"net\.h5: file is empty, expected an \.h5 file of a whole"):
+        read_keras_model(tmp_path / "net.h5", 8, 8)
+
+
 @pytest.mark.parametrize("length", [0, 8, 100, 900])
 def test_a_cut_h5_file_is_one_line(tmp_path, length):
     h5py = pytest.importorskip("h5py")

@@ -85,6 +85,22 @@ def test_a_shared_kernel_is_counted_once_and_inputs_have_sizes_of_their_own(tmp_
     assert cost.layers[1].shares == "k"
 
 
+def test_operators_newer_than_the_installed_onnx_are_refused(tmp_path):
+    node = helper.make_node("Conv", ["x", "k"], ["y"])
+    content = onnx.load_from_string(model([node], {"x": (1, 3, 6, 8)}, {"k": KERNEL}))
+    content.opset_import[0].version = 999
+    (tmp_path / "net.onnx").write_bytes(content.SerializeToString())
+    with pytest.raises(ValueError, match=r"net\.onnx: version of its operators is 999, expected at most \d+"):
+        read_network(tmp_path / "net.onnx", 6, 8)
+
+
+def test_what_an_operator_refuses_names_the_file(tmp_path):
+    with pytest.raises(ValueError, match=r"^\S+net\.onnx: Conv: stride is \(0, 0\)"):
+        read(
+            tmp_path, [helper.make_node("Conv", ["x", "k"], ["y"], strides=[0, 0])], {"x": (1, 3, 6, 8)}, {"k": KERNEL}
+        )
+
+
 def test_half_precision_counts_its_bytes(tmp_path):
     nodes = [
         helper.make_node("Conv", ["x", "k"], ["c"], pads=[1, 1, 1, 1]),
