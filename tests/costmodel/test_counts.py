@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from costmodel import CONVENTIONS, Work, count, operator_cost
+from costmodel.receptive_field import spans
 from costmodel.rules import RULES
 from npfuse.graph import Graph, GraphBuilder
 from npfuse.models import MODELS, deepfuse, lightfuse
@@ -295,3 +296,12 @@ def test_count_rejects_empty_graphs_and_sizeless_numbers() -> None:
         count(Graph(name="empty", inputs=(("x", (1, 1, 1)),), nodes=(), outputs=("x",)))
     with pytest.raises(ValueError, match="lightfuse: element_bytes is 0, expected at least 1"):
         count(lightfuse(8, 8), element_bytes=0)
+
+
+@pytest.mark.parametrize("method", ["nearest", "bilinear", "pyramid_down", "pyramid_up"])
+@pytest.mark.parametrize("n", [7, 12])
+def test_what_resizing_reads_is_the_same_all_at_once_and_one_by_one(method, n):
+    length = {"pyramid_down": (n + 1) // 2, "pyramid_up": 2 * n}.get(method, n + 5)
+    op = Resize(height=length, width=length, method=method)
+    first, stop = spans(op, 0, length, n)
+    assert [*zip(first, stop, strict=True)] == [op.input_span(0, i, i + 1, n) for i in range(length)]
