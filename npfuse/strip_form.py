@@ -116,6 +116,22 @@ def form_or_none(graph: Graph) -> Form | None:
         return None
 
 
+def lone_looks(graph: Graph) -> tuple[Look, ...]:
+    """Return the looks of a network that is tanh of looks at two exposures and nothing else; none for other networks.
+
+    Examples
+    --------
+    >>> from npfuse.models import lightfuse, t_cnn
+    >>> [look.pointwise.name for look in lone_looks(t_cnn(16, 16))], lone_looks(lightfuse(16, 16))
+    (['conv1_pointwise', 'conv2_pointwise', 'conv3_pointwise'], ())
+    """
+    (exposures, (_, _, channels)), *others = graph.inputs
+    last = graph.nodes[-1]
+    fits = channels == CHANNELS and not others and isinstance(last.op, Tanh) and graph.outputs == (last.name,)
+    looks = _looks(graph.nodes[:-1], exposures) if fits else ()
+    return looks if looks and graph.shapes[last.name][2] == 3 and last.inputs == (graph.nodes[-2].name,) else ()
+
+
 def _ending(graph: Graph) -> tuple[str, Node, Node]:
     """Return the name of the exposures, and the last two nodes: Add and Tanh."""
     (exposures, (_, _, channels)), *_ = graph.inputs

@@ -23,8 +23,8 @@ from npfuse.graph_memory import peak
 from npfuse.ops import PointwiseConv2D
 from npfuse.padding import on_grid
 from npfuse.run import Engine
-from npfuse.strip_form import Form, form_or_none
-from npfuse.strips import float_dtype, strip_sides, tile_side, tiles_along
+from npfuse.strip_form import Form, Look, form_or_none, lone_looks
+from npfuse.strips import float_dtype, look_sides, strip_sides, tile_side, tiles_along
 
 Values = tuple[tuple[str, int], ...]  # (name, bytes)
 
@@ -73,22 +73,25 @@ def part_values(
         return _card_values(whole, shape, dtype, merged)
     form = form_or_none(whole) if engine == "fast" else None
     element = float_dtype(dtype).itemsize
-    sides = strip_sides(height, width, threads) if form else (tile_side(whole, engine, element, threads),) * 2
+    looks = lone_looks(whole) if engine == "fast" else ()
+    if looks:
+        sides = look_sides(height, threads)
+    else:
+        sides = strip_sides(height, width, threads) if form else (tile_side(whole, engine, element, threads),) * 2
     rows, columns = (
         max(tile.window[1] - tile.window[0] for tile in tiles_along(axis, min(n, TILES * side), side, whole))
         for axis, (n, side) in enumerate(zip((height, width), sides, strict=True))
     )
     averages: Values = (("averages of frames", rows * columns * MERGED_BYTES),) if merged else ()
-    if form is None:
+    if form is None and not looks:
         mapped = (("mapped pictures", rows * columns * CHANNELS * element),)
         return averages + mapped + peak(network(rows, columns), merge=engine == "fast", element_bytes=element).values
     copies: Values = ()
     if merged or copied or len(shape) == 2 or columns < width:
         itemsize = max(2, dtype.itemsize) if merged else dtype.itemsize
         copies = (("copies of the pictures", rows * columns * CHANNELS * itemsize),)
-    return (
-        averages + copies + tuple((name, count * element) for name, count in _strip_values(whole, form, rows, columns))
-    )
+    held = _strip_values(whole, form, rows, columns) if form else _look_values(whole, looks, rows, columns)
+    return averages + copies + tuple((name, count * element) for name, count in held)
 
 
 def _card_values(whole: Graph, shape: Sequence[int], dtype: np.dtype, merged: bool) -> Values:
@@ -107,10 +110,21 @@ def _card_values(whole: Graph, shape: Sequence[int], dtype: np.dtype, merged: bo
 def _strip_values(whole: Graph, form: Form, rows: int, columns: int) -> Iterator[tuple[str, int]]:
     """Yield (name, count of numbers) of the arrays for a strip's coarse picture and its chain."""
     yield "chain", _chain_numbers(whole, form)
-    steps = [(HALVES, CHANNELS)] * len(form.halvings)
-    steps += [(look.dilation, whole.shapes[look.pointwise.name][2]) for look in form.looks]
-    yield "levels", levels_of(steps, rows, columns)[2]
+    yield "levels", _levels(whole, len(form.halvings), form.looks, rows, columns)
     yield "groups", STRIP_GROUPS * GROUP_SIDE**2 * (CHANNELS + 3)  # pixels and results
+
+
+def _look_values(whole: Graph, looks: Sequence[Look], rows: int, columns: int) -> Iterator[tuple[str, int]]:
+    """Yield (name, count of numbers) of the arrays of a strip that is computed row by row."""
+    yield "levels", _levels(whole, 0, looks, rows, columns)
+    yield "sums, and their tanh", 2 * rows * columns * 3
+
+
+def _levels(whole: Graph, halvings: int, looks: Sequence[Look], rows: int, columns: int) -> int:
+    """Return how many numbers `npfuse.engine.coarse_pass` works in."""
+    steps = [(HALVES, CHANNELS)] * halvings
+    steps += [(look.dilation, whole.shapes[look.pointwise.name][2]) for look in looks]
+    return levels_of(steps, rows, columns)[2]
 
 
 def _chain_numbers(whole: Graph, form: Form) -> int:

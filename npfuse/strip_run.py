@@ -76,8 +76,7 @@ def prepare(form: Form, form_of: Callable[[int, int], Form], others: Arrays, wei
         weights=weights,
         values=values,
         chain=chain,
-        steps=[halving_step(*_kernel(node, weights)) for node in form.halvings]
-        + [_look_step(look, weights) for look in form.looks],
+        steps=[halving_step(*_kernel(node, weights)) for node in form.halvings] + look_steps(form.looks, weights),
         halved=form.halvings[-1].name,
         branch_of=(lambda *size: form_of(*size).coarse_branch) if form.coarse_branch and not form.looks else None,
         is_enlarged=form.upsampling is not None,
@@ -90,11 +89,14 @@ def _kernel(node: Node, weights: Arrays) -> tuple[NDArray[Any], NDArray[Any] | N
     return weights[f"{node.weight_key}/kernel"], weights.get(f"{node.weight_key}/bias")
 
 
-def _look_step(look: Look, weights: Arrays) -> CoarseStep:
-    """Return the step of a look."""
-    around = _kernel(look.depthwise, weights) if look.depthwise else None
-    pointwise = _kernel(look.pointwise, weights)
-    return look_step(around, look.dilation, *pointwise, rectified=look.rectified, added=look.added)
+def look_steps(looks: Sequence[Look], weights: Arrays) -> list[CoarseStep]:
+    """Return the steps of looks."""
+    steps = []
+    for look in looks:
+        around = _kernel(look.depthwise, weights) if look.depthwise else None
+        pointwise = _kernel(look.pointwise, weights)
+        steps.append(look_step(around, look.dilation, *pointwise, rectified=look.rectified, added=look.added))
+    return steps
 
 
 def _weights_of(graph: Graph, weights: Arrays) -> dict[str, NDArray[Any]]:

@@ -1,7 +1,8 @@
 """Cuts a pair of pictures into strips or square tiles, and runs a network over them one by one.
 
-Networks of LightFuse's form run over strips, each in one pass (`npfuse.engine.strip_pass`). Other networks run over
-square tiles, operator by operator. A strip or tile is aligned with the network's coarsest grid, and is read with the
+Networks of LightFuse's form run over strips, each in one pass (`npfuse.engine.strip_pass`). Networks of looks alone
+(T_CNN) run over narrow strips, row by row (`npfuse.engine.coarse_pass`). Other networks run over square tiles, operator
+by operator. A strip or tile is aligned with the network's coarsest grid, and is read with the
 neighbourhood that its result depends on. So memory stays small, and the result equals that of the whole picture.
 Sizes that are no multiple of 8 are edge-replicated at the bottom and right (`Weights.padded_size`) and cropped
 afterwards.
@@ -21,7 +22,7 @@ from npfuse.engine.layout import GROUP_SIDE
 from npfuse.graph import Graph
 from npfuse.padding import GRID, on_grid
 from npfuse.run import Engine, plan, run
-from npfuse.strip_form import Form, NotLightFuseForm, form_or_none, match_form
+from npfuse.strip_form import Form, Look, NotLightFuseForm, form_or_none, lone_looks, match_form
 from npfuse.survey import Survey, survey
 from npfuse.weights.weights import Weights
 
@@ -31,6 +32,7 @@ ALL_TILES_BYTES = 128 << 20  # like TILE_BYTES, but for all tiles in flight toge
 STRIP_ROWS = 1024  # at most, of a strip that is computed in one pass
 STRIP_COLUMNS = 8192  # at most
 STRIP_PIXELS = 3 << 20  # at most; few strips, as ToneFuse looks at 64 rows beyond each end of one as well
+LOOK_SIDES = (512, 512)  # rows and columns, at most, of a strip that is computed row by row
 CARD_DTYPES = ("uint8", "uint16", "float32")
 WHITE = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0, np.dtype(np.float32): 1.0, np.dtype(np.float64): 1.0}
 
@@ -151,8 +153,11 @@ def fuse_pair(
         surveys = survey(under, *size, threads), survey(over, *size, threads)
     pair = pair_of(under, over, out, weights, whole, surveys)
     form = form_or_none(whole) if engine == "fast" else None
+    looks = lone_looks(whole) if engine == "fast" else ()
     if engine == "cuda":
         job, sides = _card_job_of(pair, whole)
+    elif looks:
+        job, sides = _look_job_of(pair, looks), look_sides(height, threads)
     elif form is None:
         job, sides = _tile_job_of(pair, engine), (tile_side(whole, engine, pair.dtype.itemsize, threads),) * 2
     else:
@@ -180,18 +185,20 @@ def pair_of(
 
 
 def evaluation(graph: Graph, engine: Engine) -> str:
-    """Return how `fuse_pair` evaluates a network: "one pass", or "operator by operator: " and the reason.
+    """Return how `fuse_pair` evaluates a network: "one pass", "row by row", or "operator by operator: " and the reason.
 
     Examples
     --------
     >>> from npfuse.models import lightfuse, t_cnn
     >>> evaluation(lightfuse(8, 8), "fast"), evaluation(t_cnn(8, 8), "fast")
-    ('one pass', 'operator by operator: conv3_pointwise is a PointwiseConv2D, expected Add')
+    ('one pass', 'row by row')
     """
     if engine == "cuda":
         return "on a graphics card"
     if engine == "definition":
         return "operator by operator: engine definition"
+    if lone_looks(graph):
+        return "row by row"
     try:
         match_form(graph)
     except NotLightFuseForm as reason:
@@ -245,6 +252,18 @@ def strip_sides(height: int, width: int, threads: int) -> tuple[int, int]:
     return max(rows // TILE_GRID * TILE_GRID, TILE_GRID), STRIP_COLUMNS
 
 
+def look_sides(height: int, threads: int) -> tuple[int, int]:
+    """Return the rows and columns of a strip that is computed row by row, multiples of TILE_GRID.
+
+    Examples
+    --------
+    >>> look_sides(4000, 2), look_sides(448, 2)
+    ((512, 512), (256, 512))
+    """
+    rows = min(LOOK_SIDES[0], -(-height // threads) + TILE_GRID - 1)
+    return max(rows // TILE_GRID * TILE_GRID, TILE_GRID), LOOK_SIDES[1]
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Pair:
     """A pair of pictures, its result, and the network's inputs besides the pixels."""
@@ -290,6 +309,31 @@ def _strip_job_of(pair: Pair, form: Form) -> Job:
         kept = row.kept(pair.out.shape[0]), column.kept(pair.out.shape[1])
         place = row.keep[0], column.keep[0]
         return fuse_window(prepared, size, (under, over), pair.scales, pair.half, kept, pair.out, place)
+
+    return job
+
+
+def _look_job_of(pair: Pair, looks: tuple[Look, ...]) -> Job:
+    """Return the function that fuses a strip row by row."""
+    from npfuse.engine.coarse_pass import coarse_planes
+    from npfuse.engine.layout import PLANE_START
+    from npfuse.engine.scratch import Scratch
+    from npfuse.fast.tanh import tanh
+    from npfuse.strip_run import exposures_of, look_steps
+
+    steps, out = look_steps(looks, pair.arrays()), pair.out
+    spare: list[Scratch] = []
+
+    def job(row: Tile, column: Tile) -> None:
+        scratch = spare.pop() if spare else Scratch()
+        under, over = (_part(picture, row.window, column.window) for picture in (pair.under, pair.over))
+        size = row.window[1] - row.window[0], column.window[1] - column.window[0]
+        rows, columns = row.kept(out.shape[0]), column.kept(out.shape[1])
+        planes = coarse_planes(exposures_of((under, over), pair.scales, pair.dtype), *size, steps, scratch)
+        kept = planes[rows, :, PLANE_START + columns.start : PLANE_START + columns.stop].transpose(0, 2, 1)
+        place = slice(row.keep[0], row.keep[1]), slice(column.keep[0], column.keep[1])
+        out[place] = _quantized(tanh(kept[np.newaxis])[0], out.ndim == 2, out.dtype)
+        spare.append(scratch)
 
     return job
 

@@ -13,7 +13,7 @@ from npfuse import strips
 from npfuse.graph import GraphBuilder
 from npfuse.models import MODELS, lightfuse, t_cnn, tonefuse
 from npfuse.ops import Add, Conv2D, DepthwiseConv2D, LeakyReLU, PointwiseConv2D, Resize, Tanh
-from npfuse.strip_form import HALVING, NotLightFuseForm, form_or_none, match_form
+from npfuse.strip_form import HALVING, NotLightFuseForm, form_or_none, lone_looks, match_form
 from tests.arrays import assert_close
 from tests.networks import random_pair, random_weights
 
@@ -124,7 +124,16 @@ def test_other_networks_do_not_match_and_the_reason_names_the_node(reason):
     with pytest.raises(NotLightFuseForm, match=re.escape(reason)):
         match_form(OTHERS[reason])
     assert form_or_none(OTHERS[reason]) is None
-    assert strips.evaluation(OTHERS[reason], "fast").startswith(f"operator by operator: {reason}")
+    alone = lone_looks(OTHERS[reason])
+    assert strips.evaluation(OTHERS[reason], "fast").startswith(
+        "row by row" if alone else f"operator by operator: {reason}"
+    )
+
+
+def test_networks_of_looks_alone_are_told_from_others():
+    assert [look.pointwise.name for look in lone_looks(t_cnn(24, 16))] == [f"conv{i}_pointwise" for i in (1, 2, 3)]
+    others = (with_blur(), lightfuse(8, 8), without(t_cnn(8, 8), "fused"), without(t_cnn(8, 8), "conv2_pointwise"))
+    assert [lone_looks(graph) for graph in others] == [()] * 4
 
 
 def test_a_network_with_fewer_halvings_and_a_one_layer_chain_is_fused_alike(monkeypatch):

@@ -20,7 +20,7 @@ from npfuse.models.mertens import coarsest_level
 from npfuse.ops import Resize
 from npfuse.padding import on_grid
 from npfuse.strip_form import form_or_none, match_form
-from npfuse.strips import strip_sides, tile_side, tiles_along
+from npfuse.strips import look_sides, strip_sides, tile_side, tiles_along
 from npfuse.weights.weights import Weights
 
 STRIPS = "strips"  # the part of a network of LightFuse's form that goes over its pixels
@@ -178,7 +178,7 @@ def _t_cnn(weights: Weights | None, height: int, width: int, threads: int) -> It
     """Yield the network's tiles, and the conversion from and to bytes."""
     assert weights is not None
     whole = weights.graph(*weights.padded_size(height, width))
-    windows = _windows(whole, (tile_side(whole, "fast", 4, threads),) * 2)
+    windows = _windows(whole, look_sides(height, threads))
     seen = sum(number * rows * columns for (rows, columns), number in windows.items())
     mapped = Counter(converted=6, values=18, strided=6)
     yield _graphs(weights, windows.total())

@@ -156,7 +156,7 @@ def _run_steps(under, over, weights, memory, table, room, edge):
     first, width, stored = table[0, PLACE] + PLANE_START, table[0, WIDTH], table[0, STORED]
     lowest = np.int64(0)  # a literal would be another type, for which `_arrive` would be compiled again
     for row in range(table[0, HEIGHT]):
-        place = first + row % TAPS * CHANNELS * stored
+        place = first + row % table[0, KEPT] * CHANNELS * stored
         load_row(memory, place, stored, RUN, 0, under.pixels, row, 0, width, under.black, under.scale, edge)
         place += 3 * stored
         load_row(memory, place, stored, RUN, 0, over.pixels, row, 0, width, over.black, over.scale, edge)
