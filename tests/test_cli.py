@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,6 @@ from npfuse.examples import NARROW_SCENE, SCENES, example_pair
 from npfuse.pictures.metadata.profiles import with_profile_of
 from npfuse.pictures.reading import Picture, read_picture, write_picture
 from npfuse.weights.npz_files import save_weights
-from npfuse.weights.weights import Weights
 from tests.arrays import assert_close
 from tests.networks import random_pair, random_weights
 from tests.picture_files import matrix_profile
@@ -284,7 +284,7 @@ def test_a_demo_that_fails_leaves_no_folder(folder, capsys):
 
 def test_names_and_sources_cannot_steer_the_terminal(folder, capsys):
     weights = random_weights()
-    hostile = Weights(**{**vars(weights), "name": "a\x1b[2Jb", "source": "c\nd"})
+    hostile = replace(weights, name="a\x1b[2Jb", source="c\nd")
     save_weights("hostile.npz", hostile)
     assert main(["weights", "show", "hostile.npz"]) == 0
     out = capsys.readouterr().out

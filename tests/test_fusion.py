@@ -54,6 +54,7 @@ def cut_small(monkeypatch):
     monkeypatch.setattr(strips, "TILE_BYTES", 1)
     monkeypatch.setattr(strips, "STRIP_ROWS", 1)
     monkeypatch.setattr(strips, "STRIP_COLUMNS", strips.TILE_GRID)
+    monkeypatch.setattr(strips, "LOOK_SIDES", (strips.TILE_GRID,) * 2)
 
 
 @given(

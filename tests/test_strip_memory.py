@@ -56,8 +56,8 @@ def test_parts_of_pictures_are_copied_where_they_are_no_whole_rows_of_rgb_in_mem
 
 def test_a_strip_of_looks_holds_three_rows_of_each_level_and_its_result():
     values = dict(part_values(t_cnn, (896, 1344, 3), BYTES))
-    # 512 rows, and 8 at either end of the strip within, as windows begin on multiples of 8; so for columns.
-    rows, along = 528, 16 + 544 + 32
+    # 512 rows, and 8 below, as windows begin and end on multiples of 8; 512 columns, and 8 at either end.
+    rows, along = 520, 16 + 544 + 32
     assert values["levels"] == 4 * (3 * (6 + 256 + 64) * along + rows * 3 * along + 256 * along + 2 * 256 * 32)
     assert values["copies of the pictures"] == rows * 528 * 6
 

@@ -4,6 +4,7 @@ import importlib.util
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -105,7 +106,7 @@ def test_every_network_has_a_header(model, tmp_path):
 
 def test_a_comment_in_the_header_cannot_be_left(tmp_path):
     weights = small()
-    hostile = type(weights)(**{**vars(weights), "source": "a */ int b; \\\n// c"})
+    hostile = replace(weights, source="a */ int b; \\\n// c")
     export_weights(tmp_path / "out.h", hostile)
     assert "a * / int b; / // c" in (tmp_path / "out.h").read_text()
 

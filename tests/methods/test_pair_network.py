@@ -17,6 +17,7 @@ PAIR_NETWORKS = [method for method in METHODS.values() if method.parts]
 def test_parts_of_a_pair_are_the_whole(method, monkeypatch):
     monkeypatch.setattr("npfuse.strips.TILE_BYTES", 1)
     monkeypatch.setattr("npfuse.strips.STRIP_ROWS", 1)
+    monkeypatch.setattr("npfuse.strips.LOOK_SIDES", (64, 64))
     weights = load_weights(method.name)
     under, over = random_pair((70, 90, 3), np.uint8)
     out = np.empty_like(under)

@@ -50,6 +50,7 @@ def small_parts(monkeypatch):
     monkeypatch.setattr(strips, "TILE_BYTES", 1)
     monkeypatch.setattr(strips, "STRIP_ROWS", strips.TILE_GRID)
     monkeypatch.setattr(strips, "STRIP_COLUMNS", strips.TILE_GRID)
+    monkeypatch.setattr(strips, "LOOK_SIDES", (strips.TILE_GRID,) * 2)
 
 
 @pytest.mark.parametrize("model", ["lightfuse", "tonefuse", "t_cnn"])
