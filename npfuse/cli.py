@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import Any
 
 USER_ERROR, INTERRUPTED = 2, 130
-NEW_OBJECTS = 50_000  # after which Python looks for garbage; by default 700, which loading modules makes in a moment
+NEW_OBJECTS = 10_000  # after which Python looks for garbage; by default 700, which loading modules makes in a moment
 # The modules in `npfuse.commands`, each with the commands that it adds, as `--help` lists them.
 COMMANDS = {
     "fuse": ("fuse",),

@@ -46,6 +46,9 @@ class OtherNumbaError(RuntimeError):
 class _LinkedOnly(codegen.JITCodeLibrary):
     """A library that is linked into its callers, and neither optimised nor made into machine code by itself."""
 
+    def _optimize_functions(self, module: Any) -> None:
+        pass
+
     def _optimize_final_module(self) -> None:
         pass
 

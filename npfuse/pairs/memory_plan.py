@@ -26,7 +26,7 @@ from npfuse.pictures.stored import format_of
 from npfuse.weights.weights import Weights
 
 BASE_BYTES = 125 << 20  # the interpreter with NumPy, SciPy and Pillow, and machine code
-COMPILING_BYTES = 150 << 20  # added if code has to be compiled first: Numba and LLVM
+COMPILING_BYTES = 180 << 20  # added if code has to be compiled first: Numba and LLVM
 NUMBA_BYTES = 102 << 20  # added if machine code calls Numba's library
 LIBRARY_BYTES = {"tiff": 50 << 20, "exr": 110 << 20, "heif": 20 << 20, "raw": 30 << 20, "zarr": 60 << 20}  # of extras
 LOOKING_BYTES = 110 << 20  # of the small copies in which faults and motions are looked for
