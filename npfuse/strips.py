@@ -371,7 +371,7 @@ def _card_job_of(pair: Pair, whole: Graph) -> tuple[Job, Span]:
 def _part(picture: Pixels, rows: Span, columns: Span) -> Pixels:
     """Return a part of a picture, up to its edges, as RGB in C order."""
     part = np.asarray(picture[rows[0] : rows[1], columns[0] : columns[1]])
-    return np.require(_as_rgb(part), requirements=["C", "W"])
+    return np.ascontiguousarray(_as_rgb(part))
 
 
 def _as_rgb(picture: Pixels) -> Pixels:

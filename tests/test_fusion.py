@@ -219,6 +219,12 @@ def test_extreme_pictures_are_fused(value):
     assert npfuse.fuse(flat, flat, random_weights()).shape == (5, 9, 3)
 
 
+def test_strips_of_read_only_pictures_are_not_copied():
+    picture = np.zeros((40, 30, 3), np.uint8)
+    picture.flags.writeable = False
+    assert np.shares_memory(strips._part(picture, (8, 24), (0, 30)), picture)
+
+
 def test_views_and_read_only_pictures_are_fused_and_left_alone():
     under, over = random_pair((40, 30, 3))
     weights = random_weights()

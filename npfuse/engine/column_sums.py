@@ -49,7 +49,7 @@ def column_sums(part: NDArray[Any], runs: Sequence[tuple[int, int]]) -> tuple[ND
         return sums, float(min(x.min() for x in seen)), float(max(x.max() for x in seen))
     sums = np.empty((len(runs), columns), np.float32)
     least, most = np.empty_like(sums), np.empty_like(sums)
-    flat = np.require(part, requirements=["C", "W"]).reshape(-1)
+    flat = np.ascontiguousarray(part).reshape(-1)
     _walk(flat, np.array(runs, np.int64), columns, sums.reshape(-1), least.reshape(-1), most.reshape(-1))
     return sums, float(least.min()), float(most.max())
 

@@ -125,7 +125,7 @@ class Fusion:
         dtype = self.exposures[0].dtype
         planes = scratch.array("planes", (count, channels, bottom - top, width), dtype)
         for exposure, its in zip(self.exposures, planes, strict=True):
-            part = np.require(exposure[top:bottom, 0:width], requirements=["C", "W"])
+            part = np.ascontiguousarray(exposure[top:bottom, 0:width])
             deal_planes(part.reshape(bottom - top, width * channels), its)
         pictures = Rows(planes, top, height)
         weights = Rows(scratch.array("weights", (count, last - first, width), np.float32), first, height)
