@@ -20,7 +20,7 @@ from npfuse.padding import GRID
 from npfuse.pairs.checking import checked, faults
 from npfuse.pairs.cropping import cropped_alike
 from npfuse.pairs.file_options import CLIP_HINT, FileOptions, Teller
-from npfuse.pairs.memory_plan import demand_of, threads_within
+from npfuse.pairs.memory_plan import demand_of, give_back_freed, threads_within
 from npfuse.pairs.stored_fusion import Network, by_parts, fuse_by_parts, tone_pair
 from npfuse.pairs.transparency import filled
 from npfuse.pairs.white_level import with_full_white
@@ -60,6 +60,8 @@ def fuse_files(
     ValueError, TypeError : the pictures or the weights do not fit; the message names the file
     """
     tell = tell or Teller()
+    if options.max_memory is not None:
+        give_back_freed()
     check_output(output, overwrite=options.overwrite)
     if options.weights_map is not None:
         from npfuse.pairs.shares_map import check_map
@@ -203,6 +205,8 @@ def read_pair(a: Path, b: Path, options: FileOptions, tell: Teller) -> tuple[Pic
         if options.max_memory is not None:
             threads_within(demand_of(first.pixels, (a, b), None, None, None, options, held=2), options.max_memory, tell)
 
+    if options.max_memory is not None:
+        give_back_freed()
     first, second = _made_alike(_read_all([a, b], options, tell, plan), options, tell)
     return first, second
 

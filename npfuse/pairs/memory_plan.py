@@ -5,7 +5,9 @@ pictures, or some of their rows. The memory of the interpreter, its libraries an
 `python -m bench.memory` compares predictions with the peaks of processes.
 """
 
+import ctypes
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,20 +20,27 @@ from npfuse.engine.machine_code import anything_kept
 from npfuse.graph import Graph
 from npfuse.methods import Method
 from npfuse.methods.method import Task, total
+from npfuse.pairs.alignment import PRECISE_PIXELS
 from npfuse.pairs.diagnosis import SMALL_PIXELS
 from npfuse.pairs.file_options import FileOptions, Teller
+from npfuse.pairs.small_copies import STRIP_ROWS, reduction
 from npfuse.pictures.codecs.tiff_parts import KEPT_ROWS
 from npfuse.pictures.formats import WRITTEN_BY_PARTS, format_of_suffix
 from npfuse.pictures.stored import format_of
 from npfuse.weights.weights import Weights
 
-BASE_BYTES = 125 << 20  # the interpreter with NumPy, SciPy and Pillow, and machine code
-COMPILING_BYTES = 180 << 20  # added if code has to be compiled first: Numba and LLVM
-NUMBA_BYTES = 102 << 20  # added if machine code calls Numba's library
-LIBRARY_BYTES = {"tiff": 50 << 20, "exr": 110 << 20, "heif": 20 << 20, "raw": 30 << 20, "zarr": 60 << 20}  # of extras
-LOOKING_BYTES = 110 << 20  # of the small copies in which faults and motions are looked for
-LOOKING_PIXEL_BYTES = 4  # added per pixel of a picture: strips from which the copies are made
-SPARE = 1.06  # factor for memory that was freed but not given back to the system
+BASE_BYTES = 84 << 20  # the interpreter with NumPy, Pillow and this package
+CODE_BYTES = 16 << 20  # added from the first call of machine code on: LLVM, which loads it
+COMPILING_BYTES = 200 << 20  # added if code has to be compiled first: Numba and LLVM
+NUMBA_BYTES = 86 << 20  # added if machine code calls Numba's library
+SCIPY_BYTES = 20 << 20  # added where things that may have moved are found, whose regions SciPy joins
+LIBRARY_BYTES = {"tiff": 5 << 20, "exr": 6 << 20, "heif": 6 << 20, "raw": 30 << 20, "zarr": 60 << 20}  # of extras
+# Of the small copies in which faults and motions are looked for, in bytes per pixel of a copy.
+LOOKING, ALIGNING = 130, 110
+EACH_COPY = 4  # added for each picture beyond the second
+SPARE = 1.02  # factor for what is not counted one by one
+MMAP_THRESHOLD = -3  # option of glibc's mallopt: the bytes from which on an array has pages of its own
+MAPPED_BYTES = 1 << 18
 UNITS = {"": 1, "k": 10, "m": 20, "g": 30, "t": 40}
 
 
@@ -51,7 +60,7 @@ class Demand:
     decoding, encoding : most memory that decoding a picture, and encoding the result, take beside the picture, as a
         share of its memory
     libraries : bytes of the packages that formats need
-    looked_at : whether faults or motions are looked for
+    checked, aligned, mended : whether faults, motions of the camera, and things that moved are looked for
     compiling : whether code has to be compiled first
     """
 
@@ -65,24 +74,46 @@ class Demand:
     decoding: float = 0.0
     encoding: float = 0.0
     libraries: int = 0
-    looked_at: bool = False
+    checked: bool = False
+    aligned: bool = False
+    mended: bool = False
     compiling: bool = False
 
     @property
     def bytes(self) -> int:
         """Return the greatest number of bytes that the process takes."""
+        return int(max(self.steps().values()) * SPARE)
+
+    def steps(self) -> dict[str, int]:
+        """Return the bytes that the process takes in each of its steps."""
         picture = self.task.picture_bytes * self.planes
         held = self.held * picture
-        reading = held + self.decoding * picture if self.held else 0
-        writing = (1 + self.encoding) * picture if self.result_held else 0
-        height, width = self.task.shape[:2]
-        pixels = height * width
-        copies = LOOKING_BYTES * min(1, pixels / SMALL_PIXELS) + LOOKING_PIXEL_BYTES * pixels
-        looking = held + copies if self.looked_at else 0
-        fusing = held * (2 if self.copied else 1) + self._fusing
+        base = BASE_BYTES + self.libraries
+        steps = {"reading": base + held + (self.decoding * picture if self.held else 0)}
         numba = NUMBA_BYTES if self.method is not None and self.method.needs_numba else 0
-        base = BASE_BYTES + self.libraries + max(numba, self.compiling * COMPILING_BYTES)
-        return int((base + max(reading, looking, fusing, writing)) * SPARE)
+        base += CODE_BYTES + (COMPILING_BYTES if self.compiling else 0)
+        if self.checked:
+            base += SCIPY_BYTES * (self.frames == 2)
+            steps["checking"] = base + held + self._copies(SMALL_PIXELS, LOOKING)
+        if self.aligned:
+            steps["aligning"] = base + held + self._copies(PRECISE_PIXELS, ALIGNING)
+        if self.mended:
+            base += SCIPY_BYTES * (not (self.checked and self.frames == 2))
+            steps["mending"] = base + held + self._copies(SMALL_PIXELS, LOOKING)
+        if self.method is not None:
+            base += 0 if self.compiling else numba
+            steps["fusing"] = base + held * (2 if self.copied else 1) + self._fusing
+        if self.result_held:
+            steps["writing"] = base + (1 + self.encoding) * picture
+        return {name: int(count) for name, count in steps.items()}
+
+    def _copies(self, most: int, pixel_bytes: int) -> int:
+        """Return the bytes in which small copies of at most `most` pixels are compared, and a strip of a picture."""
+        height, width = self.task.shape[:2]
+        k = reduction(height, width, most)
+        strip = min(STRIP_ROWS, height) * self.task.picture_bytes // height
+        copies = (height // k) * (width // k) * (pixel_bytes + EACH_COPY * self.task.channels * (self.frames - 2))
+        return copies + strip * (3 if self.task.dtype.kind == "f" else 1)
 
     @property
     def _fusing(self) -> int:
@@ -147,7 +178,9 @@ def demand_of(
         decoding=max((format.decoding[task.dtype != np.uint8] for format in formats if format), default=0.0),
         encoding=written.encoding if written else 0,
         libraries=sum(LIBRARY_BYTES[extra] for extra in extras),
-        looked_at=options.check or options.align is not None or options.deghost,
+        checked=options.check,
+        aligned=options.align is not None,
+        mended=options.deghost,
         compiling=task.engine == "fast" and not anything_kept(),
     )
 
@@ -177,6 +210,16 @@ def threads_within(demand: Demand, max_bytes: int, tell: Teller) -> int:
         f"{demand.frames} pictures of {height}x{width} need about {least.bytes >> 20:,} MiB, expected at most"
         f" {allowed:,} MiB as --max-memory says{hint}"
     )
+
+
+def give_back_freed() -> None:
+    """Let this process give large arrays back to the system as soon as they are freed; where glibc allocates them.
+
+    Else the allocator keeps what it believes to be of use again, and how much that is cannot be told.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mallopt(MMAP_THRESHOLD, MAPPED_BYTES)
 
 
 def _no_graph(height: int, width: int) -> Graph:

@@ -80,16 +80,16 @@ class TiffPixels:
             if index in self.decoded:
                 self.decoded.move_to_end(index)
                 return self.decoded[index]
-            handle = self.page.parent.filehandle
-            handle.seek(self.page.dataoffsets[index])
-            data = handle.read(self.page.databytecounts[index])
+            try:
+                handle = self.page.parent.filehandle
+                handle.seek(self.page.dataoffsets[index])
+                data = handle.read(self.page.databytecounts[index])
+            except Exception as error:  # the place, or the length, is more than a file can have
+                raise self._damaged(error) from error
         try:
             decoded: Any = self.page.decode(data or None, index)[0]
         except Exception as error:  # decoders raise almost anything on damaged bytes
-            raise PictureError(
-                f"{self.name}: is a damaged or unusual TIFF ({one_line(error)}), expected a whole picture; copy or"
-                " export it anew"
-            ) from error
+            raise self._damaged(error) from error
         # A segment that is left out stands for zeros (GDAL's sparse files).
         empty = (*self.segment, self.shape[2] // self.planes)
         samples: NDArray[Any] = np.zeros(empty, self.dtype) if decoded is None else decoded[0]
@@ -98,6 +98,13 @@ class TiffPixels:
             while len(self.decoded) > self.most:
                 self.decoded.popitem(last=False)
         return samples
+
+    def _damaged(self, error: Exception) -> PictureError:
+        """Return the error of a segment that cannot be read."""
+        return PictureError(
+            f"{self.name}: is a damaged or unusual TIFF ({one_line(error)}), expected a whole picture; copy or"
+            " export it anew"
+        )
 
 
 def open_tiff(stack: ExitStack, path: Path, name: str) -> StoredPicture | None:
