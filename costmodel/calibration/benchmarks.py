@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from costmodel.calibration.amounts import CHAIN, REGIONS, Part, far, graph_parts, step_amounts, step_kind
-from costmodel.calibration.fusions import FUSION, GRAPH, coarse_graphs, fusion_parts, strip_amounts
+from costmodel.calibration.amounts import CHAIN, REGIONS, Part, far, step_amounts, step_kind
+from costmodel.calibration.fusions import FUSION, GRAPH, coarse_work, fusion_parts, strip_amounts
 from costmodel.calibration.operators import operator_graph, operators
 from costmodel.calibration.rates import Amounts
 from costmodel.calibration.regions import pair_amounts, region_amounts
@@ -188,12 +188,8 @@ def _strips() -> Iterator[Benchmark]:
             under, over = natural_pair(*picture)
             (job,) = fuse_pair(under, over, np.empty_like(under), weights, engine="fast", threads=1)
             height, width = under.shape[:2]
-            steps = [
-                part
-                for graph in coarse_graphs(weights.graph, height, width, 1)
-                for part in graph_parts(graph, merge=False)
-            ]
-            amounts = strip_amounts(1, height * width, pair_amounts(under, over, weights))
+            coarse, steps = coarse_work(weights.graph, height, width, 1)
+            amounts = strip_amounts(1, height * width, coarse, pair_amounts(under, over, weights))
             yield Benchmark(kind=REGIONS, amounts=amounts, action=job, less=tuple(steps))
 
 

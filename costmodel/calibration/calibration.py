@@ -25,7 +25,7 @@ from costmodel.this_machine import cache_file, machine_identity
 from npfuse.pictures.atomic import written_in_place
 
 NAME = "costmodel-rates.json"
-TURNS = 3  # of `calibrate`
+TURNS = 4  # of `calibrate`
 COLD = 1 << 18  # values; so many are not found in a near cache as the run before left them
 ELSEWHERE_BYTES = 2 << 20  # read in between
 LEAST_SHARE = 0.1  # of a measured time, that is left when parts are taken off
@@ -142,7 +142,7 @@ def _alone(sample: Sample, benchmark: Benchmark, known: Calibration) -> Sample:
 
 
 def calibrate(progress: Callable[[str], None] = lambda text: None) -> Calibration:
-    """Measure this machine, in some 12 s of processor time after everything is compiled.
+    """Measure this machine, in some 20 s of processor time after everything is compiled.
 
     Parameters
     ----------

@@ -13,6 +13,7 @@ import numpy as np
 from costmodel.calibration.amounts import REGIONS, Part, graph_parts
 from costmodel.calibration.operators import operator_graph
 from costmodel.calibration.rates import Amounts
+from costmodel.rules import operator_cost
 from npfuse.graph import Graph
 from npfuse.methods.method import BuildGraph, strips
 from npfuse.methods.pyramid_sizes import KEPT, REACH, strip_rows, strip_values
@@ -50,18 +51,38 @@ def _strip_windows(graph: Graph, threads: int) -> Counter[tuple[int, int]]:
     return _windows(graph, strip_sides(height, width, threads))
 
 
-def strip_amounts(strips: int, pixels: int, counts: Amounts) -> Amounts:
-    """Return what strips do, of so many pixels together, and of what a pair executes in all of them."""
-    return {"strips": float(strips), "pixels": float(pixels), **counts}
+def strip_amounts(strips: int, pixels: int, coarse: float, counts: Amounts) -> Amounts:
+    """Return what strips do.
+
+    Parameters
+    ----------
+    strips : number of them
+    pixels : of all together
+    coarse : multiply-adds of their coarse branches, where one compiled pass does them
+    counts : of the chain of their pixels, as of `costmodel.calibration.regions.pair_amounts`
+    """
+    return {"strips": float(strips), "pixels": float(pixels), "coarse": coarse, **counts}
 
 
-def coarse_graphs(build: BuildGraph, height: int, width: int, threads: int) -> Iterator[Graph]:
-    """Yield the coarse branch of every strip of a network of LightFuse's form."""
-    graph = build(*on_grid(height, width))
-    for size, number in _strip_windows(graph, threads).items():
+def coarse_work(build: BuildGraph, height: int, width: int, threads: int) -> tuple[float, list[Part]]:
+    """Return the coarse branches of all strips of a network of LightFuse's form.
+
+    Returns
+    -------
+    multiply-adds of those that the pass over the strip does itself
+    list of Part : the steps of others
+    """
+    macs, steps = 0.0, []
+    for size, number in _strip_windows(build(*on_grid(height, width)), threads).items():
         form = form_or_none(build(*size))
-        if form is not None and form.coarse_branch:
-            yield from [form.coarse_branch] * number
+        branch = form.coarse_branch if form else None
+        if form is None or branch is None:
+            continue
+        if form.looks:
+            macs += number * sum(operator_cost(node.op, *branch.input_shapes(node)).work.macs for node in branch.nodes)
+        else:
+            steps += number * graph_parts(branch, merge=False)
+    return macs, steps
 
 
 def fusion_parts(
@@ -89,14 +110,14 @@ def fusion_parts(
         raise ValueError(f"{model}: counts of the pair are missing, expected those of pair_amounts")
     graph = weights.graph(*on_grid(height, width))
     form, strips = match_form(graph), _strip_windows(graph, threads)
-    coarse = [*coarse_graphs(weights.graph, height, width, threads)]
+    coarse, steps = coarse_work(weights.graph, height, width, threads)
     if form.thumbnail_branch:
-        coarse.append(form.thumbnail_branch)
+        steps += graph_parts(form.thumbnail_branch, merge=False)
     return [
         *result,
         _graphs(weights, len(strips)),
-        Part(name=STRIPS, kind=REGIONS, amounts=strip_amounts(strips.total(), height * width, counts)),
-        *(part for graph in coarse for part in graph_parts(graph, merge=False)),
+        Part(name=STRIPS, kind=REGIONS, amounts=strip_amounts(strips.total(), height * width, coarse, counts)),
+        *steps,
     ]
 
 
