@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from costmodel.calibration.amounts import CHAIN, REGIONS, Part, far, step_amounts, step_kind
-from costmodel.calibration.fusions import FUSION, GRAPH, coarse_work, fusion_parts, strip_amounts
+from costmodel.calibration.fusions import FUSION, GRAPH, LOOKS, coarse_work, fusion_parts, look_amounts, strip_amounts
 from costmodel.calibration.operators import operator_graph, operators
 from costmodel.calibration.rates import Amounts
 from costmodel.calibration.regions import pair_amounts, region_amounts
@@ -29,6 +29,7 @@ from npfuse.examples import example_pair
 from npfuse.graph import Graph
 from npfuse.models import build
 from npfuse.ops import PointwiseConv2D
+from npfuse.padding import on_grid
 from npfuse.pictures.reading import read_picture
 from npfuse.run import plan, run
 from npfuse.strip_form import form_or_none
@@ -43,7 +44,9 @@ PICTURES = (  # examples, but for the one that methods are measured on; rows, co
     ("forest", 130, 210, 20.0),
     ("sunrise", 72, 96, 0.0),
 )
+LOOKED_AT = (("city", 40, 400, 0.0), ("sunset", 110, 300, 0.0), ("forest", 24, 64, 0.0))
 SMALL = (("city", 40, 56, 0.0), ("sunset", 120, 90, 0.0))
+SOURCE = "costmodel.calibration"  # of weights
 
 Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
@@ -78,7 +81,7 @@ def benchmarks() -> list[Benchmark]:
     for kind, amounts, values, action in (*array_work(pool), *pyramid_work(pool)):
         found.append(Benchmark(kind=kind, amounts=amounts, action=action, values=values))
     found += _graphs()
-    return [*found, *_strips(), *_chains(), *_fusions()]
+    return [*found, *_looks(), *_strips(), *_chains(), *_fusions()]
 
 
 def together() -> list[Together]:
@@ -153,8 +156,8 @@ def pair_networks() -> Iterator[Weights]:
         ("lightfuse", {"hidden": (130, 60)}, 0.3),
         ("lightfuse", {"hidden": (210, 50)}, 1.0),
         ("lightfuse", {"hidden": (250, 24)}, 0.6),
-        ("tonefuse", {"hidden": (60, 24), "coarse": 20, "dilations": (2,), "tones": 8}, 1.0),
-        ("tonefuse", {"hidden": (20,), "coarse": 10, "dilations": (1, 3), "tones": 5}, 0.3),
+        ("tonefuse", {"hidden": (60, 24), "coarse": 44, "dilations": (2, 1), "tones": 8}, 1.0),
+        ("tonefuse", {"hidden": (20,), "coarse": 24, "dilations": (1, 3, 2), "tones": 5}, 0.3),
     ):
         shapes = build(model, 64, 64, **arguments).weight_shapes
         arrays = {
@@ -166,7 +169,7 @@ def pair_networks() -> Iterator[Weights]:
             build=arguments,
             arrays={name: array.astype(np.float32) for name, array in arrays.items()},
             normalization="full_range",
-            source="costmodel.calibration",
+            source=SOURCE,
         )
 
 
@@ -179,6 +182,23 @@ def _graphs() -> Iterator[Benchmark]:
             form_or_none(weights.graph(200, 240))
 
         yield Benchmark(kind=GRAPH, amounts={"call": 1.0, "nodes": float(nodes)}, action=build_and_match)
+
+
+def _looks() -> Iterator[Benchmark]:
+    """Yield the fusion of strips by networks of looks alone, of other widths than T_CNN's."""
+    random = np.random.default_rng(4)
+    for hidden in ((24,), (40, 20), (120, 30), (90, 150), (200, 40)):
+        shapes = build("t_cnn", 64, 64, hidden=hidden).weight_shapes
+        arrays = {name: random.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
+        weights = Weights(
+            model="t_cnn", build={"hidden": hidden}, arrays=arrays, normalization="full_range", source=SOURCE
+        )
+        for scene, height, width, noise in LOOKED_AT:
+            under, over = natural_pair(scene, height, width, noise)
+            (job,) = fuse_pair(under, over, np.empty_like(under), weights, engine="fast", threads=1)
+            rows, columns = on_grid(height, width)
+            size = rows, columns
+            yield Benchmark(kind=LOOKS, amounts=look_amounts(weights, {size: 1}), action=job)
 
 
 def _strips() -> Iterator[Benchmark]:

@@ -19,7 +19,7 @@ import numpy as np
 from costmodel.calibration.amounts import Part
 from costmodel.calibration.benchmarks import Benchmark, benchmarks, together
 from costmodel.calibration.rates import Rates, Sample, fitted
-from costmodel.calibration.threads import THREADS, busy
+from costmodel.calibration.threads import PICOSECOND, THREADS, busy
 from costmodel.process_memory import keep_memory
 from costmodel.this_machine import cache_file, machine_identity
 from npfuse.pictures.atomic import written_in_place
@@ -132,6 +132,8 @@ class Session:
             own = fitted(kind, [_alone(sample, benchmark, known) for sample, benchmark in pairs])
             known = replace(known, rates={**known.rates, kind: own})
         shared = fitted(THREADS, [pair.sample() for pair in self.together])
+        least = max(shared.seconds["busy"], PICOSECOND)  # two threads gain nothing on one, in processor time
+        shared = replace(shared, seconds={**shared.seconds, "busy": least})
         return replace(known, rates={**known.rates, THREADS: shared})
 
 

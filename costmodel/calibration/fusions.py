@@ -18,9 +18,9 @@ from npfuse.graph import Graph
 from npfuse.methods.method import BuildGraph, strips
 from npfuse.methods.pyramid_sizes import KEPT, REACH, strip_rows, strip_values
 from npfuse.models.mertens import coarsest_level
-from npfuse.ops import Resize
-from npfuse.padding import on_grid
-from npfuse.strip_form import form_or_none, match_form
+from npfuse.ops import DepthwiseConv2D, Resize
+from npfuse.padding import GRID, on_grid
+from npfuse.strip_form import form_or_none, lone_looks, match_form
 from npfuse.strips import look_sides, strip_sides, tile_side, tiles_along
 from npfuse.weights.weights import Weights
 
@@ -31,6 +31,7 @@ PYRAMIDS = "pyramids"  # compiled pyramids of a strip
 TAPS = "taps"  # weights and places of samples along an axis
 SURVEY = "survey"  # statistics of a picture
 THUMBNAIL = "survey, thumbnail"  # and a thumbnail
+LOOKS = "looks"  # strips of a network of looks alone, row by row
 GRAPH = "graph"  # building one, for a strip or a tile
 PAIR = 2
 
@@ -62,6 +63,17 @@ def strip_amounts(strips: int, pixels: int, coarse: float, counts: Amounts) -> A
     counts : of the chain of their pixels, as of `costmodel.calibration.regions.pair_amounts`
     """
     return {"strips": float(strips), "pixels": float(pixels), "coarse": coarse, **counts}
+
+
+def look_amounts(weights: Weights, windows: Mapping[tuple[int, int], int]) -> Amounts:
+    """Return what strips of (rows, columns) do in a network of looks alone; `around` are depthwise multiply-adds."""
+    pixels = sum(number * rows * columns for (rows, columns), number in windows.items())
+    graph = weights.graph(GRID, GRID)
+    macs = {True: 0, False: 0}
+    for node in graph.nodes:
+        macs[isinstance(node.op, DepthwiseConv2D)] += operator_cost(node.op, *graph.input_shapes(node)).work.macs
+    around, pointwise = (pixels * macs[key] / GRID**2 for key in (True, False))
+    return {"strips": float(sum(windows.values())), "pixels": float(pixels), "around": around, "pointwise": pointwise}
 
 
 def coarse_work(build: BuildGraph, height: int, width: int, threads: int) -> tuple[float, list[Part]]:
@@ -104,6 +116,9 @@ def fusion_parts(
     seen = {"call": float(PAIR), "values": PAIR * 3.0 * height * width}
     result.append(Part(name="statistics", kind=THUMBNAIL if told else SURVEY, amounts=seen))
     result.append(Part(name="fusion", kind=FUSION, amounts={"call": 1.0}))
+    if weights is not None and lone_looks(whole := weights.graph(*weights.padded_size(height, width))):
+        windows = _windows(whole, look_sides(height, threads))
+        return [*result, _graphs(weights, 0), Part(name="looks", kind=LOOKS, amounts=look_amounts(weights, windows))]
     if weights is None or form_or_none(weights.graph(*on_grid(height, width))) is None:
         return [*result, *RULES[model](weights, height, width, threads)]
     if counts is None:
@@ -195,20 +210,6 @@ def _deepfuse(weights: Weights | None, height: int, width: int, threads: int) ->
     yield _arrays("colour", _times(colour, pixels), 100 * cut)
 
 
-def _t_cnn(weights: Weights | None, height: int, width: int, threads: int) -> Iterator[Part]:
-    """Yield the network's tiles, and the conversion from and to bytes."""
-    assert weights is not None
-    whole = weights.graph(*weights.padded_size(height, width))
-    windows = _windows(whole, look_sides(height, threads))
-    seen = sum(number * rows * columns for (rows, columns), number in windows.items())
-    mapped = Counter(converted=6, values=18, strided=6)
-    yield _graphs(weights, windows.total())
-    yield _arrays("pictures to floats", _times(mapped, seen), 12 * windows.total())
-    for size, number in windows.items():
-        yield from number * graph_parts(weights.graph(*size))
-    yield _arrays("rounding", _times(Counter(values=9, converted=3, strided=3), height * width), 6 * windows.total())
-
-
 def _mertens(weights: Weights | None, height: int, width: int, threads: int) -> Iterator[Part]:
     """Yield what the pyramids of all strips deal out, weigh, halve, blend and collect.
 
@@ -247,6 +248,4 @@ def _mertens(weights: Weights | None, height: int, width: int, threads: int) -> 
 
 
 Rule = Callable[[Weights | None, int, int, int], Iterator[Part]]
-RULES: Mapping[str, Rule] = MappingProxyType(
-    {"mefnet": _mefnet, "deepfuse": _deepfuse, "t_cnn": _t_cnn, "mertens": _mertens}
-)
+RULES: Mapping[str, Rule] = MappingProxyType({"mefnet": _mefnet, "deepfuse": _deepfuse, "mertens": _mertens})

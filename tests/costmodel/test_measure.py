@@ -9,7 +9,7 @@ from costmodel import measure, this_machine
 from costmodel.__main__ import main
 from costmodel.calibration.amounts import CHAIN, REGIONS, Part
 from costmodel.calibration.calibration import Calibration, Predicted
-from costmodel.calibration.fusions import ARRAYS, FUSION, GRAPH, PYRAMIDS, SURVEY, TAPS, THUMBNAIL
+from costmodel.calibration.fusions import ARRAYS, FUSION, GRAPH, LOOKS, PYRAMIDS, SURVEY, TAPS, THUMBNAIL
 from costmodel.calibration.rates import Rates
 from costmodel.executed import count_executed
 from costmodel.machine import Machine
@@ -20,7 +20,7 @@ from npfuse.models import build
 from npfuse.ops import DEFINITIONS
 from npfuse.weights.loading import load_weights
 
-WORK = (CHAIN, REGIONS, FUSION, GRAPH, SURVEY, THUMBNAIL, ARRAYS, PYRAMIDS, TAPS)
+WORK = (CHAIN, LOOKS, REGIONS, FUSION, GRAPH, SURVEY, THUMBNAIL, ARRAYS, PYRAMIDS, TAPS)
 CALIBRATION = Calibration(
     rates={
         kind: Rates(seconds={"call": 1e-3, "moved": 1e-9, "pixels": 1e-9}, spread=0.1)
