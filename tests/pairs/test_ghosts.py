@@ -1,6 +1,8 @@
 """What moved between exposures is found and taken out; where nothing moved, nothing changes."""
 
+import contextlib
 import io
+import re
 
 import numpy as np
 import pytest
@@ -17,7 +19,8 @@ from npfuse.pairs.ghosts import find_ghosts
 from npfuse.pairs.mending import ghost_mask, mend_pictures
 from npfuse.pictures.light import decode_light, encode_light
 from npfuse.pictures.picture import Picture
-from npfuse.pictures.reading import read_picture
+from npfuse.pictures.reading import read_picture, write_picture
+from tests.picture_files import exif_block
 
 
 def examples(scene):
@@ -118,6 +121,57 @@ def test_the_command_line_mends_for_every_method(tmp_path):
     expected = npfuse.fuse(*mended, method="mertens")
     np.testing.assert_array_equal(read_picture(tmp_path / "f.png").pixels, expected)
     assert (tmp_path / "mask.png").exists()
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    deep=st.booleans(),
+    orientation=st.sampled_from([1, 3, 6, 8]),
+    scale=st.sampled_from([1, 3]),
+    shift=st.sampled_from([None, (6, -9)]),
+)
+@settings(max_examples=4, deadline=None)
+def test_the_mask_file_lies_over_the_result_and_is_white_where_regions_were_told(
+    tmp_path_factory, seed, deep, orientation, scale, shift
+):
+    from npfuse.cli import main
+
+    folder = tmp_path_factory.mktemp("mask")
+    rng = np.random.default_rng(seed)
+    light, exposed = drawn_scene(seed, 3)
+    frames = []
+    for i, by in enumerate((0.0, 3.0)):
+        row, column = rng.integers(30, 60) + 40 * i, rng.integers(30, 140)
+        seen = light.copy()
+        seen[row : row + 25, column : column + 25] = 4 * light[row : row + 25, column : column + 25].max()
+        frames.append(exposed(seen, by).repeat(scale, 0).repeat(scale, 1))
+    if shift is not None:  # what the second shows lies elsewhere
+        (rows, columns), (height, width) = (scale * n for n in shift), frames[0].shape[:2]
+        frames = [frames[0][rows:, : width + columns], frames[1][: height - rows, -columns:]]
+    for name, frame in zip("ab", frames, strict=True):
+        pixels = frame.astype(np.uint16) * 257 if deep else frame
+        turned_back = np.rot90(pixels, {1: 0, 3: 2, 6: 1, 8: 3}[orientation])
+        write_picture(folder / f"{name}.png", Picture(pixels=turned_back, exif=exif_block(orientation)))
+    files = [str(folder / name) for name in ("a.png", "b.png", "f.png", "mask.png")]
+    arguments = ["fuse", *files[:2], "-o", files[2], "--method", "mertens", "--deghost", "--ghost-mask", files[3], "-v"]
+    told = io.StringIO()
+    with contextlib.redirect_stderr(told):
+        assert main([*arguments, *(["--align"] if shift is not None else [])]) == 0
+    fused, mask = read_picture(files[2]).pixels, read_picture(files[3]).pixels
+    assert mask.shape == fused.shape[:2]
+    assert mask.dtype == np.uint8
+    assert shift is not None or mask.shape == frames[0].shape[:2]
+    assert fused.dtype == (np.uint16 if deep else np.uint8)
+    places = re.findall(r"moved: \S+ of the picture, rows (\d+) to (\d+), columns (\d+) to (\d+)", told.getvalue())
+    inside = np.zeros(mask.shape, bool)
+    for place in places:
+        first, last, left, right = map(int, place)
+        # The file is white within a region, and fades beyond its ends by the softness of the joint.
+        assert (mask[first : last + 1, left : right + 1] == 255).mean() > 0.4
+        by = 3 * round(0.006 * max(mask.shape)) + 4 * scale
+        inside[max(0, first - by) : last + 1 + by, max(0, left - by) : right + 1 + by] = True
+    assert places
+    assert not mask[~inside].any()
 
 
 @pytest.mark.parametrize("stops", [2, 4])

@@ -139,6 +139,21 @@ def test_views_of_views_are_what_numpy_makes_of_them():
     assert_same_samples(Channels(samples, 3)[1:4, :], samples[1:4, :, 3])
 
 
+def test_a_segment_at_a_place_that_no_file_has_is_told_when_it_is_read(tmp_path):
+    tifffile = pytest.importorskip("tifffile")
+    samples = random_samples("uint16", 3)
+    tifffile.imwrite(tmp_path / "a.tif", samples, bigtiff=True, photometric="rgb", compression="zlib", metadata=None)
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        place = file.pages.first.tags["StripOffsets"].offset + 12  # of the value
+    content = bytearray((tmp_path / "a.tif").read_bytes())
+    content[place : place + 8] = bytes([255]) * 8
+    (tmp_path / "a.tif").write_bytes(content)
+    message = r"a\.tif: is a damaged or unusual TIFF \(.*\), expected a whole picture"
+    with opened(tmp_path / "a.tif") as picture, pytest.raises(PictureError, match=message) as error:
+        picture.pixels[:, :]
+    assert_one_line(error)
+
+
 def test_a_damaged_segment_is_told_when_it_is_read(tmp_path):
     write_tiff_of("deflate", tmp_path / "a.tif", random_samples("uint8", 3))
     content = bytearray((tmp_path / "a.tif").read_bytes())
