@@ -22,6 +22,7 @@ from npfuse.pairs.medians import median
 from npfuse.pairs.moved_pictures import Area
 from npfuse.pairs.plane_filters import greatest_around, least_around, means_around, median_of_nine
 from npfuse.pairs.plausible_levels import LEVELS, WHITE_LEVEL, Bytes, find_plausible, levels_of, tolerance
+from npfuse.pairs.small_copies import convex_hull
 from npfuse.strips import WHITE
 
 Floats = NDArray[np.float32]
@@ -35,6 +36,7 @@ MOST_OFF = 4.0  # tolerances that a pixel counts for
 HEART_SIDE = 5  # pixels
 LEAST_WEIGHT = 0.001  # of the picture's pixels: tolerances of a heart's pixels, added up
 JOINED = 0.025  # of the longer side: parts nearer than twice this are of one thing, and so is what lies between
+LEAST_FILLED, MOST_CONVEX_SHARE = 0.6, 0.05  # of its convex hull, and of the picture: of a region that is made convex
 SOFT = 0.006  # of the longer side, over which a region is joined to what is around it
 
 
@@ -213,6 +215,7 @@ def _regions(lumas: Sequence[Floats], off: Floats, valid: Mask | None, k: int) -
     near = distance(np.pad(~grown, around + 1, constant_values=True)) <= around
     joined = (distance(near) > around)[around + 1 : -around - 1, around + 1 : -around - 1]
     solid = scipy.ndimage.binary_fill_holes(distance(~(joined | grown)) <= 2 * reach)
+    solid = _without_bays(solid)
     if valid is not None:
         solid &= valid
     labels, count = labelled(solid)
@@ -228,6 +231,21 @@ def _regions(lumas: Sequence[Floats], off: Floats, valid: Mask | None, k: int) -
     regions.sort(key=lambda region: -region.share)
     source = int(np.argmax([_exposed(luma[solid]) for luma in lumas]))
     return Ghosts(regions=tuple(regions), source=source, inside=solid, valid=valid)
+
+
+def _without_bays(solid: Mask) -> Mask:
+    """Return regions of which the small and compact ones are convex: in a bay, what moved looks like what it hides."""
+    import scipy.ndimage
+
+    labels, _ = scipy.ndimage.label(solid)
+    done = solid.copy()
+    for number, place in enumerate(scipy.ndimage.find_objects(labels), 1):
+        own = labels[place] == number
+        hull = convex_hull(own)
+        if own.sum() >= MOST_CONVEX_SHARE * solid.size or own.sum() < LEAST_FILLED * hull.sum():
+            continue
+        done[place] |= hull
+    return done
 
 
 def _exposed(shares: Floats) -> float:

@@ -164,18 +164,7 @@ def unpadded(levels: Floats) -> Floats | None:
     border = np.concatenate([black[0], black[-1], black[:, 0], black[:, -1]])
     if not border.any() or black.mean() < LEAST_PADDED or black.mean() > 0.7:
         return None
-    rows = np.flatnonzero(~black.all(axis=1))
-    hull = np.zeros(levels.shape, bool)
-    shown = ~black[rows]
-    first = shown.argmax(axis=1)
-    last = levels.shape[1] - 1 - shown[:, ::-1].argmax(axis=1)
-    low = _convex(rows, first.astype(float), under=True)
-    high = _convex(rows, last.astype(float), under=False)
-    columns = np.arange(levels.shape[1])
-    everywhere = np.arange(rows[0], rows[-1] + 1)
-    hull[everywhere] = (columns >= np.interp(everywhere, *low)[:, None] - 0.5) & (
-        columns <= np.interp(everywhere, *high)[:, None] + 0.5
-    )
+    hull = convex_hull(~black)
     if hull.mean() > 1 - LEAST_PADDED or (~black & hull).sum() < LEAST_FILLED * hull.sum():
         return None
     labels, count = labelled(black)
@@ -184,6 +173,29 @@ def unpadded(levels: Floats) -> Floats | None:
         valid[side] = 0
     valid[0] = 1
     return valid[labels]
+
+
+def convex_hull(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the smallest convex part of a plane that holds all pixels of a mask, which has some.
+
+    Examples
+    --------
+    >>> convex_hull(np.array([[1, 0, 0], [1, 0, 0], [1, 1, 1]], bool)).astype(int).tolist()
+    [[1, 0, 0], [1, 1, 0], [1, 1, 1]]
+    """
+    rows = np.flatnonzero(inside.any(axis=1))
+    some = inside[rows]
+    first = some.argmax(axis=1)
+    last = inside.shape[1] - 1 - some[:, ::-1].argmax(axis=1)
+    low = _convex(rows, first.astype(float), under=True)
+    high = _convex(rows, last.astype(float), under=False)
+    hull = np.zeros(inside.shape, bool)
+    columns = np.arange(inside.shape[1])
+    everywhere = np.arange(rows[0], rows[-1] + 1)
+    hull[everywhere] = (columns >= np.interp(everywhere, *low)[:, None] - 0.5) & (
+        columns <= np.interp(everywhere, *high)[:, None] + 0.5
+    )
+    return hull
 
 
 def _convex(rows: NDArray[Any], at: NDArray[Any], *, under: bool) -> tuple[NDArray[Any], NDArray[Any]]:
