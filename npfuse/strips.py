@@ -88,7 +88,9 @@ def tiles_along(axis: int, n: int, length: int, graph: Graph) -> list[Tile]:
     Tile(keep=(256, 512), window=(256, 512))
     """
     tiles = []
-    (name, _), *_ = graph.inputs
+    (name, shape), *_ = graph.inputs
+    if n <= length:
+        return [Tile(keep=(0, n), window=(0, shape[axis]))]
     for start in range(0, n, length):
         stop = min(start + length, n)
         first, last = graph.input_spans(axis, start, stop)[name]
