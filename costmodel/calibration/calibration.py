@@ -18,6 +18,7 @@ import numpy as np
 
 from costmodel.calibration.amounts import Part
 from costmodel.calibration.benchmarks import Benchmark, benchmarks, together
+from costmodel.calibration.fusions import PYRAMIDS
 from costmodel.calibration.rates import Rates, Sample, fitted
 from costmodel.calibration.threads import PICOSECOND, THREADS, busy
 from costmodel.process_memory import keep_memory
@@ -28,6 +29,7 @@ NAME = "costmodel-rates.json"
 TURNS = 4  # of `calibrate`
 COLD = 1 << 18  # values; so many are not found in a near cache as the run before left them
 ELSEWHERE_BYTES = 2 << 20  # read in between
+FAR_BYTES = 24 << 20  # read before work on strips, which come from memory
 LEAST_SHARE = 0.1  # of a measured time, that is left when parts are taken off
 
 
@@ -101,7 +103,7 @@ class Session:
         self.benchmarks = benchmarks()
         self.seconds: list[list[float]] = [[] for _ in self.benchmarks]
         self.together = together()
-        self.elsewhere = np.ones(ELSEWHERE_BYTES, np.uint8)
+        self.elsewhere = np.ones(FAR_BYTES, np.uint8)
 
     def turn(self) -> None:
         """Time every benchmark once."""
@@ -114,7 +116,7 @@ class Session:
         """Return the processor time of this thread, after one run that is not timed, and with large values cold."""
         benchmark.action()
         if benchmark.values > COLD:
-            self.elsewhere.max()
+            self.elsewhere[: FAR_BYTES if benchmark.kind == PYRAMIDS else ELSEWHERE_BYTES].max()
         start = time.thread_time()
         benchmark.action()
         return time.thread_time() - start
