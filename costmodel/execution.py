@@ -3,8 +3,9 @@
 In a merged step (`npfuse.run`), hidden values stay in the cache: memory is read for the first operator's inputs and for
 all weights, and written for the last operator's output. Fused is how `npfuse.fuse` does it: a network of LightFuse's
 form goes over strips of the 8-bit pictures in two steps, first for what is coarse, then for the result
-(`npfuse.engine.strip_pass`), and what a strip needs in between stays in the cache too; other networks run in merged
-steps, over tiles.
+(`npfuse.engine.strip_pass`), and what a strip needs in between stays in the cache too; a network of looks alone, such
+as T_CNN, goes over them in one step, row by row (`npfuse.engine.coarse_pass`); other networks run in merged steps, over
+tiles.
 """
 
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from costmodel.counts import GraphCost
 from npfuse.graph import Graph, Node
 from npfuse.ops import Shape
 from npfuse.run import plan
-from npfuse.strip_form import form_or_none
+from npfuse.strip_form import form_or_none, lone_looks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +105,9 @@ def fused_steps(graph: Graph, cost: GraphCost) -> tuple[StepCost, ...]:
     >>> coarse.name, fine.name, fine.picture_bytes  # two pictures read, one written
     ('global1…global3_pointwise', 'detail1…fused', 57600)
     """
+    if lone_looks(graph):  # row by row
+        ((_, exposures),) = graph.inputs
+        return (_pass(cost, [*graph.nodes], values=0, pictures=(exposures, graph.shapes[graph.outputs[0]])),)
     form = form_or_none(graph)
     if form is None:
         return steps(graph, cost, merge=True)

@@ -163,9 +163,9 @@ def running_table(subjects: Sequence[Subject], convention: Convention, title: st
 
 _FUSED = (
     "fused: as npfuse.fuse runs it on one thread: LightFuse and ToneFuse in two passes over strips of the 8-bit "
-    "pictures with everything else in the cache, the others with chains of pointwise convolutions and ReLUs in one "
-    "step, over tiles where they can be cut. Its peak includes the pictures and what a method holds around its graph; "
-    "the other columns count the graph alone."
+    "pictures with everything else in the cache, T_CNN in one, the others with chains of pointwise convolutions and "
+    "ReLUs in one step, over tiles where they can be cut. Its peak includes the pictures and what a method holds "
+    "around its graph; the other columns count the graph alone."
 )
 _MERGED = "fused: as npfuse.run runs it, chains of pointwise convolutions and ReLUs in one step."
 

@@ -52,7 +52,13 @@ def test_lightfuse_fused_reads_the_pictures_twice_and_writes_one():
     assert fine.bytes_moved == 9 * pixels + 4 * (2 * 3 * 3 + (6 * 256 + 256 + 256 * 64 + 64 + 64 * 3 + 3))
 
 
-@pytest.mark.parametrize("model", ["t_cnn", "deepfuse", "mefnet", "mertens"])
+def test_t_cnn_fused_reads_the_pictures_once():
+    graph = MODELS["t_cnn"](16, 24)
+    (only,) = fused_steps(graph, count(graph))
+    assert only.bytes_moved == 9 * 16 * 24 + 4 * 21_369  # 21,369 parameters, as in Table I
+
+
+@pytest.mark.parametrize("model", ["deepfuse", "mefnet", "mertens"])
 def test_other_networks_fused_run_in_merged_steps(model):
     graph = MODELS[model](16, 24)
     cost = count(graph)
