@@ -8,7 +8,11 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
+from costmodel.conventions import convention_named
 from costmodel.executed import count_executed
+from costmodel.machine import machine_named
+from costmodel.plot import plot
+from costmodel.report import model_subject
 from npfuse import load_weights
 from npfuse.examples import example_pair
 from npfuse.pictures.reading import read_picture
@@ -27,6 +31,8 @@ def draw_all(folder: Path) -> None:
         figure = draw()
         figure.savefig(folder / f"{draw.__name__}.svg", metadata={"Date": None}, bbox_inches="tight", dpi=110)
         plt.close(figure)
+    tonefuse = model_subject("tonefuse", 896, 1344)
+    plot(tonefuse, convention_named("paper"), machine_named("i7-8565u"), folder / "costs.svg", fit="column")
 
 
 def unit_states() -> plt.Figure:
