@@ -184,19 +184,23 @@ def _roofline(axes: Any, bars: list[Bar], machine: Machine) -> list[tuple[str, f
     achieved = [(bar, x, done / bar.achieved_s / 1e9) for bar, x, done in places if bar.achieved_s]
     if achieved:
         axes.loglog([x for _, x, _ in achieved], [y for *_, y in achieved], "o", ms=MARKER, label="achieved")
+    _label_roofline(axes, machine)
+    lowest = min(y for *_, y in (*attainable, *achieved)) if attainable else machine.peak_gmacs
+    axes.set_ylim(lowest / 3, 3 * machine.peak_gmacs)
+    unnumbered = [("", x, y) for _, x, y in attainable] if achieved else []
+    return [*((str(bar.number), x, y) for bar, x, y in achieved or attainable), *unnumbered]
+
+
+def _label_roofline(axes: Any, machine: Machine) -> None:
     axes.set_xlabel("operations per byte")
     axes.set_ylabel("1e9 operations per second")
     where = "this machine" if machine.name == "here" else machine.name
     axes.set_title(f"{where}: {machine.peak_gmacs:,.4g} GMAC/s, {machine.bandwidth_gb_s:,.4g} GB/s")
     axes.legend(loc="lower right", frameon=False)
     axes.grid(which="major", alpha=0.3)
-    lowest = min(y for *_, y in (*attainable, *achieved)) if attainable else machine.peak_gmacs
-    axes.set_ylim(lowest / 3, 3 * machine.peak_gmacs)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter("{x:g}")
         axis.set_minor_formatter("")
-    unnumbered = [("", x, y) for _, x, y in attainable] if achieved else []
-    return [*((str(bar.number), x, y) for bar, x, y in achieved or attainable), *unnumbered]
 
 
 def _attainable(intensity: float, machine: Machine) -> float:

@@ -45,7 +45,6 @@ def report(arguments: argparse.Namespace) -> str:
         size_of(DEFAULT_SIZE if arguments.size is None else arguments.size) if pair is None else pair.shape[:2]
     )
     subjects = _subjects(arguments, height, width)
-    subject = subjects[0] if subjects else None
     machine = _machine(arguments.machine) if arguments.machine is not None else None
     if arguments.measure and (machine or arguments.layers):
         given = "--machine" if machine else "--layers"
@@ -54,21 +53,13 @@ def report(arguments: argparse.Namespace) -> str:
     if arguments.plot:
         from costmodel.plot import plot
 
-        drawn = subject or model_subject(DEFAULT_MODEL, height, width)
+        drawn = subjects[0] if subjects else model_subject(DEFAULT_MODEL, height, width)
         own = machine or machine_named(PLOT_MACHINE)
         plot(drawn, convention, own, arguments.plot, achieved=_achieved(drawn, expected), fit=arguments.plot_for)
     if arguments.measure:
         tables = _measured(subjects, height, width, pair)
-    elif arguments.streaming:
-        tables = _streaming(subject or model_subject(DEFAULT_MODEL, height, width), machine, arguments.reuse)
-    elif arguments.layers:
-        tables = [_layers(subject or model_subject(DEFAULT_MODEL, height, width), convention, machine, expected)]
-    elif len(subjects) > 1:
-        tables = _several(subjects, convention, machine, expected)
-    elif subject:
-        tables = _one(subject, convention, machine, expected)
     else:
-        tables = _all(height, width, convention, machine, expected)
+        tables = _tables(arguments, subjects, (height, width), convention, machine, expected)
     about: dict[str, Value] = {
         "version": __version__,
         "size": f"{height}x{width}",
@@ -76,6 +67,27 @@ def report(arguments: argparse.Namespace) -> str:
         "machine": machine.name if machine else None,
     }
     return written(tables, arguments, about)
+
+
+def _tables(
+    arguments: argparse.Namespace,
+    subjects: list[Subject],
+    size: tuple[int, int],
+    convention: Convention,
+    machine: Machine | None,
+    expected: "Expectation | None",
+) -> list[Table]:
+    """Return the tables of what is counted and predicted."""
+    if arguments.streaming:
+        return _streaming(subjects[0] if subjects else model_subject(DEFAULT_MODEL, *size), machine, arguments.reuse)
+    if arguments.layers:
+        subject = subjects[0] if subjects else model_subject(DEFAULT_MODEL, *size)
+        return [_layers(subject, convention, machine, expected)]
+    if len(subjects) > 1:
+        return _several(subjects, convention, machine, expected)
+    if subjects:
+        return _one(subjects[0], convention, machine, expected)
+    return _all(*size, convention, machine, expected)
 
 
 def _pair(arguments: argparse.Namespace) -> "NDArray[np.uint8] | None":
