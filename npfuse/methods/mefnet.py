@@ -20,7 +20,7 @@ from npfuse.methods.method import (
     NetworkMethod,
     Phases,
     Task,
-    as_floats,
+    as_planes,
     strip_planes,
     strips,
     times,
@@ -83,7 +83,7 @@ def mefnet_phases(
         coefficients[k] = a.astype(dtype), b.astype(dtype)
 
     def blend(start: int, stop: int) -> None:
-        parts = [as_floats(picture[start:stop]) for picture in exposures]
+        parts = [as_planes(picture[start:stop]) for picture in exposures]
         pictures = [to_ycbcr(part, JFIF) if part.ndim == 3 else part[..., np.newaxis] for part in parts]
         fused = np.empty_like(pictures[0])  # (rows, W, 3), or (rows, W, 1) for grey
         shares = []
@@ -109,7 +109,7 @@ def _luma(picture: Pixels) -> NDArray[Any]:
     height, width = picture.shape[:2]
     luma = np.empty((height, width), float_dtype(picture.dtype))
     for start, stop in strips(height, width):
-        part = as_floats(picture[start:stop])
+        part = as_planes(picture[start:stop])
         luma[start:stop] = luma_of(part, JFIF) if part.ndim == 3 else part
     return luma
 
@@ -135,13 +135,20 @@ def _average(xs: Sequence[NDArray[Any]], shares: Sequence[NDArray[Any]]) -> NDAr
 
 def _enlarged_rows(x: NDArray[Any], start: int, stop: int, height: int, width: int) -> NDArray[Any]:
     """Return rows [start, stop) of a small plane, enlarged bilinearly to (height, width)."""
-    for axis, n in ((0, height), (1, width)):
-        positions, weights = resize_taps(x.shape[axis], n, "bilinear")
-        if axis == 0:
-            positions, weights = positions[start:stop], weights[start:stop]
-        low, high = (np.expand_dims(weights[:, t], 1 - axis).astype(x.dtype) for t in (0, 1))
-        x = np.take(x, positions[:, 0], axis=axis) * low + np.take(x, positions[:, 1], axis=axis) * high
-    return x
+    rows, row_weights = (taps[start:stop] for taps in resize_taps(x.shape[0], height, "bilinear"))
+    first = rows.min()
+    columns, column_weights = resize_taps(x.shape[1], width, "bilinear")
+    x = _between(x[first : rows.max() + 1], columns, column_weights, axis=1)
+    return _between(x, rows - first, row_weights, axis=0)
+
+
+def _between(x: NDArray[Any], positions: NDArray[Any], weights: NDArray[Any], *, axis: int) -> NDArray[Any]:
+    """Return the weighted sums of a plane's rows, or columns, at two positions each."""
+    low, high = (np.expand_dims(weights[:, t], 1 - axis).astype(x.dtype) for t in (0, 1))
+    between: NDArray[Any] = np.take(x, positions[:, 0], axis=axis)
+    between *= low
+    between += np.take(x, positions[:, 1], axis=axis) * high
+    return between
 
 
 def mefnet_moments(task: Task) -> Iterator[Moment]:
