@@ -17,7 +17,7 @@ from npfuse.engine.finishing import cell_weights
 from npfuse.engine.layout import PLANE_START, plane_width
 from npfuse.engine.picture_runs import Exposure
 from npfuse.engine.pixel_groups import empty_counts
-from npfuse.engine.scratch import Scratch
+from npfuse.engine.scratch import Scratch, Spare
 from npfuse.engine.strip_pass import Coarse, Target, Window, fuse_rows, space_of
 from npfuse.graph import Graph, Node
 from npfuse.run import chain_layers, run
@@ -53,7 +53,7 @@ class Prepared:
     branch_of: Callable[[int, int], Graph | None] | None
     is_enlarged: bool
     cells: NDArray[Any]
-    spare: list[Scratch] = field(default_factory=list)
+    spare: Spare = field(default_factory=Spare)
 
 
 def prepare(form: Form, form_of: Callable[[int, int], Form], others: Arrays, weights: Arrays) -> Prepared:
@@ -130,34 +130,30 @@ def fuse_window(
     -------
     counts of the arithmetic that was executed, see `npfuse.engine.pixel_groups`
     """
-    try:
-        scratch = prepared.spare.pop()
-    except IndexError:
-        scratch = Scratch()
     chain = prepared.chain
     dtype, (rows, columns) = chain.memory.dtype, keep
     exposures = exposures_of(pictures, scales, dtype)
-    coarse = coarse_picture(prepared, exposures, size, scratch)
     height, width, channels = rows.stop - rows.start, columns.stop - columns.start, 1 if len(out.shape) == 2 else 3
     direct = isinstance(out, np.ndarray) and out.flags.c_contiguous
-    if direct:
-        pixels, (top, left) = out.reshape(*out.shape[:2], channels), place
-    else:
-        pixels, (top, left) = scratch.array("pixels", (height, width, channels), pictures[0].dtype), (0, 0)
     counts = empty_counts(chain.places.depth)
-    fuse_rows(
-        *exposures,
-        Window(rows.start, rows.stop, columns.start, columns.stop),
-        chain._replace(memory=scratch.copy("memory", chain.memory), lists=scratch.copy("lists", chain.lists)),
-        coarse,
-        Target(pixels, top, left, dtype.type(half)),
-        space_of(scratch, dtype, pictures[0].dtype),
-        counts,
-    )
-    if not direct:
-        part = pixels[:, :, 0] if channels == 1 else pixels
-        out[place[0] : place[0] + height, place[1] : place[1] + width] = part
-    prepared.spare.append(scratch)
+    with prepared.spare.one() as scratch:
+        coarse = coarse_picture(prepared, exposures, size, scratch)
+        if direct:
+            pixels, (top, left) = out.reshape(*out.shape[:2], channels), place
+        else:
+            pixels, (top, left) = scratch.array("pixels", (height, width, channels), pictures[0].dtype), (0, 0)
+        fuse_rows(
+            *exposures,
+            Window(rows.start, rows.stop, columns.start, columns.stop),
+            chain._replace(memory=scratch.copy("memory", chain.memory), lists=scratch.copy("lists", chain.lists)),
+            coarse,
+            Target(pixels, top, left, dtype.type(half)),
+            space_of(scratch, dtype, pictures[0].dtype),
+            counts,
+        )
+        if not direct:
+            part = pixels[:, :, 0] if channels == 1 else pixels
+            out[place[0] : place[0] + height, place[1] : place[1] + width] = part
     return counts
 
 

@@ -250,8 +250,8 @@ def strip_sides(height: int, width: int, threads: int) -> tuple[int, int]:
     >>> strip_sides(4000, 6000, 2), strip_sides(896, 1344, 2)
     ((512, 8192), (448, 8192))
     """
-    rows = min(STRIP_ROWS, STRIP_PIXELS // min(width, STRIP_COLUMNS), -(-height // threads) + TILE_GRID - 1)
-    return max(rows // TILE_GRID * TILE_GRID, TILE_GRID), STRIP_COLUMNS
+    most = min(STRIP_ROWS, STRIP_PIXELS // min(width, STRIP_COLUMNS))
+    return _strip_rows(most, height, threads), STRIP_COLUMNS
 
 
 def look_sides(height: int, threads: int) -> tuple[int, int]:
@@ -262,8 +262,13 @@ def look_sides(height: int, threads: int) -> tuple[int, int]:
     >>> look_sides(4000, 2), look_sides(448, 2)
     ((512, 512), (256, 512))
     """
-    rows = min(LOOK_SIDES[0], -(-height // threads) + TILE_GRID - 1)
-    return max(rows // TILE_GRID * TILE_GRID, TILE_GRID), LOOK_SIDES[1]
+    return _strip_rows(LOOK_SIDES[0], height, threads), LOOK_SIDES[1]
+
+
+def _strip_rows(most: int, height: int, threads: int) -> int:
+    """Return a multiple of TILE_GRID: at most `most` rows, and hardly more than a thread's share of the height."""
+    rows = min(most, -(-height // threads) + TILE_GRID - 1)
+    return max(rows // TILE_GRID * TILE_GRID, TILE_GRID)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -319,23 +324,22 @@ def _look_job_of(pair: Pair, looks: tuple[Look, ...]) -> Job:
     """Return the function that fuses a strip row by row."""
     from npfuse.engine.coarse_pass import coarse_planes
     from npfuse.engine.layout import PLANE_START
-    from npfuse.engine.scratch import Scratch
+    from npfuse.engine.scratch import Spare
     from npfuse.fast.tanh import tanh
     from npfuse.strip_run import exposures_of, look_steps
 
     steps, out = look_steps(looks, pair.arrays()), pair.out
-    spare: list[Scratch] = []
+    spare = Spare()
 
     def job(row: Tile, column: Tile) -> None:
-        scratch = spare.pop() if spare else Scratch()
         under, over = (_part(picture, row.window, column.window) for picture in (pair.under, pair.over))
         size = row.window[1] - row.window[0], column.window[1] - column.window[0]
         rows, columns = row.kept(out.shape[0]), column.kept(out.shape[1])
-        planes = coarse_planes(exposures_of((under, over), pair.scales, pair.dtype), *size, steps, scratch)
-        kept = planes[rows, :, PLANE_START + columns.start : PLANE_START + columns.stop].transpose(0, 2, 1)
         place = slice(row.keep[0], row.keep[1]), slice(column.keep[0], column.keep[1])
-        out[place] = _quantized(tanh(kept[np.newaxis])[0], out.ndim == 2, out.dtype)
-        spare.append(scratch)
+        with spare.one() as scratch:
+            planes = coarse_planes(exposures_of((under, over), pair.scales, pair.dtype), *size, steps, scratch)
+            kept = planes[rows, :, PLANE_START + columns.start : PLANE_START + columns.stop].transpose(0, 2, 1)
+            out[place] = _quantized(tanh(kept[np.newaxis])[0], out.ndim == 2, out.dtype)
 
     return job
 

@@ -8,7 +8,7 @@ they can.
 
 Each channel is a plane, so that its columns lie along the vector lanes. A row of a plane has zeros at both ends: "same"
 pads an even length that is halved with one zero, at its end, and a look with as many as its dilation. Beyond the ends
-of the result, its first and last numbers are repeated instead, as enlarging it needs them (`npfuse.engine.upsampling`).
+of the result, its first and last numbers are repeated instead, as enlarging it needs them (`npfuse.engine.finishing`).
 """
 
 from __future__ import annotations

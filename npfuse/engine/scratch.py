@@ -1,5 +1,7 @@
 """Arrays to work in, kept from one strip to the next: the system spends time on clearing newly allocated memory."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from numpy.typing import NDArray
@@ -34,3 +36,30 @@ class Scratch:
         if name not in self._arrays:
             self._arrays[name] = original.copy()
         return self._arrays[name]
+
+
+class Spare:
+    """Scratches that no thread uses at present.
+
+    Examples
+    --------
+    >>> spare = Spare()
+    >>> with spare.one() as first:
+    ...     pass
+    >>> with spare.one() as second:
+    ...     second is first
+    True
+    """
+
+    def __init__(self) -> None:
+        self._scratches: list[Scratch] = []
+
+    @contextmanager
+    def one(self) -> Iterator[Scratch]:
+        """Yield a Scratch that no other thread uses; after an error it is not used again."""
+        try:
+            scratch = self._scratches.pop()
+        except IndexError:  # another thread may have taken the last one since it was seen
+            scratch = Scratch()
+        yield scratch
+        self._scratches.append(scratch)

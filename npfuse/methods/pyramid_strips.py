@@ -5,8 +5,7 @@ blended as a whole, with the coarser ones. A second pass makes the finer levels 
 the only memory beside the pictures is that of a few strips, and of a sixteenth of the pixels of each picture.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npfuse.engine.pyramids import Rows, blend, collect_planes, deal_planes, halve, measures_of, weigh
-from npfuse.engine.scratch import Scratch
+from npfuse.engine.scratch import Scratch, Spare
 from npfuse.methods.method import Phases
 from npfuse.methods.pyramid_sizes import KEPT, strip_rows
 from npfuse.models.mertens import coarsest_level
@@ -75,18 +74,18 @@ class Fusion:
     exposures, out : as for `strip_phases`
     kept : Level KEPT, filled by `make_kept`
     fused : result (C, H, W) at that level, made by `blend_kept`
-    spare : list of Scratch that no thread uses now
+    spare : arrays to work in that no thread uses at present
     """
 
     exposures: Sequence[Pixels]
     out: Any
     kept: Level
     fused: Floats | None = None
-    spare: list[Scratch] = field(default_factory=list)
+    spare: Spare = field(default_factory=Spare)
 
     def make_kept(self, first: int, last: int) -> None:
         """Fill rows [first, last) of the level that is kept."""
-        with self._scratch() as scratch:
+        with self.spare.one() as scratch:
             height, _ = self._size(1)
             strip = self._strip(_rows_halved(first, last, height), (first, first), scratch)
             _halve(strip.pictures[1], first, self.kept.pictures[:, :, first:last])
@@ -103,7 +102,7 @@ class Fusion:
         span1 = _rows_doubled(first, last, height1)
         channels = self.kept.pictures.shape[1]
         dtype = np.dtype(self.out.dtype)
-        with self._scratch() as scratch:
+        with self.spare.one() as scratch:
             strip = self._strip(span1, (first, last), scratch)
             fused1 = scratch.array("fused 1", (1, channels, span1[1] - span1[0], width1), np.float32)
             kept, fused2 = Rows(self.kept.pictures, 0, height2), Rows(self.fused[np.newaxis], 0, height2)
@@ -143,16 +142,6 @@ class Fusion:
         """Return the rows and columns of a level."""
         height, width = self.out.shape[:2]
         return -(-height >> level), -(-width >> level)
-
-    @contextmanager
-    def _scratch(self) -> Iterator[Scratch]:
-        """Yield arrays to work in that no other thread uses."""
-        try:
-            scratch = self.spare.pop()
-        except IndexError:
-            scratch = Scratch()
-        yield scratch
-        self.spare.append(scratch)
 
 
 def strip_phases(exposures: Sequence[Pixels], out: Any, *, threads: int) -> Phases:
