@@ -15,8 +15,13 @@ def test_a_scratch_in_use_is_not_handed_out_and_comes_back_afterwards():
 
 def test_a_scratch_is_not_used_again_after_an_error():
     spare, left = Spare(), []
-    with pytest.raises(MemoryError), spare.one() as scratch:
-        left.append(scratch)
-        raise MemoryError
+
+    def fail():
+        with spare.one() as scratch:
+            left.append(scratch)
+            raise MemoryError
+
+    with pytest.raises(MemoryError):
+        fail()
     with spare.one() as another:
         assert another is not left[0]
